@@ -1,0 +1,39 @@
+//! What a ring is built with, and what each setting costs.
+
+/// Sizes of a ring's fixed pools. Everything here is allocated once, in [`Ring::new`](crate::Ring::new).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Submission queue entries; rounded up to a power of two, 1 to 32,768. 64 B each. A full queue
+    /// is submitted and refilled, so a small one costs extra kernel entries, never a failure.
+    pub submission_entries: u32,
+    /// Completion queue entries; rounded up to a power of two, at least `submission_entries`. 16 B
+    /// each. When it overflows the kernel keeps the rest, at the price of one allocation each.
+    pub completion_entries: u32,
+    /// Receive buffers shared by all connections: a power of two, 1 to 32,768. Only bytes that have
+    /// arrived and were not looked at yet occupy one.
+    pub buffers: u16,
+    /// Bytes of one receive buffer, and so the most that one [`Event::Received`](crate::Event::Received)
+    /// carries.
+    pub buffer_bytes: u32,
+    /// Slots in the ring's file table: connections held at once. Must not exceed `RLIMIT_NOFILE` (a
+    /// table of direct descriptors uses none of the process's descriptors, but the kernel compares its
+    /// size with that limit), nor 1,048,576. Costs 8 B in the kernel and 64 B here per slot; ours are
+    /// touched only once used.
+    pub connections_max: u32,
+    /// Fairness: a connection that delivered more than this in one pass is put aside until the pass
+    /// after the next wait, so that one loud peer cannot starve the rest.
+    pub receive_bytes_per_pass_max: u32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            submission_entries: 1024,
+            completion_entries: 8192,
+            buffers: 1024,
+            buffer_bytes: 2048,
+            connections_max: 16_384,
+            receive_bytes_per_pass_max: 64 * 1024,
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! A connection that never stops talking is put aside each pass, so that the others are heard.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::io::Write;
+use std::thread;
+
+use support::{PASSES_MAX, Seen, listening, pass, receiving, small};
+use tickring_ring::Config;
+
+#[test]
+fn a_loud_connection_is_put_aside_and_loses_nothing() {
+    let config = Config { buffers: 256, receive_bytes_per_pass_max: 4096, ..small() };
+    let (mut ring, address) = listening(&config);
+    let (loud, mut shouting) = receiving(&mut ring, address);
+    let (quiet, mut whispering) = receiving(&mut ring, address);
+    let total = 4usize << 20;
+    let shouter = thread::spawn(move || {
+        let bytes: Vec<u8> = (0..total).map(|i| i.to_le_bytes()[1]).collect();
+        shouting.write_all(&bytes).unwrap();
+        shouting
+    });
+    let (mut loud_bytes, mut whispers, mut heard) = (0usize, 0, 0);
+    for _ in 0..PASSES_MAX * 10 {
+        if whispers == heard && whispers < 50 {
+            whispering.write_all(b"psst").unwrap();
+            whispers += 1;
+        }
+        for seen in pass(&mut ring) {
+            match seen {
+                Seen::Received(id, bytes) if id == loud => {
+                    for byte in &bytes {
+                        assert_eq!(*byte, loud_bytes.to_le_bytes()[1], "at {loud_bytes}");
+                        loud_bytes += 1;
+                    }
+                }
+                Seen::Received(id, bytes) => {
+                    assert_eq!((id, &bytes[..]), (quiet, &b"psst"[..]));
+                    heard += 1;
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        if loud_bytes == total && heard == 50 {
+            break;
+        }
+    }
+    assert_eq!((loud_bytes, heard), (total, 50));
+    // One pass cannot deliver more than the pool holds, and each of these passes was too much.
+    let passes_at_least = u64::try_from(total / (256 * 1024)).unwrap();
+    assert!(ring.counters().fairness_pauses >= passes_at_least, "{:?}", ring.counters());
+    drop(shouter.join().unwrap());
+}
