@@ -1,0 +1,381 @@
+//! A room: one game, its seats, its past and what it sends.
+
+use rand_pcg::rand_core::SeedableRng;
+use thiserror::Error;
+use tickring_protocol::ids::{EntityId, PlayerId, Sequence, Tick};
+use tickring_protocol::limits::CLIENT_MESSAGE_BYTES_MAX;
+use tickring_protocol::message::{
+    ArchivedInputHead, FEATURE_STATE_CHECKSUM, INPUT_SLACK_NONE, INPUT_SLACK_PER_TICK, SnapshotHead,
+    TIME_DILATION_NONE, Welcome,
+};
+
+use crate::events::{Events, To};
+use crate::history::History;
+use crate::input_buffer::{Viewed, WINDOW_TICKS, Waiting};
+use crate::seat::{Encoded, Lookback, Seats};
+use crate::snapshot::EncodedTick;
+use crate::view_time::{ViewFault, ViewRules};
+use crate::{
+    Game, Hold, Input, InputDrop, JoinRefusal, PrivateState, Rng, RoomConfig, RoomCounters, Setup, Step,
+    ViewTime, World,
+};
+
+/// One authoritative world with its players.
+///
+/// The caller's loop: hand inputs to [`Room::input`] as they come; for every tick that is due call
+/// [`Room::step`], send [`Room::events`], and when [`Room::snapshot_due`] call [`Room::encode_snapshot`] once and
+/// [`Room::write_snapshot`] for each player that can take one.
+#[derive(Debug)]
+pub struct Room<G: Game> {
+    config: RoomConfig,
+    view_rules: ViewRules,
+    dt: f32,
+    game: G,
+    world: World<G>,
+    seats: Seats<G::Input>,
+    history: History,
+    rng: Rng,
+    tick: Tick,
+    events: Events,
+    encoded: EncodedTick,
+    counters: RoomCounters,
+}
+
+/// A taken seat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seat {
+    /// Who sits there.
+    pub player: PlayerId,
+    /// What they control.
+    pub entity: EntityId,
+}
+
+/// Why nobody can join.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum JoinError {
+    /// All seats are taken.
+    #[error("the room is full")]
+    Full,
+    /// The game says no.
+    #[error("the game refuses: {0}")]
+    Refused(JoinRefusal),
+}
+
+impl<G: Game> Room<G> {
+    /// An empty room before its first tick.
+    ///
+    /// # Panics
+    /// When the configuration is not valid; check it with [`RoomConfig::validate`] where it is read.
+    #[must_use]
+    pub fn new(config: RoomConfig, settings: G::Settings) -> Self {
+        if let Err(error) = config.validate() {
+            panic!("a room is made from a validated configuration: {error}");
+        }
+        let setup =
+            Setup { settings, seed: config.seed, tick_hz: config.tick_hz, players_max: config.players_max };
+        Self {
+            view_rules: ViewRules::new(config.interpolation_ticks, config.tick_hz, config.snapshot_hz),
+            dt: 1.0 / f32::from(config.tick_hz),
+            game: G::create(&setup),
+            world: World::new(config.players_max),
+            seats: Seats::new(config.players_max),
+            history: History::new(),
+            rng: Rng::seed_from_u64(config.seed),
+            tick: Tick(0),
+            events: Events::default(),
+            encoded: EncodedTick::default(),
+            counters: RoomCounters::default(),
+            config,
+        }
+    }
+
+    /// Takes a seat. `features` are the hello's.
+    ///
+    /// # Errors
+    /// When all seats are taken or the game refuses.
+    pub fn join(&mut self, features: u32) -> Result<Seat, JoinError> {
+        let refused = if self.seats.is_full() {
+            Err(JoinError::Full)
+        } else {
+            self.game.may_join(&self.world).map_err(JoinError::Refused)
+        };
+        if let Err(error) = refused {
+            self.counters.joins_refused += 1;
+            return Err(error);
+        }
+        let player = self.seats.take_free(features, self.tick).expect("a seat is free");
+        let entity = self.game.joined(player, &mut self.world, &mut self.rng);
+        self.world.set_entity_of(player, Some(entity));
+        self.counters.joins += 1;
+        Ok(Seat { player, entity })
+    }
+
+    /// Gives up a seat for good; without effect when nobody holds it.
+    pub fn leave(&mut self, player: PlayerId) {
+        if self.seats.get(player).is_some() {
+            self.game.left(player, &mut self.world);
+            self.world.set_entity_of(player, None);
+            self.seats.free(player);
+            self.counters.leaves += 1;
+        }
+    }
+
+    /// The player's connection is lost: the game decides how long its seat is held. A seat held for no time is
+    /// given up at once, as by [`Room::leave`].
+    pub fn connection_lost(&mut self, player: PlayerId) -> Hold {
+        let Some(seat) = self.seats.get_mut(player) else { return Hold::default() };
+        let hold = self.game.dropped(player, &mut self.world);
+        if hold.seconds == 0 {
+            self.leave(player);
+            return hold;
+        }
+        let ticks = u32::from(hold.seconds) * u32::from(self.config.tick_hz);
+        seat.held_until = Some(self.tick + ticks);
+        seat.inputs.release();
+        seat.encoded = None;
+        self.counters.holds += 1;
+        hold
+    }
+
+    /// Takes a held seat again; `None` when it is not held (any more).
+    pub fn resume(&mut self, player: PlayerId, features: u32) -> Option<Seat> {
+        let seat = self.seats.get_mut(player).filter(|seat| seat.held_until.is_some())?;
+        seat.resume(features, self.tick);
+        self.game.resumed(player, &mut self.world);
+        self.counters.resumes += 1;
+        Some(Seat { player, entity: self.world.entity_of(player)? })
+    }
+
+    /// Taken seats, held ones included.
+    #[must_use]
+    pub fn players(&self) -> usize {
+        self.seats.taken().len()
+    }
+
+    /// Taken seats by rising id, held ones included.
+    pub fn seats(&self) -> impl Iterator<Item = PlayerId> {
+        self.seats.taken().iter().copied()
+    }
+
+    /// Takes a player's input in. `game` are the bytes after the head.
+    ///
+    /// # Errors
+    /// Why the input was dropped; it is already counted. After [`InputDrop::Malformed`] the connection should be
+    /// closed, everything else is ordinary.
+    pub fn input(
+        &mut self,
+        player: PlayerId,
+        head: &ArchivedInputHead,
+        game: &[u8],
+    ) -> Result<(), InputDrop> {
+        let result = self.take_input(player, head, game);
+        match result {
+            Ok(()) => self.counters.inputs_accepted += 1,
+            Err(drop) => self.counters.count_drop(drop),
+        }
+        result
+    }
+
+    fn take_input(
+        &mut self,
+        player: PlayerId,
+        head: &ArchivedInputHead,
+        game: &[u8],
+    ) -> Result<(), InputDrop> {
+        let seat =
+            self.seats.get_mut(player).filter(|seat| seat.held_until.is_none()).ok_or(InputDrop::NoSeat)?;
+        seat.inputs.charge()?;
+        if game.len() != G::Input::BYTES {
+            return Err(InputDrop::Malformed);
+        }
+        let input = G::Input::read(game).map_err(|_| InputDrop::Malformed)?.sanitize();
+        let sequence = Sequence(head.sequence.to_native());
+        let target = Tick(head.target_tick.to_native());
+        let next = self.tick + 1;
+        let admitted = seat.inputs.admit(next, sequence, target);
+        if admitted != Err(InputDrop::Duplicate) {
+            // A late input tells as much about the way as one in time.
+            seat.slack_ticks = Some(target.since(next));
+            seat.view.acknowledge(self.tick, Tick(head.newest_snapshot_tick.to_native()));
+        }
+        admitted?;
+        let declared = ViewTime { tick: Tick(head.view_tick.to_native()), fraction: head.view_fraction };
+        let (at, fault) = seat.view.accept(&self.view_rules, self.tick, declared);
+        let view = Viewed { at, clamped: fault.is_some() };
+        seat.inputs.push(Waiting { sequence, target, view, input });
+        match fault {
+            Some(ViewFault::Backwards) => self.counters.views_backwards += 1,
+            Some(ViewFault::Future) => self.counters.views_future += 1,
+            Some(ViewFault::TooOld) => self.counters.views_too_old += 1,
+            Some(ViewFault::Implausible) => self.counters.views_implausible += 1,
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// Runs exactly one tick and records it.
+    pub fn step(&mut self) {
+        let tick = self.tick + 1;
+        self.give_up_held_seats(tick);
+        self.world.set_tick(tick);
+        let lookback = Lookback {
+            enabled: self.config.lag_compensation,
+            oldest: self.history.oldest(),
+            newest: self.history.newest(),
+            ticks_max: self.config.rewind_ticks_max(),
+            interpolation_ticks: self.config.interpolation_ticks,
+        };
+        for (_, seat) in self.seats.iter_mut() {
+            seat.prepare(tick, &lookback, &mut self.counters);
+        }
+        self.game.step(&mut Step {
+            tick,
+            dt: self.dt,
+            seats: &self.seats,
+            world: &mut self.world,
+            history: &self.history,
+            events: &mut self.events,
+            emitted: &mut self.counters.events,
+            rng: &mut self.rng,
+        });
+        self.history.record(tick, &self.world);
+        self.tick = tick;
+        self.counters.steps += 1;
+    }
+
+    fn give_up_held_seats(&mut self, tick: Tick) {
+        let expired = |player: &PlayerId| {
+            let held_until = self.seats.get(*player).and_then(|seat| seat.held_until);
+            held_until.is_some_and(|until| tick.since(until) > 0)
+        };
+        // Holding is rare, and one seat per tick is soon enough.
+        if let Some(player) = self.seats.taken().iter().copied().find(expired) {
+            self.leave(player);
+        }
+    }
+
+    /// The last completed tick; 0 before the first.
+    #[must_use]
+    pub fn tick(&self) -> Tick {
+        self.tick
+    }
+
+    /// Whether the last completed tick is one that sends snapshots. Rates that do not divide each other are
+    /// spread evenly.
+    #[must_use]
+    pub fn snapshot_due(&self) -> bool {
+        let (tick, tick_hz) = (u64::from(self.tick.0), u64::from(self.config.tick_hz));
+        let sent_by = |tick: u64| tick * u64::from(self.config.snapshot_hz) / tick_hz;
+        tick > 0 && sent_by(tick) != sent_by(tick - 1)
+    }
+
+    /// Encodes the state of the last completed tick: the shared body once, and every player's private block.
+    pub fn encode_snapshot(&mut self) {
+        let with_checksum =
+            self.seats.iter_mut().any(|(_, seat)| seat.features & FEATURE_STATE_CHECKSUM != 0);
+        self.encoded.encode(self.tick, &self.world, with_checksum);
+        self.counters.bodies_encoded += 1;
+        let private = &mut self.encoded.private;
+        for (player, seat) in self.seats.iter_mut() {
+            if seat.held_until.is_some() {
+                continue;
+            }
+            let private_start = private.len();
+            self.game.private(player, &self.world).write(private);
+            let private_bytes = u16::try_from(private.len() - private_start)
+                .expect("a game's private block is at most 32 KiB");
+            seat.encoded = Some(Encoded {
+                private_start,
+                private_bytes,
+                last_input: seat.inputs.processed().unwrap_or_default().0,
+                input_slack: slack(seat.slack_ticks),
+            });
+        }
+    }
+
+    /// Size of the message that [`Room::write_snapshot`] would append; 0 when there is nothing for this player:
+    /// an empty or held seat, or one taken after the last encoding.
+    #[must_use]
+    pub fn snapshot_bytes(&self, player: PlayerId) -> usize {
+        let encoded = self.seats.get(player).and_then(|seat| seat.encoded);
+        encoded
+            .map_or(0, |own| SnapshotHead::BYTES + usize::from(own.private_bytes) + self.encoded.body.len())
+    }
+
+    /// Appends the message with the last encoded snapshot, exactly [`Room::snapshot_bytes`] long. `dropped` is
+    /// how many snapshots this reader was too slow for so far.
+    pub fn write_snapshot(&mut self, player: PlayerId, dropped: u16, out: &mut Vec<u8>) {
+        let Some(seat) = self.seats.get(player) else { return };
+        let Some(own) = seat.encoded else { return };
+        let with_checksum = seat.features & FEATURE_STATE_CHECKSUM != 0;
+        let encoded = &self.encoded;
+        SnapshotHead {
+            tick: encoded.tick.0,
+            baseline: encoded.baseline.0,
+            last_input: own.last_input,
+            input_slack: own.input_slack,
+            time_dilation: TIME_DILATION_NONE,
+            dropped,
+            checksum: if with_checksum { encoded.checksum } else { 0 },
+            private_bytes: own.private_bytes,
+        }
+        .write(out);
+        out.extend_from_slice(&encoded.private[own.private_start..][..usize::from(own.private_bytes)]);
+        out.extend_from_slice(&encoded.body);
+        self.counters.snapshots_written += 1;
+    }
+
+    /// The events emitted since the last call, as encoded messages, each handed out once. Call after every step.
+    pub fn events(&mut self) -> impl Iterator<Item = (To, &[u8])> {
+        self.events.drain()
+    }
+
+    /// The answer to a hello that found this seat. The caller fills in the resume token and its own message limit
+    /// where they differ.
+    ///
+    /// # Panics
+    /// When nobody holds the seat.
+    #[must_use]
+    pub fn welcome(&self, player: PlayerId) -> Welcome {
+        let entity = self.world.entity_of(player).expect("a welcomed player holds a seat");
+        Welcome {
+            player: player.0,
+            entity: entity.0,
+            tick: self.tick.0,
+            tick_hz: self.config.tick_hz,
+            snapshot_hz: self.config.snapshot_hz,
+            interpolation_ticks: self.config.interpolation_ticks,
+            resume: [0; 16],
+            message_bytes_max: CLIENT_MESSAGE_BYTES_MAX,
+            input_window_ticks: u16::try_from(WINDOW_TICKS).expect("16 fits"),
+            room_players_max: self.config.players_max,
+            seed: self.config.seed,
+        }
+    }
+
+    /// Totals since the room began.
+    #[must_use]
+    pub fn counters(&self) -> &RoomCounters {
+        &self.counters
+    }
+
+    /// The world, for tests, tools and pictures.
+    #[must_use]
+    pub fn world(&self) -> &World<G> {
+        &self.world
+    }
+
+    /// The game, for tests, tools and pictures.
+    #[must_use]
+    pub fn game(&self) -> &G {
+        &self.game
+    }
+}
+
+/// Slack as the head carries it: 1/16 ticks, saturating; no input yet is a value of its own.
+fn slack(ticks: Option<i32>) -> i16 {
+    let Some(ticks) = ticks else { return INPUT_SLACK_NONE };
+    let sixteenths = i64::from(ticks) * i64::from(INPUT_SLACK_PER_TICK);
+    i16::try_from(sixteenths.clamp((INPUT_SLACK_NONE + 1).into(), i16::MAX.into()))
+        .expect("clamped to the range")
+}
