@@ -1,0 +1,190 @@
+//! A game without rules that sends snapshots of a fixed size: it measures the server alone.
+//!
+//! Every player gives 16 bytes of input, which are read and forgotten, and receives snapshots of
+//! [`Settings::snapshot_wire_bytes`] on the wire, whatever the number of players: no entity is sent, and the
+//! private block fills the message up.
+
+use tickring_protocol::message::SnapshotHead;
+use tickring_room::{
+    EntityId, Field, Game, GameEvent, Input, Malformed, PlayerId, Pose, PrivateState, Replicated, Rng, Setup,
+    Shape, Step, Vec3, World, layout_hash,
+};
+
+/// Least snapshot size on the wire: from here on the frame head has four bytes.
+pub const SNAPSHOT_WIRE_BYTES_MIN: u16 = FRAME_HEAD_BYTES + 126;
+/// Greatest snapshot size on the wire.
+pub const SNAPSHOT_WIRE_BYTES_MAX: u16 = 32 * 1024;
+
+/// Head of an unmasked frame with 126 to 65,535 bytes of payload (RFC 6455 5.2).
+const FRAME_HEAD_BYTES: u16 = 4;
+const INPUT_BYTES: usize = 16;
+/// What every byte of the filler is.
+const FILLER: u8 = 0x5a;
+
+/// The game.
+#[derive(Debug)]
+pub struct Pulse {
+    filler: Filler,
+}
+
+/// What an operator can set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Size of a snapshot on the wire, frame head included, in bytes; brought into
+    /// [`SNAPSHOT_WIRE_BYTES_MIN`]..=[`SNAPSHOT_WIRE_BYTES_MAX`].
+    pub snapshot_wire_bytes: u16,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { snapshot_wire_bytes: 512 }
+    }
+}
+
+/// Sixteen bytes that mean nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Noise(pub [u8; INPUT_BYTES]);
+
+impl Input for Noise {
+    const BYTES: usize = INPUT_BYTES;
+
+    fn read(bytes: &[u8]) -> Result<Self, Malformed> {
+        bytes.try_into().map(Self).map_err(|_| Malformed("an input has 16 bytes"))
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.0);
+    }
+
+    fn sanitize(self) -> Self {
+        self
+    }
+
+    fn without_edges(self) -> Self {
+        self
+    }
+}
+
+/// A player's presence. It has no field and is not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Presence;
+
+impl Replicated for Presence {
+    const FIELDS: &'static [Field] = &[];
+
+    fn quantise(&self, _out: &mut [i32]) {}
+
+    fn restore(_values: &[i32]) -> Result<Self, Malformed> {
+        Ok(Self)
+    }
+
+    fn pose(&self) -> Pose {
+        Pose::upright(Vec3::ZERO, 0.0, Shape::None)
+    }
+}
+
+/// The private block: so many equal bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Filler {
+    /// How many.
+    pub bytes: u16,
+}
+
+impl PrivateState for Filler {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.resize(out.len() + usize::from(self.bytes), FILLER);
+    }
+
+    fn read(bytes: &[u8]) -> Result<Self, Malformed> {
+        if bytes.iter().any(|byte| *byte != FILLER) {
+            return Err(Malformed("a filler of other bytes"));
+        }
+        let bytes =
+            u16::try_from(bytes.len()).map_err(|_| Malformed("a filler of more than 65,535 bytes"))?;
+        Ok(Self { bytes })
+    }
+}
+
+/// There are no events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Never {}
+
+impl GameEvent for Never {
+    fn kind(&self) -> u8 {
+        match *self {}
+    }
+
+    fn write(&self, _out: &mut Vec<u8>) {
+        match *self {}
+    }
+
+    fn read(_kind: u8, _bytes: &[u8]) -> Result<Self, Malformed> {
+        Err(Malformed("pulse has no events"))
+    }
+}
+
+impl Game for Pulse {
+    const NAME: &'static str = "pulse";
+    const LAYOUT: u64 =
+        layout_hash(&["pulse", "input: noise [u8; 16]", "entity: not sent", "private: filler"]);
+    type Settings = Settings;
+    type Input = Noise;
+    type Entity = Presence;
+    type Private = Filler;
+    type Event = Never;
+
+    fn create(setup: &Setup<Self>) -> Self {
+        let wire = setup.settings.snapshot_wire_bytes.clamp(SNAPSHOT_WIRE_BYTES_MIN, SNAPSHOT_WIRE_BYTES_MAX);
+        let head = u16::try_from(SnapshotHead::BYTES).expect("a snapshot head has some 24 bytes");
+        Self { filler: Filler { bytes: wire - FRAME_HEAD_BYTES - head } }
+    }
+
+    fn joined(&mut self, _player: PlayerId, world: &mut World<Self>, _rng: &mut Rng) -> EntityId {
+        world.spawn(Presence)
+    }
+
+    fn step(&mut self, _tick: &mut Step<'_, Self>) {}
+
+    fn private(&self, _player: PlayerId, _world: &World<Self>) -> Filler {
+        self.filler
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tickring_protocol::message::ServerMessage;
+    use tickring_protocol::websocket::{OpCode, write_frame_head};
+    use tickring_room::{Room, RoomConfig};
+
+    use super::*;
+
+    #[test]
+    fn a_snapshot_has_its_size_on_the_wire_for_any_number_of_players() {
+        for (set, wire) in [(512, 512), (0, 130), (130, 130), (4096, 4096), (u16::MAX, 32 * 1024)] {
+            let settings = Settings { snapshot_wire_bytes: set };
+            let mut room = Room::<Pulse>::new(RoomConfig::default(), settings);
+            for players in 1..=64 {
+                let player = room.join(0).unwrap().player;
+                room.step();
+                room.encode_snapshot();
+                let mut out = Vec::new();
+                write_frame_head(&mut out, OpCode::Binary, room.snapshot_bytes(player));
+                let head = out.len();
+                room.write_snapshot(player, 0, &mut out);
+                assert_eq!(out.len(), wire, "{players} players");
+                let Ok(ServerMessage::Snapshot { private, body, .. }) = ServerMessage::decode(&out[head..])
+                else {
+                    panic!("not a snapshot");
+                };
+                assert_eq!((Filler::read(private), body.len()), (Ok(room.game().filler), 0));
+            }
+        }
+    }
+
+    #[test]
+    fn inputs_have_sixteen_bytes() {
+        assert_eq!(Noise::read(&[7; 16]), Ok(Noise([7; 16])));
+        assert!(Noise::read(&[7; 15]).is_err());
+        assert!(Filler::read(&[FILLER, 0]).is_err());
+    }
+}
