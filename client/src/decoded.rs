@@ -1,0 +1,176 @@
+//! Decoded snapshots, shared by the connections of one room.
+
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use tickring_protocol::ids::{EntityId, Tick};
+use tickring_room::{Game, Pose, ReceivedState, Replicated, SnapshotError, ViewTime};
+
+/// States that are found again by the bytes they came from: most of a second at 30 Hz. Connections that fall
+/// behind each other by more decode for themselves, and fall behind further.
+const RECENT_MAX: usize = 24;
+
+/// One decoded state with its checksum.
+#[derive(Debug)]
+pub struct WorldState<G: Game> {
+    state: ReceivedState<G>,
+    tick: Tick,
+    /// Computed when it is first asked for.
+    checksum: Cell<Option<u32>>,
+}
+
+impl<G: Game> WorldState<G> {
+    /// Its tick.
+    #[must_use]
+    pub fn tick(&self) -> Tick {
+        self.tick
+    }
+
+    /// The entities by rising id.
+    #[must_use]
+    pub fn entities(&self) -> &[(EntityId, G::Entity)] {
+        self.state.entities()
+    }
+
+    /// One entity.
+    #[must_use]
+    pub fn get(&self, id: EntityId) -> Option<&G::Entity> {
+        self.state.get(id)
+    }
+}
+
+/// The last few states of one room. In a process with many connections to a room all of them pass the same
+/// value to [`crate::Connection::receive`]: a body that another connection has just received is then compared,
+/// not decoded again. A lone connection has its own.
+///
+/// Memory is reused once no connection holds a state any more: nothing is allocated per snapshot when warm.
+#[derive(Debug)]
+pub struct Decoded<G: Game> {
+    /// Oldest first.
+    recent: VecDeque<Kept<G>>,
+    /// Older states, perhaps still held by slow connections.
+    retired: VecDeque<Kept<G>>,
+    scratch: Vec<u8>,
+    decodes: u64,
+}
+
+#[derive(Debug)]
+struct Kept<G: Game> {
+    body: Vec<u8>,
+    state: Rc<WorldState<G>>,
+}
+
+impl<G: Game> Default for Decoded<G> {
+    fn default() -> Self {
+        Self { recent: VecDeque::new(), retired: VecDeque::new(), scratch: Vec::new(), decodes: 0 }
+    }
+}
+
+impl<G: Game> Decoded<G> {
+    /// How many bodies have been decoded rather than found.
+    #[must_use]
+    pub fn decodes(&self) -> u64 {
+        self.decodes
+    }
+
+    /// The state of a body; `baseline` is the head's.
+    pub(crate) fn state(
+        &mut self,
+        tick: Tick,
+        baseline: Tick,
+        body: &[u8],
+    ) -> Result<Rc<WorldState<G>>, SnapshotError> {
+        // Only a full state is the same for everybody whatever came before.
+        let same = |kept: &&Kept<G>| kept.state.tick == tick && baseline == tick && kept.body == body;
+        if let Some(kept) = self.recent.iter().rev().find(same) {
+            return Ok(Rc::clone(&kept.state));
+        }
+        let mut kept = self.unused();
+        let state = Rc::get_mut(&mut kept.state).expect("an unused state has one holder");
+        let decoded = state.state.decode(tick, baseline, body);
+        state.tick = tick;
+        state.checksum.set(None);
+        kept.body.clear();
+        kept.body.extend_from_slice(body);
+        self.decodes += 1;
+        let result = decoded.map(|()| Rc::clone(&kept.state));
+        if result.is_ok() {
+            self.recent.push_back(kept)
+        } else {
+            self.retired.push_back(kept)
+        }
+        result
+    }
+
+    /// The checksum of a state, computed once.
+    pub(crate) fn checksum(&mut self, state: &WorldState<G>) -> u32 {
+        let checksum = state.checksum.get().unwrap_or_else(|| state.state.checksum(&mut self.scratch));
+        state.checksum.set(Some(checksum));
+        checksum
+    }
+
+    /// A state that nobody holds, to be overwritten.
+    fn unused(&mut self) -> Kept<G> {
+        if self.recent.len() >= RECENT_MAX {
+            self.retired.extend(self.recent.pop_front());
+        }
+        let free = self.retired.iter().position(|kept| Rc::strong_count(&kept.state) == 1);
+        free.and_then(|at| self.retired.remove(at)).unwrap_or_else(|| Kept {
+            body: Vec::new(),
+            state: Rc::new(WorldState {
+                state: ReceivedState::default(),
+                tick: Tick(0),
+                checksum: Cell::new(None),
+            }),
+        })
+    }
+}
+
+/// The states one connection has seen last, for showing the past smoothly.
+#[derive(Debug)]
+pub(crate) struct Recent<G: Game> {
+    /// Oldest first, ticks rising.
+    states: VecDeque<Rc<WorldState<G>>>,
+    depth: usize,
+}
+
+impl<G: Game> Recent<G> {
+    /// Keeps as many states as lie within the interpolation delay, and one on either side.
+    pub(crate) fn new(interpolation_ticks: u8, tick_hz: u16, snapshot_hz: u16) -> Self {
+        let interval = (tick_hz / snapshot_hz).max(1);
+        let depth = usize::from(u16::from(interpolation_ticks).div_ceil(interval)) + 2;
+        Self { states: VecDeque::with_capacity(depth), depth }
+    }
+
+    /// Adds a state that is newer than the others.
+    pub(crate) fn push(&mut self, state: Rc<WorldState<G>>) {
+        if self.states.len() == self.depth {
+            self.states.pop_front();
+        }
+        self.states.push_back(state);
+    }
+
+    pub(crate) fn newest(&self) -> Option<&WorldState<G>> {
+        self.states.back().map(Rc::as_ref)
+    }
+
+    /// An entity's pose at a moment, between the two states around it; before and after all states it stands.
+    /// Two snapshots are several ticks apart, but like the server's history nothing is blended across an epoch.
+    pub(crate) fn seen(&self, id: EntityId, view: ViewTime) -> Option<Pose> {
+        let after = self.states.partition_point(|state| whole(state.tick).since(view) <= 0);
+        let earlier = &self.states[after.saturating_sub(1).min(self.states.len().checked_sub(1)?)];
+        let pose = earlier.get(id)?.pose();
+        let Some(later) = self.states.get(after).filter(|_| after > 0) else { return Some(pose) };
+        let Some(next) = later.get(id) else { return Some(pose) };
+        let span = whole(later.tick).since(whole(earlier.tick));
+        let passed = view.since(whole(earlier.tick));
+        #[expect(clippy::cast_precision_loss, reason = "spans of some ticks in 1/256 are exact")]
+        let fraction = passed as f32 / span as f32;
+        Some(pose.towards(&next.pose(), fraction))
+    }
+}
+
+fn whole(tick: Tick) -> ViewTime {
+    ViewTime { tick, fraction: 0 }
+}
