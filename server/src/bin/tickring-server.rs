@@ -1,0 +1,115 @@
+//! The dedicated server: reads the configuration, then serves, checks or probes.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use tickring_arena::Arena;
+use tickring_pulse::Pulse;
+use tickring_ring::Ring;
+use tickring_server::config::{self, Cli, GameName, Loaded, Mode, ServerConfig};
+use tickring_server::error::ServerError;
+use tickring_server::limits::{self, Machine};
+use tickring_server::{logging, serve};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+#[expect(clippy::print_stderr, reason = "the operator's terminal; the log may not be set up yet")]
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.mode {
+        None => run(cli),
+        Some(Mode::CheckConfig) => check_config(cli),
+        Some(Mode::Probe) => probe(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("tickring-server: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn load(cli: Cli) -> Result<Loaded, ServerError> {
+    // What is not Unicode becomes visibly wrong instead of being left out.
+    let environment = std::env::vars_os()
+        .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()));
+    Ok(config::load(&cli.inputs().with_environment(environment), &Machine::read())?)
+}
+
+fn run(cli: Cli) -> Result<(), ServerError> {
+    let loaded = load(cli)?;
+    logging::init(&loaded.config.log);
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    let descriptors = limits::raise_descriptors();
+    let config = loaded.config;
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        pid = std::process::id(),
+        file = loaded.file.as_ref().map(|path| path.display().to_string()),
+        game = config.game.as_str(),
+        tick_hz = config.tick_hz,
+        snapshot_hz = config.snapshot_hz,
+        workers = config.workers,
+        connections_max = config.max_conns,
+        descriptors_before = descriptors.before,
+        descriptors = descriptors.now,
+        "starting"
+    );
+    match config.game {
+        GameName::Arena => {
+            let settings = arena_settings(&config);
+            serve::<Arena>(config, &settings)
+        }
+        GameName::Pulse => {
+            let settings = tickring_pulse::Settings { snapshot_wire_bytes: config.pulse_snapshot_wire_bytes };
+            serve::<Pulse>(config, &settings)
+        }
+    }
+}
+
+fn arena_settings(config: &ServerConfig) -> tickring_arena::Settings {
+    let arena = &config.arena;
+    tickring_arena::Settings {
+        respawn_seconds: arena.respawn.as_secs_f32(),
+        pick_up_seconds: arena.pick_up.as_secs_f32(),
+        hold_seconds: u16::try_from(arena.hold.as_secs()).expect("the configuration allows an hour at most"),
+        rifle_damage: arena.rifle_damage,
+        rocket_damage: arena.rocket_damage,
+        ..tickring_arena::Settings::default()
+    }
+}
+
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "the answer to the operator's question")]
+fn check_config(cli: Cli) -> Result<(), ServerError> {
+    let loaded = load(cli)?;
+    print!("{}", loaded.to_toml());
+    for warning in &loaded.warnings {
+        eprintln!("warning: {warning}");
+    }
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "the answer to the operator's question")]
+fn probe() -> Result<(), ServerError> {
+    let features = Ring::probe()?;
+    let descriptors = limits::raise_descriptors();
+    let machine = Machine::read();
+    println!("{}", features.to_string().trim_end());
+    println!();
+    println!("processors usable       {}", machine.parallelism);
+    println!("descriptors             {} soft, {} hard", descriptors.before, machine.descriptors_hard);
+    println!("connections per worker  {} at most (ring.fixed_table)", machine.descriptors_hard.min(1 << 20));
+    println!();
+    if !features.gathers() {
+        println!("note: wake-ups cannot be gathered here, which costs about twice the CPU; Linux 6.12 can");
+    }
+    if machine.descriptors_hard < 4_096 {
+        println!("note: the hard descriptor limit is low; raise it with LimitNOFILE= or --ulimit nofile=");
+    }
+    println!("this machine can run tickring-server");
+    Ok(())
+}

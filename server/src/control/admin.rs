@@ -1,0 +1,98 @@
+//! The admin endpoint: health, metrics, status. One request per connection; see [`super::gate`] for
+//! what bounds it.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+
+use super::gate::Gate;
+use super::reports::Reports;
+use super::{metrics, status};
+use crate::clock::Clock;
+use crate::config::ServerConfig;
+
+const CONTENTS: &str = "\
+tickring-server admin
+  /healthz  200 while the process lives
+  /readyz   200 when players may come, 503 while draining
+  /metrics  for Prometheus (OpenMetrics text)
+  /status   limits, counters, tick times as JSON
+";
+
+/// What the pages are made from.
+pub(super) struct Admin {
+    pub(super) config: ServerConfig,
+    pub(super) reports: Reports,
+    pub(super) ready: Arc<AtomicBool>,
+    pub(super) clock: Clock,
+}
+
+impl Admin {
+    pub(super) fn new(config: &ServerConfig, reports: Reports, ready: Arc<AtomicBool>, clock: Clock) -> Self {
+        Self { config: config.clone(), reports, ready, clock }
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Relaxed)
+    }
+
+    /// Serves on `listener` in the background of the running runtime; returns its address.
+    pub(super) fn start(self, listener: TcpListener) -> io::Result<SocketAddr> {
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let gate = Gate::new(tokio::net::TcpListener::from_std(listener)?);
+        let routes = Router::new()
+            .route("/", get(|| async { CONTENTS }))
+            .route("/healthz", get(|| async { "ok\n" }))
+            .route("/readyz", get(readyz))
+            .route("/metrics", get(metrics_page))
+            .route("/status", get(status_page))
+            .fallback(|| async { (StatusCode::NOT_FOUND, CONTENTS) })
+            .layer(middleware::from_fn(close_after_answer))
+            .with_state(Arc::new(self));
+        tokio_uring::spawn(async move {
+            if let Err(error) = axum::serve(gate, routes).await {
+                tracing::error!(%error, "the admin endpoint ended");
+            }
+        });
+        Ok(address)
+    }
+}
+
+/// One request per connection keeps the bound on a connection's life from cutting a second request.
+async fn close_after_answer(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+async fn readyz(State(admin): State<Arc<Admin>>) -> (StatusCode, &'static str) {
+    if admin.is_ready() {
+        (StatusCode::OK, "ready\n")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "draining\n")
+    }
+}
+
+async fn metrics_page(State(admin): State<Arc<Admin>>) -> Response {
+    let collected = admin.reports.collect().await;
+    match metrics::page(collected, &admin.config, admin.is_ready()) {
+        Ok(text) => ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
+    }
+}
+
+async fn status_page(State(admin): State<Arc<Admin>>) -> (StatusCode, Json<serde_json::Value>) {
+    let collected = admin.reports.collect().await;
+    let all_answered = collected.silent().next().is_none();
+    let code = if all_answered { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (code, Json(status::page(&admin, &collected)))
+}

@@ -1,0 +1,142 @@
+//! The admin port's listener: bounded in connections, in bytes and in time, because anybody on the
+//! network may send it anything. Whoever comes when it is full takes the place of the oldest: an
+//! answer takes milliseconds, so that one is slow or silent, and a health check must get through.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::time::Sleep;
+
+/// Connections at once.
+const CONNECTIONS_MAX: usize = 64;
+/// Bytes read from one connection. A request is a few hundred.
+const REQUEST_BYTES_MAX: usize = 16 * 1024;
+/// Life of one connection: a silent worker takes a second of it, a slow reader the rest.
+const LIFE_MAX: Duration = Duration::from_secs(10);
+/// Pause after a failed accept: descriptors are short, and trying at once would only burn CPU.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
+
+/// Accepts admin connections.
+pub(super) struct Gate {
+    listener: TcpListener,
+    /// One per connection, oldest first: dropping it ends the connection.
+    open: VecDeque<oneshot::Sender<()>>,
+    failing: bool,
+}
+
+impl Gate {
+    pub(super) fn new(listener: TcpListener) -> Self {
+        Self { listener, open: VecDeque::with_capacity(CONNECTIONS_MAX), failing: false }
+    }
+
+    fn admit(&mut self, stream: TcpStream) -> Guarded {
+        self.open.retain(|connection| !connection.is_closed());
+        if self.open.len() >= CONNECTIONS_MAX {
+            self.open.pop_front();
+        }
+        let (keep, cut) = oneshot::channel();
+        self.open.push_back(keep);
+        Guarded {
+            stream,
+            bytes_left: REQUEST_BYTES_MAX,
+            end: Box::pin(tokio::time::sleep(LIFE_MAX)),
+            cut,
+            over: false,
+        }
+    }
+}
+
+impl axum::serve::Listener for Gate {
+    type Io = Guarded;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Guarded, SocketAddr) {
+        loop {
+            match self.listener.accept().await {
+                Ok((stream, peer)) => {
+                    self.failing = false;
+                    return (self.admit(stream), peer);
+                }
+                // The peer gave up before it was accepted.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(error) => {
+                    if !self.failing {
+                        tracing::warn!(%error, "cannot accept admin connections; trying on (see `ulimit -n`)");
+                    }
+                    self.failing = true;
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+}
+
+/// An admin connection that fails once it has read too much, lived too long, or lost its place.
+pub(super) struct Guarded {
+    stream: TcpStream,
+    bytes_left: usize,
+    end: Pin<Box<Sleep>>,
+    cut: oneshot::Receiver<()>,
+    over: bool,
+}
+
+impl Guarded {
+    /// Fails when the connection's time is over; wakes the task when that happens.
+    fn check(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        self.over = self.over
+            || self.end.as_mut().poll(context).is_ready()
+            || Pin::new(&mut self.cut).poll(context).is_ready();
+        if self.over { Err(io::ErrorKind::TimedOut.into()) } else { Ok(()) }
+    }
+}
+
+impl AsyncRead for Guarded {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.check(context)?;
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
+        let read = buffer.filled().len() - before;
+        match self.bytes_left.checked_sub(read) {
+            Some(left) => {
+                self.bytes_left = left;
+                Poll::Ready(Ok(()))
+            }
+            None => Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, "the request is too long"))),
+        }
+    }
+}
+
+impl AsyncWrite for Guarded {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.check(context)?;
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.check(context)?;
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}

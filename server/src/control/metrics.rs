@@ -1,0 +1,220 @@
+//! The Prometheus page, made anew from the reports for each scrape.
+
+use std::fmt;
+use std::sync::Arc;
+
+use hdrhistogram::Histogram;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, NoLabelSet};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::{Registry, Unit};
+
+use super::histogram;
+use super::process;
+use super::reports::Collected;
+use crate::config::ServerConfig;
+use crate::report::WorkerReport;
+
+/// The type of the page, as the OpenMetrics specification wants it.
+pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// A number of a worker, with the name it has outside.
+pub(super) struct Field {
+    pub(super) name: &'static str,
+    help: &'static str,
+    pub(super) of: fn(&WorkerReport) -> u64,
+}
+
+const fn field(name: &'static str, help: &'static str, of: fn(&WorkerReport) -> u64) -> Field {
+    Field { name, help, of }
+}
+
+/// What only grows.
+#[rustfmt::skip]
+pub(super) const COUNTERS: &[Field] = &[
+    field("accepts", "Connections accepted", |r| r.traffic.accepts),
+    field("accept_pauses", "Times accepting paused because descriptors or table places ran out", |r| r.traffic.accept_pauses),
+    field("upgrades", "Upgrades answered with 101", |r| r.traffic.upgrades),
+    field("upgrades_refused", "Upgrades refused with an HTTP error", |r| r.traffic.upgrades_refused),
+    field("handed_in", "Connections that arrived from another worker", |r| r.traffic.handed_in),
+    field("handed_out", "Connections given to another worker", |r| r.traffic.handed_out),
+    field("messages_in", "Messages received", |r| r.traffic.messages_in),
+    field("messages_out", "Messages sent", |r| r.traffic.messages_out),
+    field("bytes_in", "Bytes received", |r| r.traffic.bytes_in),
+    field("bytes_out", "Bytes handed to the kernel", |r| r.traffic.bytes_out),
+    field("snapshots_replaced", "Snapshots replaced by a newer one before they were sent", |r| r.traffic.snapshots_replaced),
+    field("pings_out", "Pings sent to silent peers", |r| r.traffic.pings_out),
+    field("mailbox_full", "Mailbox messages that found a mailbox full", |r| r.traffic.mailbox_full),
+    field("ring_enters", "Times the worker entered the kernel", |r| r.ring.enters),
+    field("ring_completions", "Completions handled", |r| r.ring.completions),
+    field("ring_buffer_exhaustions", "Receives that ended because no buffer was free", |r| r.ring.buffer_exhaustions),
+    field("ring_overflows", "Completion queue overflows", |r| r.ring.overflows),
+    field("ring_short_sends", "Sends the kernel finished only in part", |r| r.ring.short_sends),
+    field("ring_fairness_pauses", "Receives paused because one connection had its share", |r| r.ring.fairness_pauses),
+    field("ticks", "Ticks simulated", |r| r.steps),
+    field("ticks_missed", "Ticks dropped because the worker was too late to catch up", |r| r.steps_missed),
+];
+
+/// What goes up and down.
+#[rustfmt::skip]
+pub(super) const GAUGES: &[Field] = &[
+    field("rooms", "Rooms living on the worker", |r| r.rooms),
+    field("players", "Players seated in them", |r| r.players),
+    field("pool_bytes", "Bytes of the fixed pools", |r| r.pool_bytes),
+];
+
+type State = (&'static str, fn(&WorkerReport) -> u64);
+
+/// Connections by state.
+#[rustfmt::skip]
+pub(super) const STATES: &[State] = &[
+    ("upgrading", |r| r.connections.upgrading),
+    ("greeting", |r| r.connections.greeting),
+    ("playing", |r| r.connections.playing),
+    ("echo", |r| r.connections.echo),
+    ("closing", |r| r.connections.closing),
+];
+
+type Times = (&'static str, &'static str, fn(&WorkerReport) -> &Histogram<u64>);
+
+#[rustfmt::skip]
+const TIMES: &[Times] = &[
+    ("tick_lateness", "How long after its deadline each tick began", |r| &r.lateness_ns),
+    ("tick_step", "How long each room's step took", |r| &r.step_ns),
+    ("tick_encode", "How long encoding each room's snapshot and writing it out took", |r| &r.encode_ns),
+];
+
+/// The page.
+pub(super) fn page(
+    collected: Arc<Collected>,
+    config: &ServerConfig,
+    ready: bool,
+) -> Result<String, fmt::Error> {
+    let mut registry = Registry::with_prefix("tickring");
+    registry.register_collector(Box::new(Scrape { collected, config: config.clone(), ready }));
+    let mut out = String::with_capacity(32 * 1024);
+    encode(&mut out, &registry)?;
+    Ok(out)
+}
+
+#[derive(Debug)]
+struct Scrape {
+    collected: Arc<Collected>,
+    config: ServerConfig,
+    ready: bool,
+}
+
+impl Collector for Scrape {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        self.server(&mut encoder)?;
+        self.answers(&mut encoder)?;
+        self.fields(&mut encoder)?;
+        self.labelled(&mut encoder)?;
+        self.times(&mut encoder)
+    }
+}
+
+impl Scrape {
+    fn server(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let build = [("version", env!("CARGO_PKG_VERSION")), ("game", self.config.game.as_str())];
+        let mut info = encoder.encode_descriptor("build", "What runs here", None, MetricType::Info)?;
+        info.encode_info(&build)?;
+        let mut gauge = |name, help, value: u64| {
+            let metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            ConstGauge::new(value).encode(metric)
+        };
+        gauge("ready", "1 when players may come, 0 while draining", u64::from(self.ready))?;
+        gauge("connections_max", "Connections the process holds at most", u64::from(self.config.max_conns))?;
+        gauge("tick_hz", "Simulation steps per second", u64::from(self.config.tick_hz))?;
+        gauge("snapshot_hz", "Snapshots per second", u64::from(self.config.snapshot_hz))?;
+        gauge("resident_bytes", "Resident memory of the process", process::rss_bytes().unwrap_or(0))?;
+        if let Some(cpu_ns) = process::cpu_ns() {
+            let help = "Processor time of the process";
+            let metric = encoder.encode_descriptor("cpu", help, Some(&Unit::Seconds), MetricType::Counter)?;
+            ConstCounter::new(std::time::Duration::from_nanos(cpu_ns).as_secs_f64()).encode(metric)?;
+        }
+        Ok(())
+    }
+
+    /// Which workers answered, and how full their mailboxes are: known even of a silent one.
+    fn answers(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let help = "1 when the worker answered within a second, else 0 and its other figures are missing";
+        let mut metric = encoder.encode_descriptor("worker_answers", help, None, MetricType::Gauge)?;
+        for (worker, answer) in self.collected.answers.iter().enumerate() {
+            let labels = [("worker", worker)];
+            ConstGauge::new(u64::from(answer.is_ok())).encode(metric.encode_family(&labels)?)?;
+        }
+        let help = "Commands waiting in the worker's mailbox";
+        let mut metric = encoder.encode_descriptor("mailbox_depth", help, None, MetricType::Gauge)?;
+        for (worker, depth) in self.collected.depths.iter().enumerate() {
+            ConstGauge::new(*depth as u64).encode(metric.encode_family(&[("worker", worker)])?)?;
+        }
+        Ok(())
+    }
+
+    fn fields(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        for field in COUNTERS {
+            let mut metric = encoder.encode_descriptor(field.name, field.help, None, MetricType::Counter)?;
+            for report in self.collected.reports() {
+                let labels = [("worker", report.worker)];
+                ConstCounter::new((field.of)(report)).encode(metric.encode_family(&labels)?)?;
+            }
+        }
+        for field in GAUGES {
+            let mut metric = encoder.encode_descriptor(field.name, field.help, None, MetricType::Gauge)?;
+            for report in self.collected.reports() {
+                let labels = [("worker", report.worker)];
+                ConstGauge::new((field.of)(report)).encode(metric.encode_family(&labels)?)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn labelled(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let help = "Connections by state";
+        let mut metric = encoder.encode_descriptor("connections", help, None, MetricType::Gauge)?;
+        for report in self.collected.reports() {
+            for (state, of) in STATES {
+                let labels = [("worker", report.worker.to_string()), ("state", (*state).to_owned())];
+                ConstGauge::new(of(report)).encode(metric.encode_family(&labels)?)?;
+            }
+        }
+        let help = "Connections that ended, by close code (0: none was sent) and cause";
+        let mut metric = encoder.encode_descriptor("closes", help, None, MetricType::Counter)?;
+        for report in self.collected.reports() {
+            for (code, cause, count) in &report.closes {
+                let worker = report.worker.to_string();
+                let labels = [("worker", worker), ("code", code.to_string()), ("cause", (*cause).to_owned())];
+                ConstCounter::new(*count).encode(metric.encode_family(&labels)?)?;
+            }
+        }
+        let help = "Inputs by what became of them";
+        let mut metric = encoder.encode_descriptor("inputs", help, None, MetricType::Counter)?;
+        for report in self.collected.reports() {
+            for (outcome, count) in &report.inputs {
+                let labels = [("worker", report.worker.to_string()), ("outcome", (*outcome).to_owned())];
+                ConstCounter::new(*count).encode(metric.encode_family(&labels)?)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn times(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        for (name, help, of) in TIMES {
+            let mut metric =
+                encoder.encode_descriptor(name, help, Some(&Unit::Seconds), MetricType::Histogram)?;
+            for report in self.collected.reports() {
+                encode_histogram(metric.encode_family(&[("worker", report.worker)])?, of(report))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn encode_histogram(mut metric: MetricEncoder<'_>, histogram: &Histogram<u64>) -> fmt::Result {
+    let found = histogram::buckets(histogram);
+    metric.encode_histogram::<NoLabelSet>(found.sum_seconds, found.count, &found.buckets, None)
+}

@@ -1,0 +1,143 @@
+//! The status page: limits, counters and tick times as JSON, for people and for the load generator.
+
+use std::collections::BTreeMap;
+
+use hdrhistogram::Histogram;
+use serde_json::{Map, Value, json};
+
+use super::admin::Admin;
+use super::histogram::{hdr_v2, merged, quantile_us};
+use super::metrics::{COUNTERS, Field, GAUGES, STATES};
+use super::process;
+use super::reports::Collected;
+use crate::limits::Machine;
+use crate::report::WorkerReport;
+
+/// The page.
+pub(super) fn page(admin: &Admin, collected: &Collected) -> Value {
+    let config = &admin.config;
+    let silent: Vec<Value> = collected
+        .silent()
+        .map(|(worker, silence)| json!({ "worker": worker, "why": silence.why() }))
+        .collect();
+    json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "pid": std::process::id(),
+        "uptime_s": std::time::Duration::from_nanos(admin.clock.now_ns()).as_secs_f64(),
+        "ready": admin.is_ready(),
+        "game": config.game.as_str(),
+        "tick_hz": config.tick_hz,
+        "snapshot_hz": config.snapshot_hz,
+        "limits": limits(admin),
+        "pools": {
+            "worker_bytes": collected.reports().map(|report| report.pool_bytes).collect::<Vec<_>>(),
+            "total_bytes": collected.reports().map(|report| report.pool_bytes).sum::<u64>(),
+        },
+        "memory": { "rss_bytes": process::rss_bytes() },
+        "cpu_ns": process::cpu_ns(),
+        "totals": totals(collected),
+        "workers": workers(collected),
+        "workers_silent": silent,
+        "tick": ticks(collected),
+    })
+}
+
+fn limits(admin: &Admin) -> Value {
+    let config = &admin.config;
+    json!({
+        "descriptors": Machine::read().descriptors_soft,
+        "connections_max": config.max_conns,
+        "connections_per_worker_max": config.fixed_table,
+        "workers": config.workers,
+        "players_max_per_room": config.room_players_max,
+        "rooms_max_per_worker": config.rooms_max,
+        "outbox_bytes_max": config.outbox_bytes_max,
+        "gather_us": config.gather_us,
+    })
+}
+
+/// The named numbers of a worker, or sums of them over workers.
+fn numbers<'a>(fields: impl Iterator<Item = &'a Field>, of: impl Fn(&Field) -> u64) -> Map<String, Value> {
+    fields.map(|field| (field.name.to_owned(), of(field).into())).collect()
+}
+
+fn totals(collected: &Collected) -> Value {
+    let mut sums = numbers(COUNTERS.iter().chain(GAUGES), |field| collected.reports().map(field.of).sum());
+    let states: Map<String, Value> = STATES
+        .iter()
+        .map(|(state, of)| ((*state).to_owned(), collected.reports().map(of).sum::<u64>().into()))
+        .collect();
+    let mut closes = BTreeMap::<(u16, &str), u64>::new();
+    let mut inputs = BTreeMap::<&str, u64>::new();
+    for report in collected.reports() {
+        for (code, cause, count) in &report.closes {
+            *closes.entry((*code, cause)).or_default() += count;
+        }
+        for (outcome, count) in &report.inputs {
+            *inputs.entry(outcome).or_default() += count;
+        }
+    }
+    sums.insert("connections".to_owned(), states.into());
+    sums.insert(
+        "closes".to_owned(),
+        closes.iter().map(|((code, cause), count)| close(*code, cause, *count)).collect(),
+    );
+    sums.insert("inputs".to_owned(), json!(inputs));
+    sums.into()
+}
+
+fn close(code: u16, cause: &str, count: u64) -> Value {
+    json!({ "code": code, "cause": cause, "count": count })
+}
+
+/// Those that answered.
+fn workers(collected: &Collected) -> Vec<Value> {
+    let answers = collected.answers.iter().zip(&collected.depths);
+    answers.filter_map(|(answer, depth)| Some(worker(answer.as_ref().ok()?, *depth))).collect()
+}
+
+fn worker(report: &WorkerReport, mailbox_depth: usize) -> Value {
+    let (ring, plain): (Vec<&Field>, Vec<&Field>) =
+        COUNTERS.iter().chain(GAUGES).partition(|field| field.name.starts_with("ring_"));
+    let mut out = numbers(plain.into_iter(), |field| (field.of)(report));
+    let ring: Map<String, Value> = ring
+        .into_iter()
+        .map(|field| (field.name.trim_start_matches("ring_").to_owned(), (field.of)(report).into()))
+        .collect();
+    let states: Map<String, Value> =
+        STATES.iter().map(|(state, of)| ((*state).to_owned(), of(report).into())).collect();
+    out.insert("worker".to_owned(), report.worker.into());
+    out.insert("connections".to_owned(), states.into());
+    out.insert("ring".to_owned(), ring.into());
+    out.insert("mailbox_depth".to_owned(), mailbox_depth.into());
+    let closes = report.closes.iter().map(|(code, cause, count)| close(*code, cause, *count));
+    out.insert("closes".to_owned(), closes.collect());
+    out.insert("inputs".to_owned(), json!(report.inputs.iter().copied().collect::<BTreeMap<_, _>>()));
+    out.insert("lateness_us".to_owned(), times(Some(&report.lateness_ns)));
+    out.into()
+}
+
+fn ticks(collected: &Collected) -> Value {
+    let lateness_ns = merged(collected.reports().map(|report| &report.lateness_ns));
+    let step_ns = merged(collected.reports().map(|report| &report.step_ns));
+    let encode_ns = merged(collected.reports().map(|report| &report.encode_ns));
+    json!({
+        "lateness_us": times(lateness_ns.as_ref()),
+        "step_us": times(step_ns.as_ref()),
+        "encode_us": times(encode_ns.as_ref()),
+        "steps": collected.reports().map(|report| report.steps).sum::<u64>(),
+        "missed": collected.reports().map(|report| report.steps_missed).sum::<u64>(),
+        "lateness_hdr": lateness_ns.as_ref().and_then(hdr_v2),
+    })
+}
+
+fn times(histogram: Option<&Histogram<u64>>) -> Value {
+    histogram.map_or(Value::Null, |histogram| {
+        json!({
+            "p50": quantile_us(histogram, 0.5),
+            "p99": quantile_us(histogram, 0.99),
+            "max": quantile_us(histogram, 1.0),
+            "count": histogram.len(),
+        })
+    })
+}

@@ -1,0 +1,106 @@
+//! What a worker tells the control thread about itself when asked.
+//!
+//! Workers keep plain integers and histograms that only they touch; the control thread asks for a
+//! copy through the mailbox ([`crate::mailbox::Command::Report`]). So measuring costs the data path
+//! no atomics and no locks, and a worker that does not answer is itself a finding.
+
+use hdrhistogram::Histogram;
+
+/// One worker's counters and histograms, all since start. A copy: reading it disturbs nobody.
+#[derive(Clone, Debug)]
+pub struct WorkerReport {
+    /// Index of the worker, `0..workers`.
+    pub worker: usize,
+    /// Connections by state, now.
+    pub connections: ConnectionStates,
+    /// Rooms living on this worker, now.
+    pub rooms: u64,
+    /// Players seated in them, now.
+    pub players: u64,
+    /// What has happened on the connections.
+    pub traffic: Traffic,
+    /// How often connections ended, by close code and cause: `(code, cause, count)`. Code 0 means
+    /// that there was no close frame (refused upgrade, reset, end of stream).
+    pub closes: Vec<(u16, &'static str, u64)>,
+    /// Inputs by what became of them: `("accepted", n)`, `("late", n)`, ….
+    pub inputs: Vec<(&'static str, u64)>,
+    /// What the ring did.
+    pub ring: RingReport,
+    /// Messages waiting in this worker's mailbox, now.
+    pub mailbox_depth: u64,
+    /// Bytes of the fixed pools.
+    pub pool_bytes: u64,
+    /// Ticks simulated.
+    pub steps: u64,
+    /// Ticks dropped because the worker was too late to catch up.
+    pub steps_missed: u64,
+    /// How long after its deadline each tick began, ns.
+    pub lateness_ns: Histogram<u64>,
+    /// How long each room's step took, ns.
+    pub step_ns: Histogram<u64>,
+    /// How long encoding each room's snapshot and writing it into the outboxes took, ns.
+    pub encode_ns: Histogram<u64>,
+}
+
+/// Connections by state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ConnectionStates {
+    /// Upgrade not finished.
+    pub upgrading: u64,
+    /// Upgraded, no `Hello` yet.
+    pub greeting: u64,
+    /// Seated in a room.
+    pub playing: u64,
+    /// On the echo endpoint.
+    pub echo: u64,
+    /// Closing handshake or lingering.
+    pub closing: u64,
+}
+
+/// Monotonic traffic counters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Connections accepted.
+    pub accepts: u64,
+    /// Times accepting paused because descriptors or table places ran out.
+    pub accept_pauses: u64,
+    /// Upgrades answered with 101.
+    pub upgrades: u64,
+    /// Upgrades refused with an HTTP error.
+    pub upgrades_refused: u64,
+    /// Connections that arrived from another worker.
+    pub handed_in: u64,
+    /// Connections given to another worker.
+    pub handed_out: u64,
+    /// Messages received.
+    pub messages_in: u64,
+    /// Messages sent.
+    pub messages_out: u64,
+    /// Bytes received.
+    pub bytes_in: u64,
+    /// Bytes handed to the kernel.
+    pub bytes_out: u64,
+    /// Snapshots replaced by a newer one before they were sent (latest wins).
+    pub snapshots_replaced: u64,
+    /// Pings sent because a peer was silent.
+    pub pings_out: u64,
+    /// Mailbox messages that found the mailbox full.
+    pub mailbox_full: u64,
+}
+
+/// Counters of a worker's ring.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RingReport {
+    /// Times the worker entered the kernel.
+    pub enters: u64,
+    /// Completions handled.
+    pub completions: u64,
+    /// Receives that ended because no buffer was free.
+    pub buffer_exhaustions: u64,
+    /// Completion queue overflows.
+    pub overflows: u64,
+    /// Sends the kernel finished only in part.
+    pub short_sends: u64,
+    /// Receives paused because one connection had its share of a pass.
+    pub fairness_pauses: u64,
+}

@@ -1,0 +1,236 @@
+//! Frames and messages of an upgraded connection.
+
+use std::ops::ControlFlow;
+
+use tickring_protocol::fault::{CloseReason, FaultCode};
+use tickring_protocol::limits;
+use tickring_protocol::message::{
+    ArchivedHello, ArchivedInputHead, ClientMessage, Fault, PROTOCOL_VERSION, Pong, combined_layout,
+};
+use tickring_protocol::websocket::{Event, OpCode, WebSocketError, write_frame, write_frame_head};
+use tickring_room::{Game, InputDrop, JoinError};
+
+use super::{Cause, Context, Ending, Peer, Session, State};
+use crate::rooms::SeatError;
+
+impl Session {
+    /// Frames arrived.
+    pub(super) fn converse<G: Game>(&mut self, bytes: &mut [u8], cx: &mut Context<'_, G>) {
+        let Self { decoder, peer } = self;
+        let mut frames = decoder.feed(bytes);
+        loop {
+            match frames.next() {
+                Ok(Some(event)) => {
+                    if peer.hear(event, cx).is_break() {
+                        break;
+                    }
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    peer.broke_websocket(&error, cx);
+                    break;
+                }
+            }
+        }
+    }
+}
+
+impl Peer {
+    /// One frame or message. `Break`: nothing after it counts.
+    fn hear<G: Game>(&mut self, event: Event<'_>, cx: &mut Context<'_, G>) -> ControlFlow<()> {
+        match event {
+            Event::Binary(payload) => self.binary(payload, cx),
+            Event::Text(text) => self.text(text, cx),
+            // Our Close was our last frame.
+            Event::Ping(_) if matches!(self.state, State::Closing) => ControlFlow::Continue(()),
+            Event::Ping(payload) => {
+                self.pong.clear();
+                write_frame(&mut self.pong, OpCode::Pong, payload);
+                ControlFlow::Continue(())
+            }
+            Event::Pong(_) => ControlFlow::Continue(()),
+            Event::Close { code, .. } => self.closed_by_peer(code, cx),
+        }
+    }
+
+    fn text<G: Game>(&mut self, text: &str, cx: &mut Context<'_, G>) -> ControlFlow<()> {
+        match self.state {
+            State::Echo => self.echo(OpCode::Text, text.as_bytes(), cx),
+            State::Closing => ControlFlow::Continue(()),
+            _ => {
+                self.fail(CloseReason::Unsupported, "text_message", cx);
+                ControlFlow::Break(())
+            }
+        }
+    }
+
+    fn binary<G: Game>(&mut self, payload: &[u8], cx: &mut Context<'_, G>) -> ControlFlow<()> {
+        match self.state {
+            State::Playing(_) | State::Greeting { .. } => {
+                cx.ledger.traffic.messages_in += 1;
+                match ClientMessage::decode(payload) {
+                    Ok(message) => self.message(&message, cx),
+                    Err(error) => {
+                        self.fault(FaultCode::MalformedMessage, error.cause(), &error.to_string(), cx)
+                    }
+                }
+            }
+            State::Echo => self.echo(OpCode::Binary, payload, cx),
+            _ => ControlFlow::Continue(()),
+        }
+    }
+
+    fn echo<G: Game>(&mut self, opcode: OpCode, payload: &[u8], cx: &mut Context<'_, G>) -> ControlFlow<()> {
+        cx.ledger.traffic.messages_in += 1;
+        cx.ledger.traffic.messages_out += 1;
+        // A ping that came before the end of this message is answered before it.
+        self.queue_pong(cx);
+        write_frame(self.outbox.queue(cx.pool), opcode, payload);
+        ControlFlow::Continue(())
+    }
+
+    fn message<G: Game>(&mut self, message: &ClientMessage<'_>, cx: &mut Context<'_, G>) -> ControlFlow<()> {
+        match (message, &self.state) {
+            (ClientMessage::Input { head, game }, State::Playing(_)) => self.input(head, game, cx),
+            (ClientMessage::Hello(hello), State::Greeting { .. }) => self.hello(hello, cx),
+            (ClientMessage::Ping(ping), _) => self.answer_ping(ping.client_time_ns.to_native(), cx),
+            (ClientMessage::Leave(_), _) => {
+                self.close(CloseReason::Normal, "left", cx);
+                ControlFlow::Continue(())
+            }
+            (ClientMessage::Hello(_), _) => self.fault(
+                FaultCode::SecondHello,
+                FaultCode::SecondHello.label(),
+                "a hello came again; it is sent once, first",
+                cx,
+            ),
+            (ClientMessage::Input { .. }, _) => self.fault(
+                FaultCode::HelloExpected,
+                FaultCode::HelloExpected.label(),
+                "an input came before the hello; send the hello first",
+                cx,
+            ),
+        }
+    }
+
+    fn input<G: Game>(
+        &mut self,
+        head: &ArchivedInputHead,
+        game: &[u8],
+        cx: &mut Context<'_, G>,
+    ) -> ControlFlow<()> {
+        let State::Playing(seat) = self.state else { return ControlFlow::Continue(()) };
+        match cx.rooms.input(seat, head, game) {
+            // What else is dropped is counted by the room; a late input is nobody's crime.
+            Ok(())
+            | Err(InputDrop::Late | InputDrop::Early | InputDrop::Duplicate | InputDrop::OverBudget) => {
+                ControlFlow::Continue(())
+            }
+            Err(error) => self.fault(FaultCode::MalformedMessage, "input_malformed", &error.to_string(), cx),
+        }
+    }
+
+    fn hello<G: Game>(&mut self, hello: &ArchivedHello, cx: &mut Context<'_, G>) -> ControlFlow<()> {
+        let (version, layout) = (hello.version.to_native(), hello.layout.to_native());
+        if version != PROTOCOL_VERSION {
+            let text = format!("this server speaks version {PROTOCOL_VERSION}, the client {version}");
+            return self.fault(FaultCode::VersionMismatch, FaultCode::VersionMismatch.label(), &text, cx);
+        }
+        let expected = combined_layout(G::LAYOUT);
+        if layout != expected {
+            let text = format!("{}: layout {expected:016x} here, {layout:016x} in the client", G::NAME);
+            return self.fault(FaultCode::LayoutMismatch, FaultCode::LayoutMismatch.label(), &text, cx);
+        }
+        let State::Greeting { room } = &mut self.state else { return ControlFlow::Continue(()) };
+        let room = std::mem::take(room);
+        match cx.rooms.seat(&room, self.slot, hello.features.to_native(), cx.now_ns) {
+            Ok((seat, mut welcome)) => {
+                welcome.message_bytes_max = limits::CLIENT_MESSAGE_BYTES_MAX;
+                self.enter(State::Playing(seat), cx.now_ms);
+                let queue = self.outbox.queue(cx.pool);
+                write_frame_head(queue, OpCode::Binary, tickring_protocol::message::Welcome::BYTES);
+                welcome.write(queue);
+                cx.ledger.traffic.messages_out += 1;
+                ControlFlow::Continue(())
+            }
+            Err(error) => {
+                let (code, text) = match error {
+                    SeatError::TooManyRooms => {
+                        (FaultCode::ServerFull, "no further room can be created here now".to_owned())
+                    }
+                    SeatError::Room(error @ JoinError::Full) => (FaultCode::RoomFull, error.to_string()),
+                    SeatError::Room(error) => (FaultCode::JoinRefused, error.to_string()),
+                };
+                self.fault(code, code.label(), &text, cx)
+            }
+        }
+    }
+
+    fn answer_ping<G: Game>(&mut self, client_time_ns: u64, cx: &mut Context<'_, G>) -> ControlFlow<()> {
+        let (tick, fraction) = match self.state {
+            State::Playing(seat) => cx.rooms.tick_of(seat, cx.now_ns),
+            _ => (0, 0),
+        };
+        if self.outbox.queued_bytes() >= cx.rules.outbox_bytes_max {
+            self.drop_slow_reader(cx);
+            return ControlFlow::Break(());
+        }
+        let queue = self.outbox.queue(cx.pool);
+        write_frame_head(queue, OpCode::Binary, Pong::BYTES);
+        Pong { client_time_ns, server_time_ns: cx.now_ns, tick, fraction }.write(queue);
+        cx.ledger.traffic.messages_out += 1;
+        ControlFlow::Continue(())
+    }
+
+    /// Says what is wrong, then ends the conversation with the close code that belongs to it.
+    fn fault<G: Game>(
+        &mut self,
+        code: FaultCode,
+        cause: &'static str,
+        text: &str,
+        cx: &mut Context<'_, G>,
+    ) -> ControlFlow<()> {
+        let queue = self.outbox.queue(cx.pool);
+        write_frame_head(queue, OpCode::Binary, Fault::BYTES);
+        Fault::new(code, text).write(queue);
+        self.fail(code.close_reason(), cause, cx);
+        ControlFlow::Break(())
+    }
+
+    fn broke_websocket<G: Game>(&mut self, error: &WebSocketError, cx: &mut Context<'_, G>) {
+        if matches!(self.state, State::Closing) {
+            self.ending = Ending::Flush;
+        } else {
+            self.fail_with(error.close_code(), error.cause(), cx);
+        }
+    }
+
+    fn closed_by_peer<G: Game>(&mut self, code: Option<u16>, cx: &mut Context<'_, G>) -> ControlFlow<()> {
+        if !matches!(self.state, State::Closing) {
+            // RFC 6455 section 5.5.1: the answer typically echoes the status code received.
+            let answer = code.map_or([0; 2], u16::to_be_bytes);
+            let answer = if code.is_some() { &answer[..] } else { &[] };
+            self.queue_pong(cx);
+            write_frame(self.outbox.queue(cx.pool), OpCode::Close, answer);
+            self.abandon(Cause::closed_by_peer(code), cx);
+        }
+        self.enter(State::Draining, cx.now_ms);
+        self.ending = Ending::Flush;
+        ControlFlow::Break(())
+    }
+
+    /// Nobody said hello.
+    pub(super) fn hello_timed_out<G: Game>(&mut self, cx: &mut Context<'_, G>) {
+        self.fail(CloseReason::HelloTimeout, CloseReason::HelloTimeout.label(), cx);
+    }
+
+    /// The outbox is full and the peer does not read: a Close could not be sent either.
+    pub(super) fn drop_slow_reader<G: Game>(&mut self, cx: &mut Context<'_, G>) {
+        self.drop_now(CloseReason::SlowReader, cx);
+    }
+
+    /// Neither traffic nor an answer to our ping.
+    pub(super) fn drop_silent<G: Game>(&mut self, cx: &mut Context<'_, G>) {
+        self.drop_now(CloseReason::Silent, cx);
+    }
+}

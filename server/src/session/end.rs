@@ -1,0 +1,144 @@
+//! How conversations end: every end has one close code, one cause, and is counted once.
+
+use tickring_protocol::fault::CloseReason;
+use tickring_protocol::message::Goodbye;
+use tickring_protocol::websocket::{OpCode, write_close, write_frame_head};
+use tickring_room::Game;
+
+use super::{Context, Peer, Session, State};
+
+/// What the worker shall do with the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// Nothing: the conversation goes on.
+    No,
+    /// Send what waits, then FIN, then wait for the peer's.
+    Flush,
+    /// Close at once; what waits is lost.
+    Now,
+}
+
+/// Why a conversation ended, by a name that stays the same: it is a label in the metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// The peer's doing or ours, with a close code (0: none was exchanged) and a label.
+    Coded(u16, &'static str),
+    /// The peer's FIN without a Close.
+    EndOfStream,
+    /// The socket failed.
+    Reset,
+}
+
+impl Cause {
+    /// The peer sent a Close with this code. Of the codes from 3000 on there are two thousand, and
+    /// they are the peer's to choose: they share a counter.
+    pub(super) fn closed_by_peer(code: Option<u16>) -> Self {
+        match code {
+            None => Self::Coded(1005, "closed_by_peer"),
+            Some(code @ 0..3000) => Self::Coded(code, "closed_by_peer"),
+            Some(3000..) => Self::Coded(3000, "closed_by_peer_private_code"),
+        }
+    }
+
+    /// (close code, label); code 0: no Close was exchanged.
+    pub(super) fn label(self) -> (u16, &'static str) {
+        match self {
+            Self::Coded(code, label) => (code, label),
+            Self::EndOfStream => (0, "end_of_stream"),
+            Self::Reset => (0, "reset"),
+        }
+    }
+
+    /// Peers come and go; only what somebody could mend is worth a line.
+    pub(super) fn is_ordinary(self) -> bool {
+        match self {
+            Self::EndOfStream | Self::Reset => true,
+            Self::Coded(code, _) => matches!(code, 1000 | 1001 | 1005),
+        }
+    }
+}
+
+impl Session {
+    /// The server is going: Goodbye with the time to come back, then Close 1001.
+    pub(crate) fn go_away<G: Game>(&mut self, back_after_ms: u32, cx: &mut Context<'_, G>) {
+        match self.peer.state {
+            State::Upgrading { .. } => self.refuse_draining(cx),
+            State::Greeting { .. } | State::Playing(_) | State::Echo => {
+                if !matches!(self.peer.state, State::Echo) {
+                    let queue = self.peer.outbox.queue(cx.pool);
+                    write_frame_head(queue, OpCode::Binary, Goodbye::BYTES);
+                    Goodbye { reason: CloseReason::GoingAway.code(), back_after_ms }.write(queue);
+                }
+                self.peer.close(CloseReason::GoingAway, "drained", cx);
+            }
+            State::Vacant | State::Moving | State::Closing | State::Draining => {}
+        }
+    }
+
+    /// The reader was too slow for what a room had to say.
+    pub(crate) fn check_slow<G: Game>(&mut self, cx: &mut Context<'_, G>) {
+        let full = self.peer.outbox.overflowed();
+        if matches!(self.peer.state, State::Playing(_)) && (full || self.peer.is_stalled(cx)) {
+            self.peer.drop_slow_reader(cx);
+        }
+    }
+}
+
+impl Peer {
+    /// Leaves the room and counts the end, once; says nothing to the peer.
+    pub(super) fn abandon<G: Game>(&mut self, cause: Cause, cx: &mut Context<'_, G>) {
+        match &self.state {
+            State::Vacant | State::Moving | State::Closing | State::Draining => return,
+            State::Playing(seat) => cx.rooms.leave(*seat),
+            State::Upgrading { .. } | State::Greeting { .. } | State::Echo => {}
+        }
+        cx.ledger.ended(cause, self.slot, cx.now_ns);
+        // It would follow the Close (RFC 6455 section 5.5.1: no data after it).
+        self.outbox.forget_snapshot(cx.pool);
+        self.enter(State::Draining, cx.now_ms);
+    }
+
+    /// Ends the conversation from our side for good: Close, flush, FIN. What the peer still sends is
+    /// not read.
+    pub(super) fn fail<G: Game>(
+        &mut self,
+        reason: CloseReason,
+        cause: &'static str,
+        cx: &mut Context<'_, G>,
+    ) {
+        self.fail_with(reason.code(), cause, cx);
+    }
+
+    /// [`Peer::fail`] with the code that the WebSocket codec asks for.
+    pub(super) fn fail_with<G: Game>(&mut self, code: u16, cause: &'static str, cx: &mut Context<'_, G>) {
+        // The Close is the last frame: an answer still owed goes before it.
+        self.queue_pong(cx);
+        write_close(self.outbox.queue(cx.pool), code, cause);
+        self.abandon(Cause::Coded(code, cause), cx);
+        self.ending = Ending::Flush;
+    }
+
+    /// Ends it politely: Close, then the peer's Close is awaited.
+    pub(super) fn close<G: Game>(
+        &mut self,
+        reason: CloseReason,
+        cause: &'static str,
+        cx: &mut Context<'_, G>,
+    ) {
+        self.queue_pong(cx);
+        write_close(self.outbox.queue(cx.pool), reason.code(), cause);
+        self.abandon(Cause::Coded(reason.code(), cause), cx);
+        self.enter(State::Closing, cx.now_ms);
+    }
+
+    /// Ends it without a word: the peer does not read, or is silent.
+    pub(super) fn drop_now<G: Game>(&mut self, reason: CloseReason, cx: &mut Context<'_, G>) {
+        self.abandon(Cause::Coded(reason.code(), reason.label()), cx);
+        self.ending = Ending::Now;
+    }
+
+    pub(super) fn enter(&mut self, state: State, now_ms: u32) {
+        self.state = state;
+        self.since_ms = now_ms;
+    }
+}

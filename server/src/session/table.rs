@@ -1,0 +1,133 @@
+//! All sessions of a worker, by slot, and the list of those with something to flush.
+
+use tickring_protocol::websocket::{OpCode, write_frame, write_frame_head};
+
+use super::{Ledger, Session, State};
+use crate::pool::BufferPool;
+use crate::report::ConnectionStates;
+use crate::rooms::Delivery;
+
+/// The sessions. Invariant: a session that may have something to send, or whose ending changed, is
+/// in `dirty` exactly once.
+#[derive(Debug, Default)]
+pub(crate) struct Sessions {
+    table: Vec<Session>,
+    dirty: Vec<u32>,
+    /// Sessions that want an answer sooner than at the next tick.
+    interactive: usize,
+}
+
+impl Sessions {
+    /// The session in `slot`; places are made as slots first come up.
+    pub(crate) fn at(&mut self, slot: u32) -> &mut Session {
+        let index = slot as usize;
+        while self.table.len() <= index {
+            let next = u32::try_from(self.table.len()).expect("slots are 32 bit");
+            self.table.push(Session::vacant(next));
+        }
+        &mut self.table[index]
+    }
+
+    /// Runs `change` on a session, keeps count of the interactive ones, and marks it for the flush.
+    pub(crate) fn update<R>(&mut self, slot: u32, change: impl FnOnce(&mut Session) -> R) -> R {
+        let session = self.at(slot);
+        let before = session.is_interactive();
+        let result = change(session);
+        let after = session.is_interactive();
+        let wants_flush = session.wants_flush();
+        self.interactive = self.interactive + usize::from(after) - usize::from(before);
+        if wants_flush {
+            self.mark(slot);
+        }
+        result
+    }
+
+    fn mark(&mut self, slot: u32) {
+        let peer = &mut self.table[slot as usize].peer;
+        if !peer.dirty {
+            peer.dirty = true;
+            self.dirty.push(slot);
+        }
+    }
+
+    /// The next session to flush.
+    pub(crate) fn pop_dirty(&mut self) -> Option<u32> {
+        let slot = self.dirty.pop()?;
+        self.table[slot as usize].peer.dirty = false;
+        Some(slot)
+    }
+
+    /// Somebody waits for an answer now.
+    pub(crate) fn any_interactive(&self) -> bool {
+        self.interactive > 0
+    }
+
+    /// Slots that hold a connection.
+    pub(crate) fn occupied(&self) -> impl Iterator<Item = u32> + '_ {
+        self.table.iter().filter(|session| session.is_occupied()).map(|session| session.peer.slot)
+    }
+
+    /// Connections by state.
+    pub(crate) fn states(&self) -> ConnectionStates {
+        let mut states = ConnectionStates::default();
+        for session in &self.table {
+            match session.peer.state {
+                State::Vacant => {}
+                State::Upgrading { .. } | State::Moving => states.upgrading += 1,
+                State::Greeting { .. } => states.greeting += 1,
+                State::Playing(_) => states.playing += 1,
+                State::Echo => states.echo += 1,
+                State::Closing | State::Draining => states.closing += 1,
+            }
+        }
+        states
+    }
+}
+
+/// How rooms reach players: see [`Delivery`].
+pub(crate) struct Deliver<'a> {
+    pub(crate) sessions: &'a mut Sessions,
+    pub(crate) pool: &'a mut BufferPool,
+    pub(crate) ledger: &'a mut Ledger,
+    pub(crate) outbox_bytes_max: usize,
+    /// Readers found too slow; their sessions end after the tick.
+    pub(crate) slow: &'a mut Vec<u32>,
+}
+
+impl Delivery for Deliver<'_> {
+    fn message(&mut self, slot: u32, payload: &[u8]) {
+        let outbox = &mut self.sessions.table[slot as usize].peer.outbox;
+        if outbox.queued_bytes() + payload.len() > self.outbox_bytes_max {
+            outbox.overflow();
+            self.slow.push(slot);
+            return;
+        }
+        write_frame(outbox.queue(self.pool), OpCode::Binary, payload);
+        self.ledger.traffic.messages_out += 1;
+        self.sessions.mark(slot);
+    }
+
+    fn snapshot(&mut self, slot: u32, bytes: usize, write: impl FnOnce(u16, &mut Vec<u8>)) {
+        let newest = self.sessions.table[slot as usize].peer.outbox.snapshot(self.pool);
+        write_frame_head(newest.buffer, OpCode::Binary, bytes);
+        write(newest.dropped, newest.buffer);
+        if newest.replaced {
+            self.ledger.traffic.snapshots_replaced += 1;
+            self.slow.push(slot);
+        } else {
+            self.ledger.traffic.messages_out += 1;
+        }
+        self.sessions.mark(slot);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_is_small() {
+        // 512 B of user memory per idle connection is the promise; a session is most of it.
+        assert!(size_of::<Session>() <= 224, "{} B", size_of::<Session>());
+    }
+}

@@ -1,0 +1,233 @@
+//! Method: a seeded generator plays kernel, clock and a dozen peers at once against one stage. Peers
+//! send what peers send, and worse, in pieces of any size; sends finish late, in any order between
+//! connections, or fail; connections end, are reset, move or fail to, at any moment; now and then the
+//! server goes away. [`FakeRing`] asserts the contract at every step. At the end everybody falls
+//! silent, some lines get stuck for good, and the deadlines alone must empty the stage.
+//!
+//! A failure prints its seed; `TICKRING_FUZZ_SEED` plays that one alone.
+
+use rand_pcg::Pcg32;
+use rand_pcg::rand_core::{Rng, SeedableRng};
+use tickring_protocol::websocket::{Decoder, Event, OpCode, Role};
+use tickring_pulse::{Pulse, Settings};
+
+use super::fake_ring::FakeRing;
+use super::{MS, frame, hello, ping, request, rules, stage, write_input};
+use crate::session::{Rules, State};
+
+const SLOTS: u32 = 12;
+const STEPS: usize = 3_000;
+
+struct Simulation {
+    ring: FakeRing<Pulse>,
+    random: Pcg32,
+    /// What each slot's peer has yet to send.
+    pending: Vec<Vec<u8>>,
+    sequences: u32,
+}
+
+impl Simulation {
+    fn new(seed: u64) -> Self {
+        let rules = Rules {
+            workers: 2,
+            outbox_bytes_max: 4_096,
+            handshake_ms: 2_000,
+            ping_after_ms: 3_000,
+            silent_close_ms: 2_000,
+            close_ms: 1_000,
+            ..rules()
+        };
+        let stage = stage(Settings { snapshot_wire_bytes: 300 }, rules);
+        Self {
+            ring: FakeRing::new(stage, SLOTS as usize),
+            random: Pcg32::seed_from_u64(seed),
+            pending: vec![Vec::new(); SLOTS as usize],
+            sequences: 0,
+        }
+    }
+
+    fn below(&mut self, bound: u32) -> u32 {
+        self.random.next_u32() % bound
+    }
+
+    fn one_in(&mut self, chance: u32) -> bool {
+        self.below(chance) == 0
+    }
+
+    fn step(&mut self) {
+        let slot = self.below(SLOTS);
+        if !self.ring.line(slot).open {
+            self.ring.begin(slot);
+            self.pending[slot as usize] = self.opening();
+            return;
+        }
+        match self.below(16) {
+            0..6 => self.deliver(slot),
+            6..11 => self.ring.sent(slot, false),
+            11 if self.one_in(10) => self.ring.end(slot, false),
+            12 if self.one_in(20) => self.ring.end(slot, true),
+            13 if self.one_in(20) => self.ring.sent(slot, true),
+            14 => self.close(slot),
+            15 if self.one_in(60) => {
+                let now = self.ring.now;
+                self.ring.stage.act(slot, now, |session, cx| session.go_away(5_000, cx));
+            }
+            _ => {
+                let after_ns = u64::from(self.below(20)) * MS;
+                self.ring.pass(after_ns);
+                self.ring.check();
+            }
+        }
+    }
+
+    /// How a peer begins: mostly well.
+    fn opening(&mut self) -> Vec<u8> {
+        let mut bytes = match self.below(10) {
+            0 => b"GET / HTTP/1.1\r\n\r\n".to_vec(),
+            1 => request("/v1/rooms/never-ends")[..40].to_vec(),
+            2..4 => request("/v1/echo"),
+            n => request(&format!("/v1/rooms/room-{n}")),
+        };
+        if !self.one_in(8) {
+            bytes.extend(hello::<Pulse>());
+        }
+        bytes
+    }
+
+    /// What a peer says next.
+    fn word(&mut self) -> Vec<u8> {
+        match self.below(40) {
+            0 => frame(OpCode::Text, b"text"),
+            1 => frame(OpCode::Close, &1000_u16.to_be_bytes()),
+            2 => frame(OpCode::Close, &4711_u16.to_be_bytes()),
+            3 => frame(OpCode::Binary, &[0x04, 0]),
+            4 => frame(OpCode::Binary, &[0x99]),
+            5 => vec![0xff; 3],
+            6 => hello::<Pulse>(),
+            7..10 => frame(OpCode::Ping, b"there?"),
+            10..12 => ping().repeat(200),
+            12..15 => ping(),
+            15 => frame(OpCode::Binary, &vec![7; 3_000]),
+            _ => {
+                self.sequences += 1;
+                let mut payload = Vec::new();
+                write_input(&mut payload, self.sequences, &[3; 16]);
+                frame(OpCode::Binary, &payload)
+            }
+        }
+    }
+
+    fn deliver(&mut self, slot: u32) {
+        if self.pending[slot as usize].len() < 4_096 {
+            let word = self.word();
+            self.pending[slot as usize].extend(word);
+        }
+        let length = u32::try_from(self.pending[slot as usize].len()).unwrap();
+        let most = if self.one_in(3) { 8 } else { 2_048 };
+        let piece = 1 + self.below(length.min(most)) as usize;
+        let (used, moved) =
+            self.ring.receive(slot, &self.pending[slot as usize][..piece.min(length as usize)]);
+        self.pending[slot as usize].drain(..used);
+        let Some(moved) = moved else { return };
+        let gone = !self.one_in(4);
+        // Ticks, deadlines and a shutdown may fall between the wish and the deed.
+        if self.one_in(2) {
+            let after_ns = u64::from(self.below(30)) * MS;
+            self.ring.pass(after_ns);
+        }
+        self.ring.move_done(slot, gone);
+        if gone {
+            // It arrives here as if from the other worker.
+            self.ring.begin(slot);
+            let now = self.ring.now;
+            let mut received = moved.received;
+            self.ring.stage.act(slot, now, |session, cx| {
+                session.adopt(moved.room, &moved.accept, &mut received, cx);
+            });
+        }
+    }
+
+    /// The last event of a connection that is being closed; what its peer was sent must make sense.
+    fn close(&mut self, slot: u32) {
+        if self.ring.line(slot).closing {
+            let sent = std::mem::take(&mut self.ring.line(slot).sent);
+            self.ring.closed(slot);
+            read_back(&sent);
+        }
+    }
+
+    /// Nobody says anything more; every other line never finishes a send again.
+    fn wind_down(&mut self) {
+        for _ in 0..600 {
+            self.ring.pass(100 * MS);
+            self.ring.check();
+            for slot in 0..SLOTS {
+                if slot % 2 == 0 {
+                    self.ring.sent(slot, false);
+                }
+                self.close(slot);
+            }
+        }
+        self.ring.check_empty();
+    }
+}
+
+/// A stream is an HTTP answer or, after 101, whole frames of which a Close is the last.
+fn read_back(sent: &[u8]) {
+    let Some(end) = sent.windows(4).position(|four| four == b"\r\n\r\n") else {
+        assert!(sent.is_empty(), "half a head");
+        return;
+    };
+    if !sent.starts_with(b"HTTP/1.1 101 ") {
+        return;
+    }
+    let mut frames = sent[end + 4..].to_vec();
+    let mut decoder = Decoder::new(Role::Client, 1 << 20);
+    let mut closed_before = None;
+    // One byte at a time, so that what is left behind a Close shows.
+    for at in 0..frames.len() {
+        assert_eq!(closed_before, None, "bytes behind the Close: {:02x?}", &frames[at..]);
+        let mut events = decoder.feed(&mut frames[at..=at]);
+        while let Some(event) = events.next().expect("the server's frames are valid") {
+            if let Event::Close { code, .. } = event {
+                closed_before = Some(code);
+            }
+        }
+    }
+    assert!(decoder.is_idle() || closed_before.is_some(), "the stream ends inside a frame");
+}
+
+#[test]
+fn whatever_happens_every_connection_ends_once() {
+    let seeds = match std::env::var("TICKRING_FUZZ_SEED") {
+        Ok(seed) => {
+            let seed: u64 = seed.parse().unwrap();
+            seed..seed + 1
+        }
+        Err(_) => {
+            let count = std::env::var("TICKRING_FUZZ_ITERATIONS").ok().and_then(|count| count.parse().ok());
+            0..count.map_or(150, |count: u64| count.div_ceil(10).max(1))
+        }
+    };
+    let mut reached = [0_u64; 3];
+    for seed in seeds.clone() {
+        println!("TICKRING_FUZZ_SEED={seed}");
+        let mut simulation = Simulation::new(seed);
+        for _ in 0..STEPS {
+            simulation.step();
+            let playing = (0..SLOTS).filter(|&slot| {
+                matches!(simulation.ring.stage.sessions.at(slot).peer.state, State::Playing(_))
+            });
+            reached[0] = reached[0].max(playing.count() as u64);
+        }
+        simulation.wind_down();
+        reached[1] += simulation.ring.moved;
+        reached[2] += simulation.ring.stage.ledger.traffic.snapshots_replaced;
+    }
+    if seeds.end - seeds.start >= 100 {
+        assert!(
+            reached[0] >= 4 && reached[1] > 20 && reached[2] > 100,
+            "the simulation is tame: {reached:?}"
+        );
+    }
+}

@@ -1,0 +1,66 @@
+//! The play side driven without a kernel.
+
+mod fake_ring;
+mod fuzz_simulation;
+mod no_allocation;
+mod single_steps;
+
+use tickring_protocol::message::{ClientMessage, Hello, InputHead, PROTOCOL_VERSION, Ping, combined_layout};
+use tickring_protocol::websocket::{OpCode, write_masked_frame, write_request};
+use tickring_room::{Game, RoomConfig};
+
+use super::{Now, Rules, Stage};
+use crate::rooms::Rooms;
+
+const MS: u64 = 1_000_000;
+
+fn rules() -> Rules {
+    Rules {
+        worker: 0,
+        workers: 1,
+        echo: true,
+        outbox_bytes_max: 16 * 1024,
+        handshake_ms: 5_000,
+        ping_after_ms: 25_000,
+        silent_close_ms: 10_000,
+        close_ms: 5_000,
+    }
+}
+
+fn stage<G: Game>(settings: G::Settings, rules: Rules) -> Stage<G> {
+    let config = RoomConfig { players_max: 64, ..RoomConfig::with_rates(60, 30) };
+    Stage::new(Rooms::new(config, settings, 4), rules, 1 << 20, Now::from_ns(0))
+}
+
+fn request(path: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    write_request(&mut out, "server", path, &[7; 16], Some("tickring.v1"));
+    out
+}
+
+fn frame(opcode: OpCode, payload: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    write_masked_frame(&mut out, opcode, payload, [1, 2, 3, 4]);
+    out
+}
+
+fn hello<G: Game>() -> Vec<u8> {
+    let mut payload = Vec::new();
+    let layout = combined_layout(G::LAYOUT);
+    Hello { version: PROTOCOL_VERSION, layout, features: 0, resume: [0; 16] }.write(&mut payload);
+    frame(OpCode::Binary, &payload)
+}
+
+fn ping() -> Vec<u8> {
+    let mut payload = Vec::new();
+    Ping { client_time_ns: 1 }.write(&mut payload);
+    frame(OpCode::Binary, &payload)
+}
+
+/// The payload of an input, behind what is in `payload`.
+fn write_input(payload: &mut Vec<u8>, sequence: u32, game: &[u8]) {
+    InputHead { sequence, target_tick: sequence, view_tick: 0, view_fraction: 0, newest_snapshot_tick: 0 }
+        .write(payload);
+    payload.extend_from_slice(game);
+    debug_assert!(ClientMessage::decode(payload).is_ok());
+}

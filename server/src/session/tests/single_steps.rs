@@ -1,0 +1,132 @@
+//! Small situations in which the order of things matters.
+
+use tickring_protocol::websocket::OpCode;
+use tickring_pulse::{Pulse, Settings};
+
+use super::fake_ring::FakeRing;
+use super::{MS, frame, hello, ping, request, rules, stage};
+use crate::session::{Ending, Rules, State};
+
+/// A player in slot 0, with nothing left to be sent.
+fn seated(rules: Rules) -> FakeRing<Pulse> {
+    let mut ring = FakeRing::new(stage(Settings::default(), rules), 1);
+    ring.begin(0);
+    ring.pass(0);
+    ring.receive(0, &request("/v1/rooms/r"));
+    ring.pass(0);
+    ring.receive(0, &hello::<Pulse>());
+    ring.pass(0);
+    ring.sent(0, false);
+    assert!(matches!(ring.stage.sessions.at(0).peer.state, State::Playing(_)));
+    ring
+}
+
+fn ending(ring: &mut FakeRing<Pulse>) -> Ending {
+    ring.stage.sessions.at(0).peer.ending
+}
+
+#[test]
+fn a_snapshot_that_waits_does_not_follow_the_close() {
+    let mut ring = seated(rules());
+    // One send in flight, and a snapshot behind it.
+    ring.receive(0, &ping());
+    ring.pass(0);
+    assert!(ring.line(0).sending.is_some());
+    ring.pass(100 * MS);
+    ring.receive(0, &frame(OpCode::Binary, &[0x04, 0]));
+    ring.sent(0, false);
+    ring.pass(0);
+    let sent = ring.line(0).sending.take().expect("the close");
+    assert_eq!(sent[0], 0x88, "{sent:02x?}");
+    assert_eq!(sent.len(), 2 + usize::from(sent[1]), "nothing behind the close: {sent:02x?}");
+}
+
+#[test]
+fn nothing_counts_after_a_reader_was_dropped() {
+    let mut ring = seated(rules());
+    // More answers than the outbox holds, and in the same segment what would be answered with a Close.
+    let mut bytes = ping().repeat(rules().outbox_bytes_max / 24 + 1);
+    for tail in [frame(OpCode::Text, b"text"), frame(OpCode::Close, b"\x03\xe8"), vec![0xff; 16]] {
+        bytes.extend(tail);
+    }
+    ring.receive(0, &bytes);
+    assert_eq!(ending(&mut ring), Ending::Now);
+    assert_eq!(ring.stage.ledger.closes(), [(4006, "slow_reader", 1)]);
+}
+
+/// A send's completion may be heard of late; the FIN need not wait for it.
+#[test]
+fn the_fin_is_ordered_together_with_the_last_bytes() {
+    let mut ring = seated(rules());
+    ring.receive(0, &frame(OpCode::Text, b"text"));
+    ring.pass(0);
+    assert!(ring.line(0).sending.is_some() && ring.line(0).shut);
+    // The peer's FIN first, our completion after it, or the other way round: then it is over.
+    ring.end(0, false);
+    ring.pass(0);
+    assert!(!ring.line(0).closing, "the last bytes are still being sent");
+    ring.sent(0, false);
+    ring.pass(0);
+    assert!(ring.line(0).closing);
+
+    let mut ring = seated(rules());
+    ring.receive(0, &frame(OpCode::Text, b"text"));
+    ring.pass(0);
+    ring.sent(0, false);
+    ring.pass(0);
+    assert!(!ring.line(0).closing, "the peer may still be sending");
+    ring.end(0, false);
+    ring.pass(0);
+    assert!(ring.line(0).closing);
+}
+
+#[test]
+fn the_peers_end_does_not_put_off_ours() {
+    let mut ring = seated(rules());
+    ring.receive(0, &ping());
+    ring.pass(0);
+    let now = ring.now;
+    ring.stage.act(0, now, |session, cx| session.peer.drop_slow_reader(cx));
+    ring.end(0, false);
+    assert_eq!(ending(&mut ring), Ending::Now);
+}
+
+#[test]
+fn a_ping_that_goes_out_late_leaves_its_full_time_to_answer() {
+    let mut ring = seated(rules());
+    // The server was held up for longer than silence may last.
+    ring.pass(60_000 * MS);
+    ring.sent(0, false);
+    assert_eq!(ring.stage.ledger.traffic.pings_out, 1);
+    for _ in 0..36 {
+        ring.pass(250 * MS);
+        ring.sent(0, false);
+    }
+    assert_eq!(ring.stage.ledger.closes(), [], "9 s of 10 have passed since the ping");
+    for _ in 0..8 {
+        ring.pass(250 * MS);
+        ring.sent(0, false);
+    }
+    assert_eq!(ring.stage.ledger.closes(), [(4005, "silent", 1)]);
+}
+
+#[test]
+fn pings_come_a_little_early_by_slot_and_never_late() {
+    let slots = 200;
+    let mut ring = FakeRing::new(stage::<Pulse>(Settings::default(), rules()), slots);
+    for slot in 0..u32::try_from(slots).unwrap() {
+        ring.begin(slot);
+        ring.pass(0);
+        ring.receive(slot, &request("/v1/echo"));
+        ring.pass(0);
+        ring.sent(slot, false);
+    }
+    let mut pinged = Vec::new();
+    for _ in 0..101 {
+        ring.pass(250 * MS);
+        pinged.push(ring.stage.ledger.traffic.pings_out);
+    }
+    let by = |ms: usize| pinged[ms / 250 - 1];
+    assert_eq!((by(21_000), by(25_250)), (0, slots as u64), "a little before 25 s: {pinged:?}");
+    assert!((50..150).contains(&by(23_500)), "spread: {pinged:?}");
+}

@@ -1,0 +1,57 @@
+//! A copy of everything the worker counts.
+
+use tickring_room::{Game, RoomCounters};
+
+use super::Worker;
+use crate::report::{RingReport, WorkerReport};
+
+impl<G: Game> Worker<G> {
+    /// See [`WorkerReport`].
+    pub(super) fn report(&self) -> WorkerReport {
+        let ring = self.ring.counters();
+        let stage = &self.stage;
+        WorkerReport {
+            worker: self.index,
+            connections: stage.sessions.states(),
+            rooms: stage.rooms.len() as u64,
+            players: stage.rooms.players(),
+            traffic: stage.ledger.traffic,
+            closes: stage.ledger.closes().to_vec(),
+            inputs: inputs(&stage.rooms.counters()),
+            ring: RingReport {
+                enters: ring.enters,
+                completions: ring.completions,
+                buffer_exhaustions: ring.buffer_exhaustions,
+                overflows: ring.overflows,
+                short_sends: ring.short_sends,
+                fairness_pauses: ring.fairness_pauses,
+            },
+            mailbox_depth: self.mailbox.depth() as u64,
+            pool_bytes: self.pool_bytes,
+            steps: stage.ticks.steps,
+            steps_missed: stage.ticks.missed,
+            lateness_ns: stage.ticks.lateness_ns.clone(),
+            step_ns: stage.ticks.step_ns.clone(),
+            encode_ns: stage.ticks.encode_ns.clone(),
+        }
+    }
+}
+
+/// What became of inputs, by the label in the metrics.
+fn inputs(counters: &RoomCounters) -> Vec<(&'static str, u64)> {
+    vec![
+        ("accepted", counters.inputs_accepted),
+        ("late", counters.inputs_late),
+        ("early", counters.inputs_early),
+        ("duplicate", counters.inputs_duplicate),
+        ("over_budget", counters.inputs_over_budget),
+        ("malformed", counters.inputs_malformed),
+        ("skipped", counters.inputs_skipped),
+        ("starved_repeated", counters.starved_repeated),
+        ("starved_neutral", counters.starved_neutral),
+        ("view_backwards", counters.views_backwards),
+        ("view_future", counters.views_future),
+        ("view_too_old", counters.views_too_old),
+        ("view_implausible", counters.views_implausible),
+    ]
+}
