@@ -1,0 +1,230 @@
+//! The command line: flags as text; [`crate::plan`] turns them into a checked plan.
+
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::slo::Slo;
+
+/// Load for a Tickring server, measured from the times messages were meant to be sent.
+#[derive(Debug, Parser)]
+#[command(name = "loadgen", version, about, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes:
+  0    pass: everything asked for was reached
+  2    usage: a flag or value is wrong
+  3    preflight: this machine or the server cannot carry the load; the text names the command that helps
+  4    invalid: the generator was too busy for its figures to be believed
+  5    correctness: gaps, duplicates, reordering, corrupted or wrong state
+  99   missed: an objective, or connections that failed or were lost
+  130  interrupted; the partial report is kept
+
+Every preset explains itself: loadgen run game --help";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Put a load on a server and judge what came back
+    Run {
+        #[command(subcommand)]
+        preset: PresetArgs,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PresetArgs {
+    /// Bots join rooms, move and shoot; every snapshot is decoded and checked
+    #[command(after_help = GAME_HELP, args_override_self = true)]
+    Game(GameArgs),
+    /// Messages go out and must come back unchanged, paced or as fast as they return
+    #[command(after_help = ECHO_HELP, args_override_self = true)]
+    Echo(EchoArgs),
+    /// Connections that are held and say nothing
+    #[command(after_help = IDLE_HELP, args_override_self = true)]
+    Idle(IdleArgs),
+}
+
+const GAME_HELP: &str = "Measures input to effect: from the time an input was meant to be sent to the arrival of the first
+snapshot whose `last_input` covers it. Each player's snapshots are checked for gaps, duplicates and
+order, and their state against the server's checksum.
+
+Examples:
+  loadgen run game --conns 1000
+      a thousand bots in 20 rooms of the default server for 30 s
+  loadgen run game --conns 1000 --rooms 20 --duration 60s --slo 'effect_p99<34ms' --slo 'lateness_p99<=1ms' --out json=run.json
+      the same for a minute, with objectives and a report
+  loadgen run game --raw --raw-in 64 --raw-out 512 --input-hz 30 --target tcp://127.0.0.1:7000 --server-pid 4242
+      the same bytes at the same times against a bare program: no WebSocket, no game";
+
+const ECHO_HELP: &str =
+    "Needs a server started with --echo. Open loop by default: every connection sends --rate messages a
+second at fixed times, and latency counts from those times. With --closed it keeps --pipeline
+messages in flight and sends the next when one returns: throughput, not latency under a load.
+
+Examples:
+  loadgen run echo --conns 100 --rate 20 --slo 'p99<1ms'
+      2,000 messages a second in all
+  loadgen run echo --conns 100 --closed --pipeline 16 --size 64 --server-pid $(pidof tickring-server)
+      as fast as they return, with the server's CPU per message
+  loadgen run echo --raw --closed --target tcp://127.0.0.1:7000 --server-pid 4242
+      the wire sizes of the same messages against a bare TCP echo";
+
+const IDLE_HELP: &str =
+    "Connects, upgrades on the echo endpoint (so the server needs --echo), answers pings and otherwise
+stays silent. Reports what a connection costs the server in memory.
+
+Examples:
+  loadgen run idle --conns 15000 --duration 20s
+  loadgen run idle --conns 60000 --workers 4 --connect-rate 4000 --slo 'rss_bytes_per_conn<1kB'
+      more than the descriptor limit of 20,000: each worker's ring has a table of its own";
+
+/// Flags every preset has.
+#[derive(Debug, Args)]
+pub(crate) struct CommonArgs {
+    /// Server: ws://HOST:PORT[/PATH]; with --raw also tcp://HOST:PORT
+    #[arg(long, value_name = "URL", default_value = "ws://127.0.0.1:9001")]
+    pub(crate) target: String,
+    /// Server's admin endpoint, for its own figures [default: the target's host, its port + 1]
+    #[arg(long, value_name = "URL")]
+    pub(crate) admin: Option<String>,
+    /// Connections [default: game 1000, echo 100, idle 1000]
+    #[arg(long, value_name = "N")]
+    pub(crate) conns: Option<u32>,
+    /// New connections a second, all workers together
+    #[arg(long, value_name = "N", default_value_t = 2_000)]
+    pub(crate) connect_rate: u32,
+    /// From starting a connection to its being ready for traffic
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_time)]
+    pub(crate) connect_timeout: Duration,
+    /// Length of the measuring window, after connecting and warm-up
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_time)]
+    pub(crate) duration: Duration,
+    /// Traffic before the measuring window
+    #[arg(long, value_name = "TIME", default_value = "3s", value_parser = parse_time)]
+    pub(crate) warmup: Duration,
+    /// Threads, each with its own ring and its own share of the connections
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) workers: u32,
+    /// Pin the workers to these CPUs, round robin: 1 or 0,2-3
+    #[arg(long, value_name = "LIST")]
+    pub(crate) cpus: Option<String>,
+    /// Everything random comes from this: keys, masks, bots
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Objective, repeatable: 'p99<20ms' 'gaps==0' 'lateness_p99<=1ms' (an unknown name lists them all)
+    #[arg(long, value_name = "SLO")]
+    pub(crate) slo: Vec<Slo>,
+    /// Report: json=FILE
+    #[arg(long, value_name = "KIND=FILE")]
+    pub(crate) out: Vec<String>,
+    /// Read the server's CPU and memory from /proc/PID instead of the admin endpoint
+    #[arg(long, value_name = "PID")]
+    pub(crate) server_pid: Option<u32>,
+    /// Source addresses: auto, or a list like 127.0.0.2-127.0.0.17,127.0.0.40
+    #[arg(long, value_name = "LIST", default_value = "auto")]
+    pub(crate) src: String,
+    /// Start although the preflight says that it will not fit
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Plain TCP against a floor program: no upgrade, no frames, no game
+    #[arg(long)]
+    pub(crate) raw: bool,
+    /// With --raw: bytes sent per message [default: echo and game, the wire size of the WebSocket frame]
+    #[arg(long, value_name = "BYTES", requires = "raw")]
+    pub(crate) raw_in: Option<u32>,
+    /// With --raw: bytes received per message [default: echo, the wire size of the frame; game 512]
+    #[arg(long, value_name = "BYTES", requires = "raw")]
+    pub(crate) raw_out: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GameArgs {
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+    /// Rooms the bots are spread over [default: one per 50 bots]
+    #[arg(long, value_name = "N")]
+    pub(crate) rooms: Option<u32>,
+    /// Which game the server runs
+    #[arg(long, value_enum, default_value_t = GameName::Arena)]
+    pub(crate) game: GameName,
+    /// Inputs a second and bot [default: the server's tick rate; with --raw 30]
+    #[arg(long, value_name = "HZ", visible_alias = "rate")]
+    pub(crate) input_hz: Option<u16>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EchoArgs {
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+    /// Messages a second and connection
+    #[arg(long, value_name = "HZ", default_value_t = 20.0, conflicts_with = "closed")]
+    pub(crate) rate: f64,
+    /// Closed loop: send the next message when one returns
+    #[arg(long)]
+    pub(crate) closed: bool,
+    /// Closed loop: messages in flight per connection
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "closed")]
+    pub(crate) pipeline: u32,
+    /// Payload of a message
+    #[arg(long, value_name = "BYTES", default_value_t = 64)]
+    pub(crate) size: u32,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct IdleArgs {
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+}
+
+/// The games a server can run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum GameName {
+    Arena,
+    Pulse,
+}
+
+/// `500ms`, `30s`, `2m`, `1h`; a bare number is seconds.
+fn parse_time(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is not a time like 500ms, 30s or 2m (at most 24h)");
+    let digits = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let number: f64 = number.parse().map_err(|_| wrong())?;
+    let scale = match unit {
+        "ms" => 0.001,
+        "" | "s" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3_600.0,
+        _ => return Err(wrong()),
+    };
+    let seconds = number * scale;
+    if seconds > 86_400.0 {
+        return Err(wrong());
+    }
+    Duration::try_from_secs_f64(seconds).map_err(|_| wrong())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_flags_are_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn times_parse() {
+        assert_eq!(parse_time("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(parse_time("1.5s"), Ok(Duration::from_millis(1_500)));
+        assert_eq!(parse_time("2m"), Ok(Duration::from_secs(120)));
+        assert_eq!(parse_time("7"), Ok(Duration::from_secs(7)));
+        for wrong in ["", "s", "-1s", "1x", "1e9s", "25h", "1..2s"] {
+            assert!(parse_time(wrong).is_err(), "{wrong}");
+        }
+    }
+}

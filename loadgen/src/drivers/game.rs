@@ -1,0 +1,294 @@
+//! Bots that play: every one joins its room, sends inputs at its times, and checks each snapshot.
+
+use std::sync::Arc;
+
+use tickring_client::{ClientError, ClientEvent, Config, Connection, Continuity, Decoded, Snapshot};
+use tickring_protocol::ids::{Sequence, Tick};
+use tickring_protocol::message::{FEATURE_STATE_CHECKSUM, Welcome};
+
+use super::flight::Flight;
+use super::session::{NO_CODE, upgrade_cause};
+use super::{Driver, Turn};
+use crate::bots::{Bot, Moment};
+use crate::measure::errors::Cause;
+use crate::measure::streams::Finding;
+use crate::plan::Plan;
+
+/// Between two pings of a bot, ns.
+const PING_NS: u64 = 1_000_000_000;
+/// The code of the close that ends a session in order.
+const CLOSE_CODE: u16 = 1000;
+
+/// The `game` preset.
+pub(crate) struct Game<B: Bot> {
+    plan: Arc<Plan>,
+    rooms: u32,
+    /// Inputs a second; `None`: the server's tick rate.
+    input_hz: Option<u16>,
+    /// What the bots of a room share, by room.
+    shared: Vec<Room<B>>,
+    /// Inputs of the measuring window that no snapshot covers yet.
+    under_way: u64,
+}
+
+/// One room, as the bots of this worker see it.
+struct Room<B: Bot> {
+    decoded: Decoded<B::Game>,
+    ground: Option<B::Ground>,
+}
+
+/// One player.
+pub(crate) struct Peer<B: Bot> {
+    link: Connection<B::Game>,
+    connection: u32,
+    room: u32,
+    play: Play<B>,
+}
+
+/// What a player is about, apart from its connection.
+struct Play<B: Bot> {
+    bot: Option<B>,
+    /// Between two inputs.
+    period_ns: u64,
+    /// Inputs sent and not covered by a snapshot; the first has the number after `acknowledged`.
+    flight: Flight,
+    acknowledged: Sequence,
+    newest: Tick,
+    pinged_ns: u64,
+    fault: Option<u16>,
+    closed: Option<u16>,
+    finishing: bool,
+}
+
+impl<B: Bot> Game<B> {
+    /// A driver for one worker.
+    pub(crate) fn new(plan: Arc<Plan>, rooms: u32, input_hz: Option<u16>) -> Self {
+        let shared = (0..rooms).map(|_| Room { decoded: Decoded::default(), ground: None }).collect();
+        Self { plan, rooms, input_hz, shared, under_way: 0 }
+    }
+
+    fn seed_of(&self, connection: u32) -> u64 {
+        // Neighbouring seeds would give neighbouring streams.
+        (self.plan.seed ^ (u64::from(connection) << 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+
+    /// Decides and writes the input that was due at `intended_ns`.
+    fn send_input(&mut self, peer: &mut Peer<B>, turn: &mut Turn<'_>, intended_ns: u64) {
+        let Peer { link, play, .. } = peer;
+        let (Some(bot), Some(target)) = (&mut play.bot, link.input_tick(turn.now_ns)) else {
+            return;
+        };
+        let moment =
+            Moment { now_ns: turn.now_ns, target, newest: play.newest, last_input: play.acknowledged };
+        let input = bot.decide(link, moment);
+        if let Some(sequence) = link.send_input(turn.now_ns, &input) {
+            bot.sent(sequence, target, &input);
+            play.flight.depart(Some(intended_ns));
+            self.under_way += u64::from(turn.window.contains(intended_ns));
+            turn.tally.counters.sent += 1;
+        }
+    }
+}
+
+/// Moves what the connection wants to say into the worker's buffer.
+fn say<G: tickring_room::Game>(link: &mut Connection<G>, turn: &mut Turn<'_>) {
+    let said = link.out();
+    if turn.out.is_empty() {
+        std::mem::swap(turn.out, said);
+    } else {
+        turn.out.append(said);
+    }
+}
+
+impl<B: Bot> Play<B> {
+    /// One event of the connection; returns how many inputs of the window it answers.
+    fn on(&mut self, turn: &mut Turn<'_>, event: &ClientEvent<'_, B::Game>) -> u64 {
+        match event {
+            ClientEvent::Snapshot(snapshot) => return self.on_snapshot(turn, snapshot),
+            ClientEvent::Event { event, .. } => {
+                turn.tally.counters.received += 1;
+                turn.tally.counters.events += 1;
+                if let Some(bot) = &mut self.bot {
+                    bot.happened(event, &mut turn.tally.counters);
+                }
+            }
+            ClientEvent::Pong { rtt_ns, .. } => {
+                turn.tally.counters.received += 1;
+                if turn.window.contains(turn.now_ns) {
+                    turn.tally.ping.record(*rtt_ns);
+                }
+            }
+            ClientEvent::Fault { code, .. } => self.fault = Some(*code),
+            ClientEvent::Closed { code } => self.closed = Some(code.unwrap_or(NO_CODE)),
+            ClientEvent::Upgraded | ClientEvent::Welcome(_) | ClientEvent::Goodbye { .. } => {}
+        }
+        0
+    }
+
+    fn on_snapshot(&mut self, turn: &mut Turn<'_>, snapshot: &Snapshot<'_>) -> u64 {
+        turn.tally.counters.received += 1;
+        turn.tally.counters.snapshots += 1;
+        let mut finding = Finding { declared: snapshot.dropped.into(), ..Finding::default() };
+        match snapshot.continuity {
+            Continuity::InOrder => {}
+            Continuity::Gap { missing } => finding.gaps = missing.into(),
+            Continuity::Duplicate => finding.duplicates = 1,
+            Continuity::Reordered => finding.reordered = 1,
+        }
+        turn.tally.correctness.note(finding);
+        if snapshot.checksum_ok == Some(false) {
+            turn.tally.correctness.mismatches += 1;
+        }
+        if finding.duplicates + finding.reordered > 0 {
+            return 0;
+        }
+        if let Some(interval_ns) = snapshot.interval_ns.filter(|_| turn.window.contains(turn.now_ns)) {
+            turn.tally.interval.record(interval_ns);
+        }
+        self.newest = snapshot.tick;
+        self.acknowledge(turn, snapshot.last_input)
+    }
+
+    /// Everything up to `last_input` has had its effect.
+    fn acknowledge(&mut self, turn: &mut Turn<'_>, last_input: Sequence) -> u64 {
+        let covered = u64::try_from(last_input.since(self.acknowledged)).unwrap_or(0);
+        if covered == 0 {
+            return 0;
+        }
+        self.acknowledged = last_input;
+        let mut landed = 0;
+        for _ in 0..covered {
+            let Some(departure) = self.flight.land() else { break };
+            departure.record(turn);
+            landed += u64::from(departure.is_measured(turn));
+        }
+        landed
+    }
+}
+
+impl<B: Bot> Driver for Game<B> {
+    type Peer = Peer<B>;
+
+    /// An input that the server dropped is covered only by a later one's effect.
+    const SENDS_WHILE_SETTLING: bool = true;
+
+    fn peer(&mut self, connection: u32) -> Peer<B> {
+        let room = self.plan.room_of(connection, self.rooms);
+        let link = Connection::new(&Config {
+            host: self.plan.target.host.clone(),
+            room: format!("load-{}-{room}", self.plan.seed),
+            seed: self.seed_of(connection),
+            features: FEATURE_STATE_CHECKSUM,
+            input_hz: self.input_hz,
+        });
+        let play = Play {
+            bot: None,
+            period_ns: 0,
+            flight: Flight::default(),
+            acknowledged: Sequence(0),
+            newest: Tick(0),
+            pinged_ns: 0,
+            fault: None,
+            closed: None,
+            finishing: false,
+        };
+        Peer { link, connection, room, play }
+    }
+
+    fn connected(&mut self, peer: &mut Peer<B>, turn: &mut Turn<'_>) {
+        say(&mut peer.link, turn);
+    }
+
+    fn received(&mut self, peer: &mut Peer<B>, turn: &mut Turn<'_>, bytes: &mut [u8]) -> Result<(), Cause> {
+        let Peer { link, play, connection, room } = peer;
+        let shared = &mut self.shared[*room as usize];
+        let mut welcome: Option<Welcome> = None;
+        let mut landed = 0;
+        let result = link.receive(turn.now_ns, bytes, &mut shared.decoded, &mut |event| {
+            if let ClientEvent::Welcome(seat) = &event {
+                welcome = Some(**seat);
+            }
+            landed += play.on(turn, &event);
+        });
+        self.under_way = self.under_way.saturating_sub(landed);
+        if let Some(welcome) = welcome {
+            let ground = shared.ground.get_or_insert_with(|| B::ground(&welcome)).clone();
+            play.bot = Some(B::new(self.seed_of(*connection), &welcome, ground));
+            play.newest = Tick(welcome.tick);
+            let input_hz = u64::from(self.input_hz.unwrap_or(welcome.tick_hz)).max(1);
+            play.period_ns = 1_000_000_000 / input_hz;
+            turn.next.opened = true;
+            turn.next.wake_at_ns = link.next_input_ns();
+        }
+        say(link, turn);
+        result.map_err(|error| cause_of(&error, turn))?;
+        match (play.closed, play.fault) {
+            (None, _) => Ok(()),
+            (Some(_), _) if play.finishing => {
+                turn.next.closed = true;
+                Ok(())
+            }
+            (Some(_), Some(fault)) => Err(Cause::Fault(fault)),
+            (Some(code), None) => Err(Cause::Close(code)),
+        }
+    }
+
+    fn begin(&mut self, _peer: &mut Peer<B>, _turn: &mut Turn<'_>) {
+        // Bots play as soon as they are seated.
+    }
+
+    fn due(&mut self, peer: &mut Peer<B>, turn: &mut Turn<'_>, due_ns: u64) {
+        // A player's clock goes on while we are late: the inputs in between are lost, not sent in a heap.
+        let lost = (turn.now_ns - due_ns).checked_div(peer.play.period_ns).unwrap_or(0);
+        turn.tally.counters.due += 1 + lost;
+        turn.tally.withheld += lost;
+        self.send_input(peer, turn, due_ns);
+        if turn.now_ns.saturating_sub(peer.play.pinged_ns) >= PING_NS {
+            peer.play.pinged_ns = turn.now_ns;
+            peer.link.ping(turn.now_ns);
+            turn.tally.counters.due += 1;
+            turn.tally.counters.sent += 1;
+        }
+        say(&mut peer.link, turn);
+        // Not on a grid of ours but as the player's clock says, which follows the server's slowly and
+        // never waits for it: so inputs come as real clients send them, and still open loop.
+        turn.next.wake_at_ns = peer.link.next_input_ns();
+    }
+
+    fn flushed(&mut self, peer: &mut Peer<B>, turn: &mut Turn<'_>) {
+        peer.play.flight.flushed(turn.now_ns);
+    }
+
+    fn unanswered(&self) -> u64 {
+        self.under_way
+    }
+
+    fn finish(&mut self, peer: &mut Peer<B>, turn: &mut Turn<'_>) {
+        peer.play.finishing = true;
+        peer.link.leave();
+        peer.link.close(CLOSE_CODE);
+        say(&mut peer.link, turn);
+    }
+
+    fn end(&mut self, peer: &mut Peer<B>, turn: &mut Turn<'_>) {
+        while let Some(departure) = peer.play.flight.land() {
+            self.under_way = self.under_way.saturating_sub(u64::from(departure.is_measured(turn)));
+            departure.give_up(turn);
+        }
+    }
+}
+
+/// What a client's error counts as.
+fn cause_of(error: &ClientError, turn: &mut Turn<'_>) -> Cause {
+    match error {
+        ClientError::Upgrade(error) => upgrade_cause(*error),
+        ClientError::WebSocket(error) => Cause::Protocol(error.cause()),
+        ClientError::Message(error) => Cause::Protocol(error.cause()),
+        ClientError::Snapshot { .. } => {
+            turn.tally.correctness.mismatches += 1;
+            Cause::Protocol("a snapshot that cannot be decoded")
+        }
+        ClientError::Game(_) => Cause::Protocol("game bytes that cannot be read"),
+        ClientError::Unexpected(what) => Cause::Protocol(what),
+    }
+}

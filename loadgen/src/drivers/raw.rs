@@ -1,0 +1,166 @@
+//! Plain TCP against a floor program: the same bytes at the same times, without WebSocket and game.
+//!
+//! `echo`: `out_bytes` come back for every `in_bytes` sent. `game`: `in_bytes` go out at the input
+//! rate, and messages of `out_bytes` come in at the server's own pace. `idle`: nothing.
+
+use std::sync::Arc;
+
+use super::echo::UNDER_WAY_MAX;
+use super::flight::Flight;
+use super::{Driver, Turn};
+use crate::measure::errors::Cause;
+use crate::pacing::Pacer;
+use crate::plan::{Pace, Plan, RawSizes};
+
+/// What is done without WebSocket.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Traffic {
+    /// Messages come back.
+    Echo(Pace),
+    /// Messages go out at this rate; others come in.
+    Tick { input_hz: f64 },
+    /// Nothing.
+    Silence,
+}
+
+/// The presets with `--raw`.
+#[derive(Debug)]
+pub(crate) struct Raw {
+    traffic: Traffic,
+    out_bytes: u64,
+    message: Vec<u8>,
+    plan: Arc<Plan>,
+    under_way: u64,
+}
+
+/// One connection.
+#[derive(Debug, Default)]
+pub(crate) struct Peer {
+    connection: u32,
+    /// Bytes of a message that has not arrived whole.
+    partial: u64,
+    flight: Flight,
+    pacer: Option<Pacer>,
+    last_message_ns: Option<u64>,
+}
+
+impl Raw {
+    /// A driver for one worker.
+    pub(crate) fn new(plan: Arc<Plan>, traffic: Traffic, sizes: RawSizes) -> Self {
+        let in_bytes = usize::try_from(sizes.in_bytes).expect("a u32 fits in usize");
+        Self {
+            traffic,
+            out_bytes: u64::from(sizes.out_bytes),
+            message: (0..=u8::MAX).cycle().take(in_bytes).collect(),
+            plan,
+            under_way: 0,
+        }
+    }
+
+    fn send(&mut self, peer: &mut Peer, turn: &mut Turn<'_>, intended_ns: Option<u64>) {
+        turn.out.extend_from_slice(&self.message);
+        turn.tally.counters.sent += 1;
+        if matches!(self.traffic, Traffic::Echo(_)) {
+            peer.flight.depart(intended_ns);
+            self.under_way += 1;
+        }
+    }
+
+    fn rate_hz(&self) -> Option<f64> {
+        match self.traffic {
+            Traffic::Echo(Pace::Open { rate_hz }) => Some(rate_hz),
+            Traffic::Tick { input_hz } => Some(input_hz),
+            Traffic::Echo(Pace::Closed { .. }) | Traffic::Silence => None,
+        }
+    }
+}
+
+impl Driver for Raw {
+    type Peer = Peer;
+
+    fn peer(&mut self, connection: u32) -> Peer {
+        Peer { connection, ..Peer::default() }
+    }
+
+    fn connected(&mut self, _peer: &mut Peer, turn: &mut Turn<'_>) {
+        turn.next.opened = true;
+    }
+
+    fn received(&mut self, peer: &mut Peer, turn: &mut Turn<'_>, bytes: &mut [u8]) -> Result<(), Cause> {
+        let arrived = peer.partial + bytes.len() as u64;
+        let messages = arrived / self.out_bytes;
+        peer.partial = arrived % self.out_bytes;
+        turn.tally.counters.received += messages;
+        match self.traffic {
+            Traffic::Echo(pace) => {
+                for _ in 0..messages {
+                    let Some(departure) = peer.flight.land() else {
+                        return Err(Cause::Protocol("more bytes came back than were sent"));
+                    };
+                    departure.record(turn);
+                    self.under_way -= 1;
+                    if turn.may_send && matches!(pace, Pace::Closed { .. }) {
+                        self.send(peer, turn, None);
+                    }
+                }
+            }
+            Traffic::Tick { .. } => {
+                turn.tally.counters.snapshots += messages;
+                if messages > 0 {
+                    let last_ns = peer.last_message_ns.replace(turn.now_ns);
+                    if let Some(last_ns) = last_ns.filter(|_| turn.window.contains(turn.now_ns)) {
+                        turn.tally.interval.record(turn.now_ns - last_ns);
+                    }
+                }
+            }
+            Traffic::Silence => {}
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, peer: &mut Peer, turn: &mut Turn<'_>) {
+        if let Some(rate_hz) = self.rate_hz() {
+            let pacer = self.plan.pacer(peer.connection, turn.now_ns, rate_hz);
+            turn.wake_at(pacer.due_ns());
+            peer.pacer = Some(pacer);
+        } else if let Traffic::Echo(Pace::Closed { pipeline }) = self.traffic {
+            for _ in 0..pipeline {
+                self.send(peer, turn, None);
+            }
+        }
+    }
+
+    fn due(&mut self, peer: &mut Peer, turn: &mut Turn<'_>, _due_ns: u64) {
+        let Some(mut pacer) = peer.pacer else { return };
+        // A pass that comes late sends everything that has become due meanwhile.
+        while pacer.due_ns() <= turn.now_ns {
+            turn.tally.counters.due += 1;
+            let backlog = turn.out.len() / self.message.len();
+            if peer.flight.len() < UNDER_WAY_MAX && backlog < UNDER_WAY_MAX {
+                self.send(peer, turn, Some(pacer.due_ns()));
+            } else {
+                turn.tally.withheld += 1;
+            }
+            pacer.advance();
+        }
+        turn.wake_at(pacer.due_ns());
+        peer.pacer = Some(pacer);
+    }
+
+    fn flushed(&mut self, peer: &mut Peer, turn: &mut Turn<'_>) {
+        peer.flight.flushed(turn.now_ns);
+    }
+
+    fn unanswered(&self) -> u64 {
+        self.under_way
+    }
+
+    fn finish(&mut self, _peer: &mut Peer, _turn: &mut Turn<'_>) {}
+
+    fn end(&mut self, peer: &mut Peer, turn: &mut Turn<'_>) {
+        while let Some(departure) = peer.flight.land() {
+            self.under_way -= 1;
+            departure.give_up(turn);
+        }
+    }
+}

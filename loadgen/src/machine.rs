@@ -1,0 +1,140 @@
+//! The machine the run happened on, for the report; and the limits the preflight looks at.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use serde::Serialize;
+
+use crate::kernel::number;
+
+/// Settings that bound or shape a load, as `/proc/sys` shows them.
+const SYSCTLS: [&str; 16] = [
+    "fs.file-max",
+    "fs.nr_open",
+    "kernel.io_uring_disabled",
+    "net.core.netdev_max_backlog",
+    "net.core.somaxconn",
+    "net.ipv4.ip_local_port_range",
+    "net.ipv4.tcp_max_orphans",
+    "net.ipv4.tcp_max_syn_backlog",
+    "net.ipv4.tcp_max_tw_buckets",
+    "net.ipv4.tcp_mem",
+    "net.ipv4.tcp_notsent_lowat",
+    "net.ipv4.tcp_rmem",
+    "net.ipv4.tcp_slow_start_after_idle",
+    "net.ipv4.tcp_tw_reuse",
+    "net.ipv4.tcp_wmem",
+    "net.netfilter.nf_conntrack_max",
+];
+
+/// What is known about the machine.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Machine {
+    pub(crate) kernel: String,
+    pub(crate) hostname: String,
+    pub(crate) cpu_model: Option<String>,
+    pub(crate) cpus: usize,
+    pub(crate) memory_bytes: u64,
+    pub(crate) memory_available_bytes: u64,
+    pub(crate) limits: Limits,
+    pub(crate) sysctls: BTreeMap<&'static str, Option<String>>,
+}
+
+/// Resource limits of this process; `None`: unlimited.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Limits {
+    /// Soft RLIMIT_NOFILE, after it was raised.
+    pub(crate) descriptors: Option<u64>,
+    /// Hard RLIMIT_NOFILE.
+    pub(crate) descriptors_hard: Option<u64>,
+    pub(crate) locked_memory_bytes: Option<u64>,
+}
+
+impl Machine {
+    /// Reads everything.
+    pub(crate) fn read() -> Self {
+        let uname = rustix::system::uname();
+        let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+        let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        Self {
+            kernel: uname.release().to_string_lossy().into_owned(),
+            hostname: uname.nodename().to_string_lossy().into_owned(),
+            cpu_model: field(&cpu, "model name").map(str::to_owned),
+            cpus: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            memory_bytes: kilobytes(&memory, "MemTotal"),
+            memory_available_bytes: kilobytes(&memory, "MemAvailable"),
+            limits: Limits::read(),
+            sysctls: SYSCTLS.iter().map(|name| (*name, sysctl(name))).collect(),
+        }
+    }
+}
+
+impl Limits {
+    /// Reads them.
+    pub(crate) fn read() -> Self {
+        let descriptors = getrlimit(Resource::Nofile);
+        Self {
+            descriptors: descriptors.current,
+            descriptors_hard: descriptors.maximum,
+            locked_memory_bytes: getrlimit(Resource::Memlock).current,
+        }
+    }
+}
+
+/// Raises the soft descriptor limit to the hard one: a ring's table of direct descriptors must not
+/// be larger than the soft limit.
+pub(crate) fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    // A refusal shows in the preflight, which looks at what the limit really is.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+}
+
+/// The CPUs this process may use.
+pub(crate) fn usable_cpus() -> Vec<usize> {
+    let set = rustix::thread::sched_getaffinity(None).unwrap_or_else(|_| rustix::thread::CpuSet::new());
+    (0..rustix::thread::CpuSet::MAX_CPU).filter(|cpu| set.is_set(*cpu)).collect()
+}
+
+/// A setting by its dotted name.
+pub(crate) fn sysctl(name: &str) -> Option<String> {
+    let text = fs::read_to_string(format!("/proc/sys/{}", name.replace('.', "/"))).ok()?;
+    Some(text.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+/// A setting that is one number.
+pub(crate) fn sysctl_number(name: &str) -> Option<u64> {
+    number(&sysctl(name)?)
+}
+
+/// `name : value` of `/proc/cpuinfo`, `/proc/meminfo` and `/proc/PID/status`.
+pub(crate) fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    text.lines().find_map(|line| {
+        let (key, value) = line.split_once(':')?;
+        (key.trim() == name).then(|| value.trim())
+    })
+}
+
+/// A field in kB, as bytes; 0 when it is missing.
+pub(crate) fn kilobytes(text: &str, name: &str) -> u64 {
+    field(text, name).and_then(number).unwrap_or(0) * 1_024
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_found() {
+        let text = "MemTotal:       100 kB\nMemAvailable:    50 kB\n";
+        assert_eq!(kilobytes(text, "MemTotal"), 102_400);
+        assert_eq!(kilobytes(text, "Missing"), 0);
+    }
+
+    #[test]
+    fn this_machine_is_readable() {
+        let machine = Machine::read();
+        assert!(machine.memory_bytes > 0 && machine.cpus > 0 && !machine.kernel.is_empty());
+        assert!(machine.sysctls["fs.file-max"].is_some());
+    }
+}

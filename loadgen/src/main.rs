@@ -1,0 +1,54 @@
+//! The load generator binary: `loadgen run game|echo|idle`.
+//!
+//! How it is put together, in the order of a run: [`cli`] parses, [`plan`] checks, [`preflight`]
+//! refuses what will not fit, [`run`] starts one [`worker`] per thread and leads it through its phases,
+//! the workers give bytes and due times to [`drivers`], which note everything in [`measure`]; then
+//! [`verdict`] judges and [`report`] writes.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to people")]
+
+mod bots;
+mod cli;
+mod clock;
+mod drivers;
+mod kernel;
+mod lead;
+mod machine;
+mod measure;
+mod pacing;
+mod plan;
+mod preflight;
+mod progress;
+mod report;
+mod run;
+mod server_side;
+mod shared;
+mod slo;
+mod sources;
+mod verdict;
+mod worker;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let cli::Command::Run { preset } = cli::Cli::parse().command;
+    let plan = match plan::Plan::new(preset) {
+        Ok(plan) => plan,
+        Err(error) => {
+            eprintln!("loadgen: {error}");
+            return ExitCode::from(verdict::USAGE);
+        }
+    };
+    match run::run(plan) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("loadgen: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! What went wrong: by stage and cause, with the side it is on and what helps.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use rustix::io::Errno;
+use serde::Serialize;
+
+/// How far a connection had come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Stage {
+    /// TCP.
+    Connect,
+    /// The HTTP upgrade, and the game's greeting.
+    Upgrade,
+    /// Traffic.
+    Steady,
+    /// The closing handshake at the end of the run.
+    Close,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Cause {
+    /// A socket call failed; 0 when there is no number for it.
+    Errno(i32),
+    /// The upgrade was answered with another status than 101.
+    Http(u16),
+    /// The peer closed with this WebSocket code; 1005 stands for none.
+    Close(u16),
+    /// The game refused with this fault code.
+    Fault(u16),
+    /// The peer closed the TCP connection without a WebSocket close.
+    EndOfStream,
+    /// Nothing came within the deadline.
+    Timeout,
+    /// The answer to the upgrade is not one.
+    BadUpgrade(&'static str),
+    /// Bytes that break the WebSocket or the game protocol.
+    Protocol(&'static str),
+    /// No (address, port) pair is left.
+    PortsExhausted,
+    /// The time for connecting was over before its turn came.
+    NotAttempted,
+    /// The run was over before it was ready.
+    Interrupted,
+}
+
+impl Cause {
+    /// The cause of a socket error.
+    pub(crate) fn of(error: &io::Error) -> Self {
+        match error.raw_os_error() {
+            Some(code) => Self::Errno(code),
+            None if error.kind() == io::ErrorKind::TimedOut => Self::Timeout,
+            None => Self::Errno(0),
+        }
+    }
+
+    fn label(&self) -> String {
+        match self {
+            Self::Errno(code) => errno_name(*code),
+            Self::Http(status) => format!("HTTP {status}"),
+            Self::Close(code) => format!("close {code}"),
+            Self::Fault(code) => format!("fault {code}"),
+            Self::EndOfStream => "end of stream".to_owned(),
+            Self::Timeout => "timeout".to_owned(),
+            Self::BadUpgrade(what) => format!("bad upgrade: {what}"),
+            Self::Protocol(what) => format!("protocol: {what}"),
+            Self::PortsExhausted => "ports exhausted".to_owned(),
+            Self::NotAttempted => "not attempted".to_owned(),
+            Self::Interrupted => "interrupted".to_owned(),
+        }
+    }
+
+    /// The side the cause is most likely on, and what helps.
+    fn advice(&self, stage: Stage) -> (&'static str, &'static str) {
+        match self {
+            Self::Errno(code) => errno_advice(*code),
+            Self::Http(status) => http_advice(*status),
+            Self::Close(code) => close_advice(*code),
+            Self::Fault(_) => ("server", "the game refused; see the fault table in docs/protocol.md"),
+            Self::EndOfStream => {
+                ("server", "see the server's log: it ended the connection without a close frame")
+            }
+            Self::Timeout => match stage {
+                Stage::Connect => {
+                    ("server", "accept queue full or nobody accepts: ListenOverflows in the report")
+                }
+                Stage::Upgrade => ("server", "connected but not answered in time: is this the right port?"),
+                Stage::Steady => ("server", "no answer any more: is the server stuck?"),
+                Stage::Close => ("server", "the closing handshake was not answered in time"),
+            },
+            Self::BadUpgrade(_) => {
+                ("server", "not a WebSocket server, or a proxy in between: check --target")
+            }
+            Self::Protocol(_) => ("server", "versions differ, or a bug: compare `versions` in the report"),
+            Self::PortsExhausted => ("generator", "more source addresses: --src 127.0.0.2-127.0.0.9"),
+            Self::NotAttempted => {
+                ("server", "connecting took too long: see the other lines, or lower --connect-rate")
+            }
+            Self::Interrupted => ("generator", "the run was over before this connection was ready"),
+        }
+    }
+}
+
+/// The error of a number; some other error for a number that is none.
+fn errno(code: i32) -> Errno {
+    Errno::from_raw_os_error(if (1..4_096).contains(&code) { code } else { Errno::IO.raw_os_error() })
+}
+
+fn errno_name(code: i32) -> String {
+    let known = match errno(code) {
+        Errno::CONNREFUSED => "ECONNREFUSED",
+        Errno::CONNRESET => "ECONNRESET",
+        Errno::CONNABORTED => "ECONNABORTED",
+        Errno::PIPE => "EPIPE",
+        Errno::TIMEDOUT => "ETIMEDOUT",
+        Errno::ADDRNOTAVAIL => "EADDRNOTAVAIL",
+        Errno::ADDRINUSE => "EADDRINUSE",
+        Errno::HOSTUNREACH => "EHOSTUNREACH",
+        Errno::NETUNREACH => "ENETUNREACH",
+        Errno::MFILE => "EMFILE",
+        Errno::NFILE => "ENFILE",
+        Errno::NOBUFS => "ENOBUFS",
+        Errno::NOMEM => "ENOMEM",
+        Errno::INVAL => "EINVAL",
+        Errno::ACCESS => "EACCES",
+        Errno::PERM => "EPERM",
+        Errno::CANCELED => "ECANCELED",
+        _ => return format!("errno {code}"),
+    };
+    known.to_owned()
+}
+
+fn errno_advice(code: i32) -> (&'static str, &'static str) {
+    match errno(code) {
+        Errno::CONNREFUSED => ("server", "nobody listens there: start the server, or check --target"),
+        Errno::CONNRESET | Errno::PIPE | Errno::CONNABORTED => {
+            ("server", "the server reset the connection: see its log and its limits")
+        }
+        Errno::TIMEDOUT => {
+            ("server", "SYN or data unanswered: ListenOverflows and ListenDrops in the report")
+        }
+        Errno::ADDRNOTAVAIL | Errno::ADDRINUSE => (
+            "generator",
+            "no free local port: more source addresses with --src, or wait out TIME_WAIT (60 s)",
+        ),
+        Errno::HOSTUNREACH | Errno::NETUNREACH => ("network", "no route to the target"),
+        Errno::MFILE => ("generator", "descriptors: ulimit -n, or more --workers"),
+        Errno::NFILE => ("generator", "file table full: sysctl -w fs.file-max=…"),
+        Errno::NOBUFS | Errno::NOMEM => {
+            ("generator", "kernel memory: fewer --conns, or a larger net.ipv4.tcp_mem")
+        }
+        Errno::ACCESS | Errno::PERM => ("generator", "a firewall or a sandbox refuses the connection"),
+        _ => ("network", "see errno(3)"),
+    }
+}
+
+fn http_advice(status: u16) -> (&'static str, &'static str) {
+    match status {
+        404 => ("server", "no such endpoint: echo and idle need a server started with --echo"),
+        408 => ("generator", "the upgrade request was too slow"),
+        426 => ("server", "the server wants another WebSocket version or subprotocol"),
+        429 | 503 => ("server", "the server is full or draining: its --max-conns, rooms and players limits"),
+        400..=499 => ("generator", "the server refuses the request: check --target's path"),
+        _ => ("server", "see the server's log"),
+    }
+}
+
+fn close_advice(code: u16) -> (&'static str, &'static str) {
+    match code {
+        1000 => ("server", "the server ended the session normally before the run was over"),
+        1001 => ("server", "the server was shut down or drained during the run"),
+        1002 | 1003 | 1007 => ("generator", "the server says we broke the protocol: compare `versions`"),
+        1008 => ("server", "a policy of the server: see its log for the reason"),
+        1009 => ("generator", "the message is larger than the server takes: --size"),
+        1013 => ("server", "overloaded: the server asks to come back later"),
+        _ => ("server", "see the close code table in docs/protocol.md"),
+    }
+}
+
+/// Counts by stage and cause.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ErrorTable {
+    counts: BTreeMap<(Stage, Cause), u64>,
+}
+
+/// A line of the report.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct ErrorLine {
+    pub(crate) stage: Stage,
+    pub(crate) error: String,
+    pub(crate) count: u64,
+    pub(crate) side: &'static str,
+    pub(crate) remedy: &'static str,
+}
+
+impl ErrorTable {
+    /// Counts one.
+    pub(crate) fn add(&mut self, stage: Stage, cause: Cause) {
+        self.add_many(stage, cause, 1);
+    }
+
+    /// Counts `count` of the same.
+    pub(crate) fn add_many(&mut self, stage: Stage, cause: Cause, count: u64) {
+        *self.counts.entry((stage, cause)).or_default() += count;
+    }
+
+    /// Takes another worker's in.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        for (key, count) in &other.counts {
+            *self.counts.entry(key.clone()).or_default() += count;
+        }
+    }
+
+    /// The report's lines, most frequent first.
+    pub(crate) fn lines(&self) -> Vec<ErrorLine> {
+        let mut lines: Vec<ErrorLine> = self
+            .counts
+            .iter()
+            .map(|((stage, cause), count)| {
+                let (side, remedy) = cause.advice(*stage);
+                ErrorLine { stage: *stage, error: cause.label(), count: *count, side, remedy }
+            })
+            .collect();
+        lines.sort_by_key(|line| std::cmp::Reverse(line.count));
+        lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_name_cause_side_and_remedy() {
+        let mut table = ErrorTable::default();
+        let refused = io::Error::from_raw_os_error(Errno::CONNREFUSED.raw_os_error());
+        table.add(Stage::Connect, Cause::of(&refused));
+        table.add(Stage::Upgrade, Cause::Http(404));
+        let mut other = ErrorTable::default();
+        other.add(Stage::Upgrade, Cause::Http(404));
+        other.add(Stage::Steady, Cause::Close(1001));
+        table.merge(&other);
+        let lines = table.lines();
+        assert_eq!(lines.len(), 3);
+        assert_eq!((lines[0].error.as_str(), lines[0].count), ("HTTP 404", 2));
+        assert!(lines[0].remedy.contains("--echo"));
+        assert!(lines.iter().any(|l| l.error == "ECONNREFUSED" && l.side == "server"));
+        assert!(lines.iter().any(|l| l.error == "close 1001" && l.stage == Stage::Steady));
+    }
+
+    #[test]
+    fn every_cause_has_a_side_and_a_remedy() {
+        for code in -1..140 {
+            let (side, remedy) = Cause::Errno(code).advice(Stage::Connect);
+            assert!(["server", "generator", "network"].contains(&side) && !remedy.is_empty());
+        }
+        for code in [400, 404, 408, 426, 503, 500] {
+            assert!(!http_advice(code).1.is_empty());
+        }
+    }
+}

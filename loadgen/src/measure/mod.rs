@@ -1,0 +1,7 @@
+//! What is measured, in fixed memory: every worker keeps its own, and they are merged at the end.
+
+pub(crate) mod errors;
+pub(crate) mod health;
+pub(crate) mod latency;
+pub(crate) mod streams;
+pub(crate) mod tally;

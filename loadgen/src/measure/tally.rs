@@ -1,0 +1,190 @@
+//! Everything one worker counts.
+
+use super::errors::ErrorTable;
+use super::latency::Latency;
+use super::streams::Finding;
+
+/// The measuring window: figures are of messages meant to be sent within it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Window {
+    pub(crate) start_ns: u64,
+    pub(crate) end_ns: u64,
+}
+
+impl Window {
+    /// A window that has not been opened.
+    pub(crate) const UNSET: Self = Self { start_ns: u64::MAX, end_ns: u64::MAX };
+
+    /// Whether `at_ns` lies in it.
+    pub(crate) const fn contains(self, at_ns: u64) -> bool {
+        at_ns >= self.start_ns && at_ns < self.end_ns
+    }
+
+    /// Its length, seconds.
+    #[expect(clippy::cast_precision_loss, reason = "a run is far shorter than 2^53 ns")]
+    pub(crate) fn seconds(self) -> f64 {
+        self.end_ns.saturating_sub(self.start_ns) as f64 / 1e9
+    }
+}
+
+/// Monotonic counters since the start of the run.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counters {
+    /// Messages handed to the kernel or about to be.
+    pub(crate) sent: u64,
+    /// Messages that were due.
+    pub(crate) due: u64,
+    /// Messages received.
+    pub(crate) received: u64,
+    /// Bytes received.
+    pub(crate) bytes_down: u64,
+    /// Bytes handed to the kernel.
+    pub(crate) bytes_up: u64,
+    /// Snapshots received.
+    pub(crate) snapshots: u64,
+    /// Game events received.
+    pub(crate) events: u64,
+    /// Shots the bots fired.
+    pub(crate) shots: u64,
+    /// Shots whose aim was on a target as the shooter saw it.
+    pub(crate) hits_expected: u64,
+    /// Hits the server granted to the bots.
+    pub(crate) hits_confirmed: u64,
+}
+
+impl Counters {
+    /// What has been added since `earlier`.
+    pub(crate) const fn since(self, earlier: Self) -> Self {
+        Self {
+            sent: self.sent - earlier.sent,
+            due: self.due - earlier.due,
+            received: self.received - earlier.received,
+            bytes_down: self.bytes_down - earlier.bytes_down,
+            bytes_up: self.bytes_up - earlier.bytes_up,
+            snapshots: self.snapshots - earlier.snapshots,
+            events: self.events - earlier.events,
+            shots: self.shots - earlier.shots,
+            hits_expected: self.hits_expected - earlier.hits_expected,
+            hits_confirmed: self.hits_confirmed - earlier.hits_confirmed,
+        }
+    }
+
+    /// Takes those of another worker in.
+    pub(crate) const fn add(&mut self, other: Self) {
+        self.sent += other.sent;
+        self.due += other.due;
+        self.received += other.received;
+        self.bytes_down += other.bytes_down;
+        self.bytes_up += other.bytes_up;
+        self.snapshots += other.snapshots;
+        self.events += other.events;
+        self.shots += other.shots;
+        self.hits_expected += other.hits_expected;
+        self.hits_confirmed += other.hits_confirmed;
+    }
+}
+
+/// What must be zero; counted over the whole run, warm-up and settling included.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Correctness {
+    /// Stream findings: gaps, declared drops, duplicates, reorders.
+    pub(crate) stream: Finding,
+    /// Echoes whose content is not what was sent.
+    pub(crate) corrupted: u64,
+    /// Snapshots whose state does not match the server's checksum, or does not decode.
+    pub(crate) mismatches: u64,
+}
+
+impl Correctness {
+    /// Takes a stream's finding in.
+    pub(crate) const fn note(&mut self, finding: Finding) {
+        self.stream.gaps += finding.gaps;
+        self.stream.declared += finding.declared;
+        self.stream.duplicates += finding.duplicates;
+        self.stream.reordered += finding.reordered;
+    }
+
+    /// Takes those of another worker in.
+    pub(crate) const fn add(&mut self, other: Self) {
+        self.note(other.stream);
+        self.corrupted += other.corrupted;
+        self.mismatches += other.mismatches;
+    }
+}
+
+/// What became of the connections.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Connections {
+    /// Attempts made.
+    pub(crate) attempted: u64,
+    /// Ready for traffic at some time: connected, upgraded, seated.
+    pub(crate) connected: u64,
+    /// Never became ready.
+    pub(crate) failed: u64,
+    /// Became ready and ended before the run did.
+    pub(crate) lost: u64,
+    /// Ready now.
+    pub(crate) open: u64,
+    /// Local ports that were taken and skipped.
+    pub(crate) ports_skipped: u64,
+}
+
+impl Connections {
+    /// Takes those of another worker in.
+    pub(crate) const fn add(&mut self, other: Self) {
+        self.attempted += other.attempted;
+        self.connected += other.connected;
+        self.failed += other.failed;
+        self.lost += other.lost;
+        self.open += other.open;
+        self.ports_skipped += other.ports_skipped;
+    }
+}
+
+/// One worker's figures; [`Tally::merge`] makes those of the run.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    /// Since the start of the run.
+    pub(crate) counters: Counters,
+    /// Within the measuring window.
+    pub(crate) measured: Counters,
+    pub(crate) correctness: Correctness,
+    pub(crate) connections: Connections,
+    pub(crate) errors: ErrorTable,
+    /// From the intended send time to the answer.
+    pub(crate) intended: Latency,
+    /// From the real send to the answer.
+    pub(crate) service: Latency,
+    /// Between snapshots of one player.
+    pub(crate) interval: Latency,
+    /// Round trips of the game protocol's pings.
+    pub(crate) ping: Latency,
+    /// TCP connect.
+    pub(crate) connect: Latency,
+    /// From connected to ready for traffic.
+    pub(crate) upgrade: Latency,
+    /// Messages of the window that were never answered. They stand in the latencies with the time
+    /// waited for them.
+    pub(crate) unanswered: u64,
+    /// Messages not sent because a connection had too many unanswered ones.
+    pub(crate) withheld: u64,
+}
+
+impl Tally {
+    /// Takes another worker's figures in.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.counters.add(other.counters);
+        self.measured.add(other.measured);
+        self.correctness.add(other.correctness);
+        self.connections.add(other.connections);
+        self.errors.merge(&other.errors);
+        self.intended.merge(&other.intended);
+        self.service.merge(&other.service);
+        self.interval.merge(&other.interval);
+        self.ping.merge(&other.ping);
+        self.connect.merge(&other.connect);
+        self.upgrade.merge(&other.upgrade);
+        self.unanswered += other.unanswered;
+        self.withheld += other.withheld;
+    }
+}

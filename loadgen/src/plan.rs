@@ -1,0 +1,348 @@
+//! What will be done: the command line, parsed and checked once. Nothing behind this looks at text.
+
+mod target;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::cli::{CommonArgs, EchoArgs, GameArgs, GameName, IdleArgs, PresetArgs};
+use crate::pacing::Pacer;
+use crate::slo::Slo;
+use crate::sources::Sources;
+
+pub(crate) use target::Target;
+use target::admin_url;
+
+/// A run.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Plan {
+    pub(crate) preset: Preset,
+    pub(crate) target: Target,
+    /// Base URL of the admin endpoint.
+    pub(crate) admin: Option<String>,
+    pub(crate) conns: u32,
+    pub(crate) connect_rate: u32,
+    #[serde(rename = "connect_timeout_s", serialize_with = "seconds")]
+    pub(crate) connect_timeout: Duration,
+    #[serde(rename = "duration_s", serialize_with = "seconds")]
+    pub(crate) duration: Duration,
+    #[serde(rename = "warmup_s", serialize_with = "seconds")]
+    pub(crate) warmup: Duration,
+    pub(crate) workers: u32,
+    /// CPUs the workers are pinned to, round robin; empty: not pinned.
+    pub(crate) cpus: Vec<usize>,
+    pub(crate) seed: u64,
+    pub(crate) slo: Vec<Slo>,
+    #[serde(skip)]
+    pub(crate) json: Option<PathBuf>,
+    pub(crate) server_pid: Option<u32>,
+    #[serde(skip)]
+    pub(crate) sources: Sources,
+    pub(crate) force: bool,
+    /// Plain TCP with these sizes.
+    pub(crate) raw: Option<RawSizes>,
+}
+
+/// What the connections do.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(tag = "name", rename_all = "lowercase")]
+pub(crate) enum Preset {
+    /// Bots play.
+    Game {
+        game: GameName,
+        rooms: u32,
+        /// Inputs a second; `None`: the server's tick rate.
+        input_hz: Option<u16>,
+    },
+    /// Messages come back.
+    Echo { pace: Pace, size: u32 },
+    /// Nothing.
+    Idle,
+}
+
+impl Preset {
+    /// Its name on the command line and in the report.
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::Game { .. } => "game",
+            Self::Echo { .. } => "echo",
+            Self::Idle => "idle",
+        }
+    }
+
+    /// Whether every message has a time it is meant to be sent at.
+    pub(crate) const fn is_open_loop(&self) -> bool {
+        !matches!(self, Self::Idle | Self::Echo { pace: Pace::Closed { .. }, .. })
+    }
+}
+
+/// When echo messages are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(tag = "loop", rename_all = "lowercase")]
+pub(crate) enum Pace {
+    /// At fixed times, whatever comes back.
+    Open { rate_hz: f64 },
+    /// When one returns; `pipeline` in flight per connection.
+    Closed { pipeline: u32 },
+}
+
+/// Bytes of a message without WebSocket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct RawSizes {
+    /// Towards the server.
+    pub(crate) in_bytes: u32,
+    /// From the server.
+    pub(crate) out_bytes: u32,
+}
+
+/// A value on the command line that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("--{flag} {value}: {problem}")]
+pub(crate) struct PlanError {
+    flag: &'static str,
+    value: String,
+    problem: String,
+}
+
+impl PlanError {
+    fn new(flag: &'static str, value: impl ToString, problem: impl Into<String>) -> Self {
+        Self { flag, value: value.to_string(), problem: problem.into() }
+    }
+}
+
+/// Most connections of one run: below it every count fits where it is used.
+const CONNS_MAX: u32 = 4_000_000;
+/// Largest message: what the echo endpoint takes.
+const SIZE_MAX: u32 = tickring_protocol::limits::ECHO_MESSAGE_BYTES_MAX;
+/// Inputs of a game without WebSocket, where no server says its tick rate, a second.
+const RAW_INPUT_HZ: u16 = 30;
+/// Bytes a game without WebSocket receives per message unless told otherwise.
+const RAW_SNAPSHOT_BYTES: u32 = 512;
+/// Bytes a game without WebSocket sends per message unless told otherwise: an input's frame.
+const RAW_INPUT_BYTES: u32 = 64;
+/// Grace for the last connections, ns.
+const RAMP_GRACE_NS: u64 = 5_000_000_000;
+/// Bots of a room unless told otherwise.
+const BOTS_PER_ROOM: u32 = 50;
+
+impl Plan {
+    /// Checks and completes the command line.
+    ///
+    /// # Errors
+    /// [`PlanError`] names the flag, its value and what is allowed.
+    pub(crate) fn new(args: PresetArgs) -> Result<Self, PlanError> {
+        match args {
+            PresetArgs::Game(args) => Self::game(args),
+            PresetArgs::Echo(args) => Self::echo(args),
+            PresetArgs::Idle(IdleArgs { common }) => {
+                let raw = common.raw.then_some(RawSizes { in_bytes: 1, out_bytes: 1 });
+                Self::complete(common, Preset::Idle, 1_000, raw)
+            }
+        }
+    }
+
+    fn game(args: GameArgs) -> Result<Self, PlanError> {
+        let conns = args.common.conns.unwrap_or(1_000);
+        let rooms = args.rooms.unwrap_or_else(|| conns.div_ceil(BOTS_PER_ROOM));
+        if rooms == 0 || rooms > conns {
+            return Err(PlanError::new("rooms", rooms, format!("1 to --conns ({conns})")));
+        }
+        let mut input_hz = args.input_hz;
+        if let Some(hz) = input_hz.filter(|hz| !(1..=1_000).contains(hz)) {
+            return Err(PlanError::new("input-hz", hz, "1 to 1000 inputs a second"));
+        }
+        let raw = args.common.raw.then_some(RawSizes {
+            in_bytes: args.common.raw_in.unwrap_or(RAW_INPUT_BYTES),
+            out_bytes: args.common.raw_out.unwrap_or(RAW_SNAPSHOT_BYTES),
+        });
+        if raw.is_some() {
+            input_hz = input_hz.or(Some(RAW_INPUT_HZ));
+        }
+        Self::complete(args.common, Preset::Game { game: args.game, rooms, input_hz }, 1_000, raw)
+    }
+
+    fn echo(args: EchoArgs) -> Result<Self, PlanError> {
+        if !(0.01..=1_000_000.0).contains(&args.rate) {
+            return Err(PlanError::new(
+                "rate",
+                args.rate,
+                "0.01 to 1000000 messages a second and connection",
+            ));
+        }
+        if args.pipeline == 0 || args.pipeline > 4_096 {
+            return Err(PlanError::new("pipeline", args.pipeline, "1 to 4096 messages in flight"));
+        }
+        if args.size == 0 || args.size > SIZE_MAX {
+            return Err(PlanError::new("size", args.size, format!("1 to {SIZE_MAX} bytes")));
+        }
+        let pace = if args.closed {
+            Pace::Closed { pipeline: args.pipeline }
+        } else {
+            Pace::Open { rate_hz: args.rate }
+        };
+        let head = frame_head_bytes(args.size);
+        let raw = args.common.raw.then_some(RawSizes {
+            in_bytes: args.common.raw_in.unwrap_or(args.size + head + MASK_BYTES),
+            out_bytes: args.common.raw_out.unwrap_or(args.size + head),
+        });
+        Self::complete(args.common, Preset::Echo { pace, size: args.size }, 100, raw)
+    }
+
+    fn complete(
+        args: CommonArgs,
+        preset: Preset,
+        conns_default: u32,
+        raw: Option<RawSizes>,
+    ) -> Result<Self, PlanError> {
+        let conns = args.conns.unwrap_or(conns_default);
+        let within = |flag, value: u32, max: u32| {
+            let fits = (1..=max).contains(&value);
+            fits.then_some(()).ok_or_else(|| PlanError::new(flag, value, format!("1 to {max}")))
+        };
+        within("conns", conns, CONNS_MAX)?;
+        within("connect-rate", args.connect_rate, 1_000_000)?;
+        within("workers", args.workers, conns.min(1_024))?;
+        if let Some(sizes) = raw {
+            within("raw-in", sizes.in_bytes, SIZE_MAX)?;
+            within("raw-out", sizes.out_bytes, SIZE_MAX)?;
+        }
+        for (flag, time) in [("duration", args.duration), ("connect-timeout", args.connect_timeout)] {
+            if time.is_zero() {
+                return Err(PlanError::new(flag, "0s", "longer than nothing"));
+            }
+        }
+        let target = Target::parse(&args.target, raw.is_some())?;
+        if matches!(preset, Preset::Game { .. }) && target.path.is_some() {
+            return Err(PlanError::new(
+                "target",
+                &args.target,
+                "the game preset chooses the path (rooms) itself",
+            ));
+        }
+        let sources = if args.src == "auto" {
+            Sources::auto(target.address, conns)
+        } else {
+            Sources::parse(&args.src).map_err(|e| PlanError::new("src", &args.src, e.to_string()))?
+        };
+        if matches!(sources, Sources::Explicit(_)) && target.address.is_ipv6() {
+            return Err(PlanError::new("src", &args.src, "source addresses are IPv4, the target is IPv6"));
+        }
+        Ok(Self {
+            preset,
+            admin: admin_url(args.admin, &target, raw.is_some())?,
+            target,
+            conns,
+            connect_rate: args.connect_rate,
+            connect_timeout: args.connect_timeout,
+            duration: args.duration,
+            warmup: args.warmup,
+            workers: args.workers,
+            cpus: args.cpus.as_deref().map(parse_cpus).transpose()?.unwrap_or_default(),
+            seed: args.seed,
+            slo: args.slo,
+            json: parse_out(&args.out)?,
+            server_pid: args.server_pid,
+            sources,
+            force: args.force,
+            raw,
+        })
+    }
+
+    /// The share of `worker`: indices `start..end` of all connections. Contiguous, so that the bots of
+    /// a room mostly share a worker, which decodes their common snapshots once.
+    pub(crate) fn share(&self, worker: u32) -> std::ops::Range<u32> {
+        let at = |worker: u32| {
+            let cut = u64::from(self.conns) * u64::from(worker) / u64::from(self.workers);
+            u32::try_from(cut).expect("at most conns")
+        };
+        at(worker)..at(worker + 1)
+    }
+
+    /// How long connecting may take: what the rate asks for and half as much again, then the last
+    /// connection's deadline, and some grace.
+    pub(crate) fn ramp_ns_max(&self) -> u64 {
+        let by_rate = u64::from(self.conns) * 1_500_000_000 / u64::from(self.connect_rate);
+        let timeout_ns = u64::try_from(self.connect_timeout.as_nanos()).expect("at most a day");
+        by_rate + timeout_ns + RAMP_GRACE_NS
+    }
+
+    /// The CPU of a worker, if the workers are pinned.
+    pub(crate) fn cpu_of(&self, worker: u32) -> Option<usize> {
+        let cpus = self.cpus.len().checked_sub(1)? + 1;
+        Some(self.cpus[usize::try_from(worker).expect("a u32 fits in usize") % cpus])
+    }
+
+    /// The room of a connection: contiguous blocks of equal size, give or take one.
+    pub(crate) fn room_of(&self, connection: u32, rooms: u32) -> u32 {
+        let room = u64::from(connection) * u64::from(rooms) / u64::from(self.conns);
+        u32::try_from(room).expect("below rooms")
+    }
+
+    /// When a connection sends `rate_hz` messages a second from `start_ns`.
+    pub(crate) fn pacer(&self, connection: u32, start_ns: u64, rate_hz: f64) -> Pacer {
+        Pacer::new(start_ns, rate_hz, self.turn_of(connection), self.conns)
+    }
+
+    /// A permutation of the connections that puts neighbours (and so the bots of one room) far apart:
+    /// the order in which they send within a period.
+    fn turn_of(&self, connection: u32) -> u32 {
+        let conns = u64::from(self.conns);
+        // The golden ratio spreads any run of consecutive numbers evenly; made coprime, it permutes.
+        let mut stride = (conns * 618 / 1000).max(1);
+        while gcd(stride, conns) != 1 {
+            stride += 1;
+        }
+        u32::try_from(u64::from(connection) * stride % conns).expect("below conns")
+    }
+}
+
+fn gcd(a: u64, b: u64) -> u64 {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+/// Bytes of the mask in a client's frame.
+const MASK_BYTES: u32 = 4;
+
+/// Head of an unmasked frame (RFC 6455 5.2).
+const fn frame_head_bytes(payload: u32) -> u32 {
+    match payload {
+        0..=125 => 2,
+        126..=65_535 => 4,
+        _ => 10,
+    }
+}
+
+fn parse_cpus(text: &str) -> Result<Vec<usize>, PlanError> {
+    let wrong = || PlanError::new("cpus", text, "CPU numbers and ranges like 1 or 0,2-3 (at most 1023)");
+    let mut cpus = Vec::new();
+    for part in text.split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let first: usize = first.trim().parse().map_err(|_| wrong())?;
+        let last: usize = last.trim().parse().map_err(|_| wrong())?;
+        if last < first || last > 1_023 {
+            return Err(wrong());
+        }
+        cpus.extend(first..=last);
+    }
+    Ok(cpus)
+}
+
+fn parse_out(outs: &[String]) -> Result<Option<PathBuf>, PlanError> {
+    let mut json = None;
+    for out in outs.iter().flat_map(|out| out.split(',')) {
+        match out.split_once('=') {
+            Some(("json", file)) if !file.is_empty() => json = Some(PathBuf::from(file)),
+            _ => return Err(PlanError::new("out", out, "json=FILE")),
+        }
+    }
+    Ok(json)
+}
+
+fn seconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(duration.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests;

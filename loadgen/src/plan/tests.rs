@@ -1,0 +1,92 @@
+use std::net::SocketAddr;
+
+use super::*;
+use crate::cli::{Cli, Command};
+use clap::Parser;
+use proptest::prelude::*;
+
+fn parse(flags: &str) -> Result<Plan, PlanError> {
+    let words = ["loadgen", "run"].into_iter().chain(flags.split_whitespace());
+    let Command::Run { preset } = Cli::try_parse_from(words).unwrap().command;
+    Plan::new(preset)
+}
+
+#[test]
+fn the_defaults_suit_a_default_server() {
+    let plan = parse("game --conns 1000").unwrap();
+    assert_eq!(plan.preset, Preset::Game { game: GameName::Arena, rooms: 20, input_hz: None });
+    assert_eq!(plan.target.address, SocketAddr::from(([127, 0, 0, 1], 9001)));
+    assert_eq!(plan.admin.as_deref(), Some("http://127.0.0.1:9002"));
+    assert_eq!(plan.duration, Duration::from_secs(30));
+}
+
+#[test]
+fn raw_sizes_are_those_of_the_frames() {
+    let sizes = |flags: &str| parse(flags).unwrap().raw.unwrap();
+    assert_eq!(sizes("echo --raw --size 64"), RawSizes { in_bytes: 70, out_bytes: 66 });
+    assert_eq!(sizes("echo --raw --size 126"), RawSizes { in_bytes: 134, out_bytes: 130 });
+    assert_eq!(sizes("echo --raw --size 65536"), RawSizes { in_bytes: 65_550, out_bytes: 65_546 });
+    assert_eq!(sizes("game --raw --raw-in 64"), RawSizes { in_bytes: 64, out_bytes: 512 });
+}
+
+#[test]
+fn what_cannot_be_is_named() {
+    for (flags, named) in [
+        ("game --rooms 0", "--rooms 0"),
+        ("game --conns 10 --rooms 11", "--rooms 11"),
+        ("game --input-hz 1001", "--input-hz 1001"),
+        ("game --target ws://127.0.0.1:1/x", "--target"),
+        ("game --target wss://127.0.0.1:1", "TLS"),
+        ("game --target tcp://127.0.0.1:1", "--raw"),
+        ("game --target ws://no.such.host.invalid:1", "--target"),
+        ("echo --rate 0", "--rate 0"),
+        ("echo --closed --pipeline 0", "--pipeline 0"),
+        ("echo --size 99999999", "--size"),
+        ("idle --workers 0", "--workers 0"),
+        ("idle --conns 3 --workers 4", "1 to 3"),
+        ("idle --conns 0", "--conns 0"),
+        ("idle --duration 0s", "--duration"),
+        ("idle --cpus 3-1", "--cpus 3-1"),
+        ("idle --src 1.2.3", "--src"),
+        ("idle --src 127.0.0.2 --target ws://[::1]:1", "IPv4"),
+        ("idle --out csv=x", "--out csv=x"),
+        ("idle --admin https://x", "--admin"),
+    ] {
+        let error = parse(flags).unwrap_err().to_string();
+        assert!(error.contains(named), "{flags}: {error}");
+    }
+}
+
+#[test]
+fn cpus_go_round() {
+    let plan = parse("idle --conns 10 --workers 5 --cpus 1,4-5").unwrap();
+    let cpus: Vec<Option<usize>> = (0..5).map(|worker| plan.cpu_of(worker)).collect();
+    assert_eq!(cpus, [Some(1), Some(4), Some(5), Some(1), Some(4)]);
+    assert_eq!(parse("idle").unwrap().cpu_of(0), None);
+}
+
+proptest! {
+    #[test]
+    fn shares_rooms_and_turns_cover_everything_once(conns in 1_u32..5_000, workers in 1_u32..9, rooms in 1_u32..60) {
+        let (workers, rooms) = (workers.min(conns), rooms.min(conns));
+        let plan = parse(&format!("game --conns {conns} --workers {workers} --rooms {rooms}")).unwrap();
+        let mut next = 0;
+        for worker in 0..workers {
+            let share = plan.share(worker);
+            prop_assert_eq!(share.start, next);
+            prop_assert!(share.end > share.start, "every worker has something to do");
+            next = share.end;
+        }
+        prop_assert_eq!(next, conns);
+        let mut players = vec![0_u32; rooms as usize];
+        let mut turns = vec![false; conns as usize];
+        for connection in 0..conns {
+            players[plan.room_of(connection, rooms) as usize] += 1;
+            let turn = plan.turn_of(connection) as usize;
+            prop_assert!(!turns[turn], "turn {turn} twice");
+            turns[turn] = true;
+        }
+        let (least, most) = (players.iter().min().unwrap(), players.iter().max().unwrap());
+        prop_assert!(most - least <= 1, "{least} to {most} players a room");
+    }
+}

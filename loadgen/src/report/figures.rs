@@ -1,0 +1,230 @@
+//! From what the workers and the leading thread noted to the figures of the report.
+
+use super::Findings;
+use super::json::{Conns, Game, Generator, Messages, Report, Server};
+use crate::lead::Timeline;
+use crate::measure::health::Health;
+use crate::measure::latency::Percentiles;
+use crate::measure::tally::Tally;
+use crate::plan::{Plan, Preset};
+use crate::server_side::Usage;
+use crate::slo::Metric;
+use crate::verdict::Evidence;
+
+/// All workers together.
+#[derive(Debug, Default)]
+pub(crate) struct Merged {
+    pub(crate) tally: Tally,
+    pub(crate) health: Health,
+    pub(crate) window_s: f64,
+}
+
+impl Merged {
+    pub(crate) fn of(findings: &Findings) -> Self {
+        let mut merged = Self { window_s: findings.timeline.window.seconds(), ..Self::default() };
+        for outcome in &findings.outcomes {
+            merged.tally.merge(&outcome.tally);
+            let (all, one) = (&mut merged.health, &outcome.health);
+            all.send_lag.merge(&one.send_lag);
+            all.cpu_percent = all.cpu_percent.max(one.cpu_percent);
+            all.busy_seconds = all.busy_seconds.max(one.busy_seconds);
+            all.ring.add(one.ring);
+        }
+        merged
+    }
+}
+
+/// `part / whole`; 0 when there is no whole.
+#[expect(clippy::cast_precision_loss, reason = "figures for people, far below 2^53")]
+fn ratio(part: u64, whole: f64) -> f64 {
+    if whole > 0.0 { part as f64 / whole } else { 0.0 }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "figures for people, far below 2^53")]
+const fn float(count: u64) -> f64 {
+    count as f64
+}
+
+pub(crate) fn conns(plan: &Plan, merged: &Merged) -> Conns {
+    let connections = merged.tally.connections;
+    Conns {
+        requested: plan.conns.into(),
+        attempted: connections.attempted,
+        connected: connections.connected,
+        failed: connections.failed,
+        lost: connections.lost,
+        ports_skipped: connections.ports_skipped,
+        connect_us: merged.tally.connect.percentiles(),
+        upgrade_us: merged.tally.upgrade.percentiles().filter(|_| plan.raw.is_none()),
+        errors: merged.tally.errors.lines(),
+    }
+}
+
+pub(crate) fn messages(plan: &Plan, merged: &Merged) -> Messages {
+    let (measured, correctness) = (merged.tally.measured, merged.tally.correctness);
+    let due = float(measured.due);
+    Messages {
+        sent: measured.sent,
+        received: measured.received,
+        sent_per_s: ratio(measured.sent, merged.window_s),
+        received_per_s: ratio(measured.received, merged.window_s),
+        bytes_up: measured.bytes_up,
+        bytes_down: measured.bytes_down,
+        achieved: (plan.preset.is_open_loop() && measured.due > 0).then(|| ratio(measured.sent, due)),
+        withheld: merged.tally.withheld,
+        unanswered: merged.tally.unanswered,
+        gaps: correctness.stream.gaps,
+        duplicates: correctness.stream.duplicates,
+        reordered: correctness.stream.reordered,
+        dropped_declared: correctness.stream.declared,
+        corrupted: correctness.corrupted,
+    }
+}
+
+pub(crate) fn game(plan: &Plan, merged: &Merged, timeline: &Timeline) -> Game {
+    let Preset::Game { .. } = plan.preset else { return Game::default() };
+    let (tally, measured) = (&merged.tally, merged.tally.measured);
+    let players = float(timeline.at_end.open.max(1));
+    let mut figures = Game {
+        snapshot_interval_us: tally.interval.percentiles(),
+        down_bytes_per_player_s: Some(ratio(measured.bytes_down, merged.window_s * players)),
+        snapshots: Some(measured.snapshots),
+        ..Game::default()
+    };
+    if plan.raw.is_none() {
+        figures.input_to_effect_us = tally.intended.percentiles();
+        figures.ping_us = tally.ping.percentiles();
+        figures.events = Some(measured.events);
+        figures.state_mismatches = Some(tally.correctness.mismatches);
+        figures.shots = Some(measured.shots);
+        figures.hits_expected = Some(measured.hits_expected);
+        figures.hits_confirmed = Some(measured.hits_confirmed);
+    }
+    figures
+}
+
+pub(crate) fn server(plan: &Plan, merged: &Merged, timeline: &Timeline) -> Server {
+    let (start, end) = (&timeline.server_start, &timeline.server_end);
+    let cpu_ns = used(&start.usage, &end.usage);
+    let elapsed_ns = float(end.usage.at_ns.saturating_sub(start.usage.at_ns));
+    let before = timeline.server_idle.usage.rss_bytes;
+    let grown = end.usage.rss_bytes.zip(before).map(|(end, before)| end.saturating_sub(before));
+    let connected = merged.tally.connections.connected;
+    let ticks = |pick: fn(&crate::server_side::StatusTick) -> Option<u64>| {
+        let (first, last) = (start.status.as_ref()?, end.status.as_ref()?);
+        Some(pick(&last.tick)?.saturating_sub(pick(&first.tick)?))
+    };
+    let status = end.status.as_ref();
+    let lateness = status.and_then(|last| last.tick.lateness_since(&start.status.as_ref()?.tick));
+    Server {
+        source: cpu_ns.map(|_| if plan.server_pid.is_some() { "pid" } else { "admin" }),
+        cpu_us_per_message: cpu_ns
+            .filter(|_| merged.tally.measured.sent > 0)
+            .map(|ns| ratio(ns, float(merged.tally.measured.sent)) / 1e3),
+        cpu_percent: cpu_ns.map(|ns| ratio(ns, elapsed_ns) * 100.0),
+        rss_bytes: end.usage.rss_bytes,
+        rss_bytes_before: before,
+        rss_bytes_per_conn: grown.filter(|_| connected > 0).map(|grown| ratio(grown, float(connected))),
+        tick_lateness_us: lateness.as_ref().and_then(Percentiles::of),
+        ticks: ticks(|tick| tick.steps),
+        ticks_missed: ticks(|tick| tick.missed),
+        tick_hz: status.and_then(|status| status.tick_hz),
+        snapshot_hz: status.and_then(|status| status.snapshot_hz),
+    }
+}
+
+/// CPU time between two readings.
+fn used(start: &Usage, end: &Usage) -> Option<u64> {
+    Some(end.cpu_ns?.saturating_sub(start.cpu_ns?))
+}
+
+pub(crate) fn generator(findings: &Findings, merged: &Merged) -> Generator {
+    Generator {
+        cpu_percent: merged.health.cpu_percent,
+        cpu_percent_by_worker: findings.outcomes.iter().map(|outcome| outcome.health.cpu_percent).collect(),
+        busy_seconds: merged.health.busy_seconds,
+        send_lag_us: merged.health.send_lag.percentiles(),
+        ring: merged.health.ring,
+        rss_bytes: Usage::of_process(std::process::id()).rss_bytes,
+    }
+}
+
+/// What the verdict rests on.
+pub(crate) fn evidence(findings: &Findings, merged: &Merged, report: &Report<'_>) -> Evidence {
+    let plan = &findings.plan;
+    let objectives = plan.slo.iter().map(|slo| (*slo, measured(slo.metric, report))).collect();
+    Evidence {
+        interrupted: findings.timeline.interrupted,
+        requested: report.conns.requested,
+        connected: report.conns.connected,
+        lost: report.conns.lost,
+        wrong: wrong(report),
+        achieved: report.messages.achieved,
+        unanswered: report.messages.unanswered,
+        open_loop: plan.preset.is_open_loop(),
+        window_s: merged.window_s,
+        send_lag_p99_us: report.generator.send_lag_us.map(|lag| lag.p99),
+        readings_late_s: float(findings.timeline.late_ns) / 1e9,
+        busiest_percent: report.generator.cpu_percent,
+        busy_seconds: report.generator.busy_seconds,
+        server_percent: report.server.cpu_percent,
+        objectives,
+    }
+}
+
+/// What arrived wrong, in words.
+fn wrong(report: &Report<'_>) -> Vec<String> {
+    let messages = &report.messages;
+    [
+        (messages.gaps, "messages are missing that nobody declared dropped"),
+        (messages.duplicates, "messages came twice"),
+        (messages.reordered, "messages came out of order"),
+        (messages.corrupted, "echoes are not what was sent"),
+        (report.game.state_mismatches.unwrap_or(0), "snapshots do not match the server's checksum"),
+    ]
+    .into_iter()
+    .filter(|(count, _)| *count > 0)
+    .map(|(count, what)| format!("{count} {what}"))
+    .collect()
+}
+
+/// The figure an objective is about.
+fn measured(metric: Metric, report: &Report<'_>) -> Option<f64> {
+    // A closed loop has no intended times: its latency is the service latency.
+    let latency = report.latency_us.intended.or(report.latency_us.service);
+    let (game, server, messages) = (&report.game, &report.server, &report.messages);
+    let count = |count: u64| Some(float(count));
+    match metric.name() {
+        "p50" => latency.map(|l| l.p50),
+        "p90" => latency.map(|l| l.p90),
+        "p99" => latency.map(|l| l.p99),
+        "p999" => latency.map(|l| l.p999),
+        "max" => latency.map(|l| l.max),
+        "effect_p50" => game.input_to_effect_us.map(|l| l.p50),
+        "effect_p99" => game.input_to_effect_us.map(|l| l.p99),
+        "effect_max" => game.input_to_effect_us.map(|l| l.max),
+        "interval_p50" => game.snapshot_interval_us.map(|l| l.p50),
+        "interval_p99" => game.snapshot_interval_us.map(|l| l.p99),
+        "interval_max" => game.snapshot_interval_us.map(|l| l.max),
+        "connect_p99" => report.conns.connect_us.map(|l| l.p99),
+        "upgrade_p99" => report.conns.upgrade_us.map(|l| l.p99),
+        "gaps" => count(messages.gaps),
+        "duplicates" => count(messages.duplicates),
+        "reordered" => count(messages.reordered),
+        "corrupted" => count(messages.corrupted),
+        "dropped" => count(messages.dropped_declared),
+        "mismatches" => game.state_mismatches.map(float),
+        "failed" => count(report.conns.failed + report.conns.lost),
+        "achieved" => messages.achieved,
+        "sent_per_s" => Some(messages.sent_per_s),
+        "received_per_s" => Some(messages.received_per_s),
+        "down_bytes_per_player_s" => game.down_bytes_per_player_s,
+        "lateness_p50" => server.tick_lateness_us.map(|l| l.p50),
+        "lateness_p99" => server.tick_lateness_us.map(|l| l.p99),
+        "lateness_max" => server.tick_lateness_us.map(|l| l.max),
+        "ticks_missed" => server.ticks_missed.map(float),
+        "cpu_us_per_message" => server.cpu_us_per_message,
+        "rss_bytes_per_conn" => server.rss_bytes_per_conn,
+        name => unreachable!("{name} is a metric without a figure"),
+    }
+}

@@ -1,0 +1,209 @@
+//! The JSON report. Its keys are documented in `docs/loadgen.md` and `docs/loadgen.schema.json`; other
+//! tools rely on them, so they only ever grow.
+
+use serde::Serialize;
+
+use super::Findings;
+use super::figures::{self, Merged};
+use crate::clock;
+use crate::kernel::KernelCounters;
+use crate::machine::Machine;
+use crate::measure::errors::ErrorLine;
+use crate::measure::health::RingCounters;
+use crate::measure::latency::Percentiles;
+use crate::plan::Plan;
+use crate::verdict::{Verdict, judge};
+
+/// Version of the layout.
+const SCHEMA: u32 = 1;
+
+/// The whole report.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report<'a> {
+    pub(crate) schema: u32,
+    pub(crate) preset: &'static str,
+    pub(crate) verdict: Verdict,
+    pub(crate) exit_code: u8,
+    /// Why the verdict is not "pass".
+    pub(crate) reasons: Vec<String>,
+    /// Seconds since 1970 at the end of the run.
+    pub(crate) finished_unix_s: u64,
+    /// Length of the measuring window.
+    pub(crate) window_s: f64,
+    pub(crate) conns: Conns,
+    pub(crate) messages: Messages,
+    pub(crate) latency_us: LatencyUs,
+    pub(crate) game: Game,
+    pub(crate) server: Server,
+    pub(crate) generator: Generator,
+    pub(crate) kernel: Kernel,
+    pub(crate) machine: &'a Machine,
+    pub(crate) versions: Versions,
+    pub(crate) seed: u64,
+    pub(crate) slo: Vec<Objective>,
+    pub(crate) plan: &'a Plan,
+}
+
+/// Connections.
+#[derive(Debug, Serialize)]
+pub(crate) struct Conns {
+    pub(crate) requested: u64,
+    pub(crate) attempted: u64,
+    pub(crate) connected: u64,
+    pub(crate) failed: u64,
+    pub(crate) lost: u64,
+    pub(crate) ports_skipped: u64,
+    pub(crate) connect_us: Option<Percentiles>,
+    pub(crate) upgrade_us: Option<Percentiles>,
+    pub(crate) errors: Vec<ErrorLine>,
+}
+
+/// Messages; the rates and counts are of the window, the stream checks of the whole run.
+#[derive(Debug, Serialize)]
+pub(crate) struct Messages {
+    pub(crate) sent: u64,
+    pub(crate) received: u64,
+    pub(crate) sent_per_s: f64,
+    pub(crate) received_per_s: f64,
+    pub(crate) bytes_up: u64,
+    pub(crate) bytes_down: u64,
+    pub(crate) achieved: Option<f64>,
+    pub(crate) withheld: u64,
+    pub(crate) unanswered: u64,
+    pub(crate) gaps: u64,
+    pub(crate) duplicates: u64,
+    pub(crate) reordered: u64,
+    pub(crate) dropped_declared: u64,
+    pub(crate) corrupted: u64,
+}
+
+/// Both latencies of a message.
+#[derive(Debug, Serialize)]
+pub(crate) struct LatencyUs {
+    pub(crate) intended: Option<Percentiles>,
+    pub(crate) service: Option<Percentiles>,
+}
+
+/// The game preset's figures; `null` in the others.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Game {
+    pub(crate) input_to_effect_us: Option<Percentiles>,
+    pub(crate) snapshot_interval_us: Option<Percentiles>,
+    pub(crate) ping_us: Option<Percentiles>,
+    pub(crate) down_bytes_per_player_s: Option<f64>,
+    pub(crate) snapshots: Option<u64>,
+    pub(crate) events: Option<u64>,
+    pub(crate) state_mismatches: Option<u64>,
+    pub(crate) shots: Option<u64>,
+    pub(crate) hits_expected: Option<u64>,
+    pub(crate) hits_confirmed: Option<u64>,
+}
+
+/// The server as it sees itself, over the window.
+#[derive(Debug, Serialize)]
+pub(crate) struct Server {
+    /// Where CPU and memory come from: `pid`, `admin` or nothing.
+    pub(crate) source: Option<&'static str>,
+    pub(crate) cpu_us_per_message: Option<f64>,
+    pub(crate) cpu_percent: Option<f64>,
+    pub(crate) rss_bytes: Option<u64>,
+    pub(crate) rss_bytes_before: Option<u64>,
+    pub(crate) rss_bytes_per_conn: Option<f64>,
+    pub(crate) tick_lateness_us: Option<Percentiles>,
+    pub(crate) ticks: Option<u64>,
+    pub(crate) ticks_missed: Option<u64>,
+    pub(crate) tick_hz: Option<f64>,
+    pub(crate) snapshot_hz: Option<f64>,
+}
+
+/// The generator's own health.
+#[derive(Debug, Serialize)]
+pub(crate) struct Generator {
+    /// Of the busiest worker, percent of one core.
+    pub(crate) cpu_percent: f64,
+    pub(crate) cpu_percent_by_worker: Vec<f64>,
+    /// Longest run of seconds that a worker was above 85 %.
+    pub(crate) busy_seconds: u32,
+    pub(crate) send_lag_us: Option<Percentiles>,
+    pub(crate) ring: RingCounters,
+    pub(crate) rss_bytes: Option<u64>,
+}
+
+/// Counters of the kernel.
+#[derive(Debug, Serialize)]
+pub(crate) struct Kernel {
+    pub(crate) before: KernelCounters,
+    /// At the end of the window, with the connections still there.
+    pub(crate) during: KernelCounters,
+    pub(crate) after: KernelCounters,
+}
+
+/// Who took part.
+#[derive(Debug, Serialize)]
+pub(crate) struct Versions {
+    pub(crate) loadgen: &'static str,
+    pub(crate) protocol: u16,
+    pub(crate) server: Option<String>,
+}
+
+/// An objective and what was measured for it, in its base unit (µs, bytes, a number).
+#[derive(Debug, Serialize)]
+pub(crate) struct Objective {
+    pub(crate) objective: String,
+    pub(crate) measured: Option<f64>,
+    pub(crate) met: bool,
+}
+
+impl<'a> Report<'a> {
+    /// Puts everything together and judges it.
+    pub(crate) fn new(findings: &'a Findings, kernel_after: KernelCounters) -> (Self, Verdict) {
+        let merged = Merged::of(findings);
+        let plan = &*findings.plan;
+        let timeline = &findings.timeline;
+        let mut report = Self {
+            schema: SCHEMA,
+            preset: plan.preset.name(),
+            verdict: Verdict::Pass,
+            exit_code: 0,
+            reasons: Vec::new(),
+            finished_unix_s: clock::unix_s(),
+            window_s: merged.window_s,
+            conns: figures::conns(plan, &merged),
+            messages: figures::messages(plan, &merged),
+            latency_us: LatencyUs {
+                intended: merged.tally.intended.percentiles(),
+                service: merged.tally.service.percentiles(),
+            },
+            game: figures::game(plan, &merged, timeline),
+            server: figures::server(plan, &merged, timeline),
+            generator: figures::generator(findings, &merged),
+            kernel: Kernel {
+                before: timeline.kernel_before.clone(),
+                during: timeline.kernel_during.clone(),
+                after: kernel_after,
+            },
+            machine: &findings.machine,
+            versions: Versions {
+                loadgen: env!("CARGO_PKG_VERSION"),
+                protocol: tickring_protocol::message::PROTOCOL_VERSION,
+                server: timeline.server_idle.status.as_ref().and_then(|status| status.version.clone()),
+            },
+            seed: plan.seed,
+            slo: Vec::new(),
+            plan,
+        };
+        let evidence = figures::evidence(findings, &merged, &report);
+        let (verdict, reasons) = judge(&evidence);
+        report.slo = evidence
+            .objectives
+            .iter()
+            .map(|(slo, measured)| Objective {
+                objective: slo.to_string(),
+                measured: *measured,
+                met: measured.is_some_and(|measured| slo.met_by(measured)),
+            })
+            .collect();
+        (report.verdict, report.exit_code, report.reasons) = (verdict, verdict.exit_code(), reasons);
+        (report, verdict)
+    }
+}

@@ -1,0 +1,40 @@
+//! What is left of a run: a JSON file for machines, a summary for people.
+
+mod figures;
+pub(crate) mod json;
+mod summary;
+
+use std::fs;
+use std::sync::Arc;
+
+use anyhow::Context;
+
+use crate::kernel::KernelCounters;
+use crate::lead::Timeline;
+use crate::machine::Machine;
+use crate::plan::Plan;
+use crate::worker::Outcome;
+
+/// Everything found out.
+#[derive(Debug)]
+pub(crate) struct Findings {
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) machine: Machine,
+    pub(crate) timeline: Timeline,
+    pub(crate) outcomes: Vec<Outcome>,
+}
+
+/// Judges, writes the report, prints the summary; returns the exit code.
+///
+/// # Errors
+/// When the report cannot be written.
+pub(crate) fn deliver(findings: &Findings) -> anyhow::Result<u8> {
+    let (report, verdict) = json::Report::new(findings, KernelCounters::read());
+    println!("{}", summary::text(&report));
+    if let Some(path) = &findings.plan.json {
+        let mut text = serde_json::to_string_pretty(&report).context("the report does not serialise")?;
+        text.push('\n');
+        fs::write(path, text).with_context(|| format!("cannot write the report {}", path.display()))?;
+    }
+    Ok(verdict.exit_code())
+}

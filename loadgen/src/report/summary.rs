@@ -1,0 +1,153 @@
+//! The summary for people, printed when a run is over.
+
+use std::fmt::Write;
+
+use super::json::Report;
+use crate::measure::latency::Percentiles;
+use crate::verdict::Verdict;
+
+/// The summary, several lines.
+pub(crate) fn text(report: &Report<'_>) -> String {
+    let mut out = String::new();
+    let result = write_all(&mut out, report);
+    result.expect("writing to a string does not fail");
+    out
+}
+
+fn write_all(out: &mut String, report: &Report<'_>) -> std::fmt::Result {
+    let (conns, messages) = (&report.conns, &report.messages);
+    writeln!(out)?;
+    writeln!(
+        out,
+        "{} against {} for {:.1} s (seed {})",
+        report.preset, report.plan.target.url, report.window_s, report.seed
+    )?;
+    writeln!(
+        out,
+        "  connections  {} of {} connected, {} failed, {} lost",
+        conns.connected, conns.requested, conns.failed, conns.lost
+    )?;
+    for line in &conns.errors {
+        writeln!(
+            out,
+            "               {} x {} while {} ({} side): {}",
+            line.count,
+            line.error,
+            format!("{:?}", line.stage).to_lowercase(),
+            line.side,
+            line.remedy
+        )?;
+    }
+    spread(out, "connect", conns.connect_us)?;
+    spread(out, "upgrade", conns.upgrade_us)?;
+    if messages.sent + messages.received > 0 {
+        writeln!(
+            out,
+            "  messages     {} sent ({:.0}/s), {} received ({:.0}/s)",
+            messages.sent, messages.sent_per_s, messages.received, messages.received_per_s
+        )?;
+        writeln!(
+            out,
+            "  streams      {} gaps, {} duplicates, {} reordered, {} dropped as declared, {} corrupted",
+            messages.gaps,
+            messages.duplicates,
+            messages.reordered,
+            messages.dropped_declared,
+            messages.corrupted
+        )?;
+    }
+    if report.game.input_to_effect_us.is_none() {
+        spread(out, "latency", report.latency_us.intended)?;
+    }
+    game(out, report)?;
+    if report.game.input_to_effect_us.is_none() {
+        spread(out, "service", report.latency_us.service)?;
+    }
+    server(out, report)?;
+    write!(out, "  generator    {:.0}% of a core in the busiest worker", report.generator.cpu_percent)?;
+    match report.generator.send_lag_us {
+        Some(lag) => writeln!(out, ", sends {} late at p99", time(lag.p99))?,
+        None => writeln!(out)?,
+    }
+    verdict(out, report)
+}
+
+fn game(out: &mut String, report: &Report<'_>) -> std::fmt::Result {
+    let game = &report.game;
+    spread(out, "effect", game.input_to_effect_us)?;
+    spread(out, "snapshots", game.snapshot_interval_us)?;
+    if let Some(bytes) = game.down_bytes_per_player_s {
+        write!(out, "  players      {:.1} kB/s down each", bytes / 1e3)?;
+        if let (Some(shots), Some(expected), Some(confirmed)) =
+            (game.shots, game.hits_expected, game.hits_confirmed)
+        {
+            write!(out, ", {shots} shots, {expected} aimed true, {confirmed} of those hit")?;
+        }
+        if let Some(mismatches) = game.state_mismatches {
+            write!(out, ", {mismatches} states that do not match")?;
+        }
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+fn server(out: &mut String, report: &Report<'_>) -> std::fmt::Result {
+    let server = &report.server;
+    if let Some(percent) = server.cpu_percent {
+        write!(out, "  server       {percent:.1}% of a core")?;
+        if let Some(us) = server.cpu_us_per_message {
+            write!(out, ", {us:.2} us per message")?;
+        }
+        if let Some(rss) = server.rss_bytes {
+            write!(out, ", {} KiB resident", rss / 1024)?;
+        }
+        if let Some(bytes) = server.rss_bytes_per_conn {
+            write!(out, " ({bytes:.0} B per connection)")?;
+        }
+        writeln!(out)?;
+    }
+    spread(out, "tick late", server.tick_lateness_us)?;
+    if let (Some(ticks), Some(missed)) = (server.ticks, server.ticks_missed) {
+        writeln!(out, "  ticks        {ticks} run, {missed} missed")?;
+    }
+    Ok(())
+}
+
+fn verdict(out: &mut String, report: &Report<'_>) -> std::fmt::Result {
+    for objective in &report.slo {
+        let sign = if objective.met { "met" } else { "NOT MET" };
+        writeln!(out, "  objective    {} {sign}", objective.objective)?;
+    }
+    if report.plan.force && report.verdict == Verdict::Pass {
+        writeln!(out, "  note         started with --force")?;
+    }
+    write!(out, "verdict: {}", report.verdict.word())?;
+    for reason in &report.reasons {
+        write!(out, "\n  - {reason}")?;
+    }
+    Ok(())
+}
+
+fn spread(out: &mut String, name: &str, percentiles: Option<Percentiles>) -> std::fmt::Result {
+    let Some(p) = percentiles else { return Ok(()) };
+    writeln!(
+        out,
+        "  {name:<12} p50 {}, p90 {}, p99 {}, p99.9 {}, max {}",
+        time(p.p50),
+        time(p.p90),
+        time(p.p99),
+        time(p.p999),
+        time(p.max)
+    )
+}
+
+/// µs in a unit that reads well.
+fn time(us: f64) -> String {
+    if us >= 1e6 {
+        format!("{:.2} s", us / 1e6)
+    } else if us >= 1e3 {
+        format!("{:.2} ms", us / 1e3)
+    } else {
+        format!("{us:.0} us")
+    }
+}

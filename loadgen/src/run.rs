@@ -1,0 +1,173 @@
+//! A run from preflight to report, seen from the thread that leads it.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::thread::{self, ScopedJoinHandle};
+
+use anyhow::{Context, anyhow};
+use rand::SeedableRng;
+use rand_pcg::Pcg64Mcg;
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use crate::bots::{Drummer, Fighter};
+use crate::cli::GameName;
+use crate::drivers::echo::Echo;
+use crate::drivers::idle::Idle;
+use crate::drivers::raw::{Raw, Traffic};
+use crate::drivers::{Driver, game};
+use crate::lead::{Leader, Timeline};
+use crate::machine::{self, Machine};
+use crate::plan::{Plan, Preset};
+use crate::preflight::{self, Facts};
+use crate::report::{self, Findings};
+use crate::server_side;
+use crate::shared::Shared;
+use crate::verdict;
+use crate::worker::{Outcome, Worker};
+
+/// The path of the echo endpoint.
+const ECHO_PATH: &str = "/v1/echo";
+
+/// Runs a plan; returns the exit code.
+///
+/// # Errors
+/// What is neither the user's, the machine's nor the server's fault.
+pub(crate) fn run(plan: Plan) -> anyhow::Result<u8> {
+    machine::raise_descriptor_limit();
+    let machine = Machine::read();
+    let status = plan.admin.as_deref().map(server_side::fetch_status);
+    let admin_works = matches!(status, Some(Ok(_)));
+    let facts = Facts::gather(&plan, &machine, status);
+    let walls = preflight::walls(&plan, &facts);
+    for wall in &walls {
+        eprintln!("loadgen: preflight: {}\n         remedy: {}", wall.problem, wall.remedy);
+    }
+    if !walls.is_empty() && !plan.force {
+        eprintln!("loadgen: not started; --force tries all the same");
+        return Ok(verdict::PREFLIGHT);
+    }
+    if let Some(Err(error)) = &facts.status {
+        eprintln!("loadgen: without the server's own figures: {error}");
+    }
+    let interrupted = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        // A second signal ends the process at once.
+        signal_hook::flag::register_conditional_shutdown(
+            signal,
+            verdict::INTERRUPTED.into(),
+            Arc::clone(&interrupted),
+        )
+        .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&interrupted)))
+        .context("cannot watch for signals")?;
+    }
+    let plan = Arc::new(plan);
+    let findings = match execute(&plan, &interrupted, admin_works) {
+        Ok((timeline, outcomes)) => Findings { plan, machine, timeline, outcomes },
+        Err(Failure::Ring(error)) => {
+            eprintln!("loadgen: preflight: {error}");
+            return Ok(verdict::PREFLIGHT);
+        }
+        Err(Failure::Other(error)) => return Err(error),
+    };
+    report::deliver(&findings)
+}
+
+/// Why there are no figures.
+enum Failure {
+    Ring(tickring_ring::SetupError),
+    Other(anyhow::Error),
+}
+
+/// Starts the workers, leads them, collects what they leave.
+fn execute(
+    plan: &Arc<Plan>,
+    interrupted: &AtomicBool,
+    admin_works: bool,
+) -> Result<(Timeline, Vec<Outcome>), Failure> {
+    let shared = Arc::new(Shared::new(plan.workers));
+    let leader = Leader::new(plan, &shared, interrupted, admin_works);
+    thread::scope(|scope| {
+        let workers: Vec<ScopedJoinHandle<'_, Result<Outcome, Failure>>> = (0..plan.workers)
+            .map(|index| {
+                let (plan, shared) = (Arc::clone(plan), Arc::clone(&shared));
+                let name = format!("worker-{index}");
+                let body = move || {
+                    // A worker that leaves early must not keep the others waiting.
+                    let _leaving = Leaving { shared: Arc::clone(&shared), index };
+                    pin(plan.cpu_of(index).as_slice());
+                    work(plan, shared, index)
+                };
+                thread::Builder::new().name(name).spawn_scoped(scope, body).expect("a thread can be started")
+            })
+            .collect();
+        let timeline = leader.lead(|| workers.iter().all(ScopedJoinHandle::is_finished));
+        let outcomes = workers.into_iter().map(|worker| {
+            worker
+                .join()
+                .unwrap_or_else(|_| Err(Failure::Other(anyhow!("a worker panicked: a bug of loadgen"))))
+        });
+        Ok((timeline, outcomes.collect::<Result<_, _>>()?))
+    })
+}
+
+/// Marks a worker's ramp as done when it ends, however it ends.
+struct Leaving {
+    shared: Arc<Shared>,
+    index: u32,
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        self.shared.live[self.index as usize].finish_ramp();
+    }
+}
+
+/// Pins the calling thread. A refusal is no reason to stop: the figures show it.
+fn pin(cpus: &[usize]) {
+    if cpus.is_empty() {
+        return;
+    }
+    let mut set = rustix::thread::CpuSet::new();
+    cpus.iter().for_each(|cpu| set.set(*cpu));
+    if let Err(error) = rustix::thread::sched_setaffinity(None, &set) {
+        eprintln!("loadgen: cannot pin to CPUs {cpus:?}: {error}");
+    }
+}
+
+/// One worker, with the driver of the preset.
+fn work(plan: Arc<Plan>, shared: Arc<Shared>, index: u32) -> Result<Outcome, Failure> {
+    let rng = Pcg64Mcg::seed_from_u64(plan.seed ^ (u64::from(index) << 48));
+    let path = plan.target.path.clone().unwrap_or_else(|| ECHO_PATH.to_owned());
+    match (plan.preset, plan.raw) {
+        (preset, Some(sizes)) => {
+            let traffic = match preset {
+                Preset::Echo { pace, .. } => Traffic::Echo(pace),
+                Preset::Game { input_hz, .. } => {
+                    Traffic::Tick { input_hz: input_hz.expect("the plan gives a raw game its rate").into() }
+                }
+                Preset::Idle => Traffic::Silence,
+            };
+            drive(Raw::new(Arc::clone(&plan), traffic, sizes), &plan, shared, index)
+        }
+        (Preset::Echo { pace, size }, None) => {
+            drive(Echo::new(Arc::clone(&plan), path, pace, size, rng), &plan, shared, index)
+        }
+        (Preset::Idle, None) => {
+            let host = plan.target.host.clone();
+            drive(Idle { host, path, rng }, &plan, shared, index)
+        }
+        (Preset::Game { game: GameName::Arena, rooms, input_hz }, None) => {
+            drive(game::Game::<Fighter>::new(Arc::clone(&plan), rooms, input_hz), &plan, shared, index)
+        }
+        (Preset::Game { game: GameName::Pulse, rooms, input_hz }, None) => {
+            drive(game::Game::<Drummer>::new(Arc::clone(&plan), rooms, input_hz), &plan, shared, index)
+        }
+    }
+}
+
+fn drive<D: Driver>(driver: D, plan: &Plan, shared: Arc<Shared>, index: u32) -> Result<Outcome, Failure> {
+    // Two runs in a row should not meet each other's ports; nothing else depends on this.
+    let salt = std::process::id().wrapping_mul(7_919);
+    let worker = Worker::new(plan, shared, index, driver, salt).map_err(Failure::Ring)?;
+    worker.run().map_err(|error| Failure::Other(anyhow!("the ring of worker {index} failed: {error}")))
+}

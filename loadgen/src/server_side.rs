@@ -1,0 +1,178 @@
+//! The server's own figures: its admin endpoint's `/status`, and `/proc/PID`.
+
+use std::fs;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hdrhistogram::Histogram;
+use hdrhistogram::serialization::Deserializer;
+use serde::Deserialize;
+
+use crate::clock;
+use crate::machine::kilobytes;
+
+/// The parts of `/status` that are used here. All optional: an older server says less.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Status {
+    pub(crate) version: Option<String>,
+    pub(crate) game: Option<String>,
+    pub(crate) tick_hz: Option<f64>,
+    pub(crate) snapshot_hz: Option<f64>,
+    pub(crate) limits: StatusLimits,
+    pub(crate) memory: StatusMemory,
+    pub(crate) cpu_ns: Option<u64>,
+    pub(crate) tick: StatusTick,
+}
+
+/// What the server can hold.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct StatusLimits {
+    pub(crate) connections_max: Option<u64>,
+    pub(crate) players_max_per_room: Option<u64>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct StatusMemory {
+    pub(crate) rss_bytes: Option<u64>,
+}
+
+/// Tick counters since the server started.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct StatusTick {
+    pub(crate) steps: Option<u64>,
+    pub(crate) missed: Option<u64>,
+    /// Base64 of an HdrHistogram V2 serialisation, values in ns.
+    pub(crate) lateness_hdr: Option<String>,
+}
+
+/// Asks for `/status`.
+///
+/// # Errors
+/// A sentence that names the URL and what happened.
+pub(crate) fn fetch_status(admin: &str) -> Result<Status, String> {
+    let url = format!("{admin}/status");
+    let config = ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(3))).proxy(None);
+    let agent = ureq::Agent::new_with_config(config.build());
+    let mut response = agent.get(&url).call().map_err(|error| format!("{url}: {error}"))?;
+    response.body_mut().read_json().map_err(|error| format!("{url}: not the status expected: {error}"))
+}
+
+impl StatusTick {
+    /// The lateness histogram, ns.
+    pub(crate) fn lateness(&self) -> Option<Histogram<u64>> {
+        let bytes = STANDARD.decode(self.lateness_hdr.as_ref()?).ok()?;
+        Deserializer::new().deserialize(&mut bytes.as_slice()).ok()
+    }
+
+    /// What happened between `earlier` and this.
+    pub(crate) fn lateness_since(&self, earlier: &Self) -> Option<Histogram<u64>> {
+        let mut window = self.lateness()?;
+        // The counts from before the window do not belong to it: "max" would be a stale one.
+        window.subtract(earlier.lateness()?).ok()?;
+        Some(window)
+    }
+}
+
+/// CPU and memory of a process at one moment.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Usage {
+    /// When it was read (monotonic), ns.
+    pub(crate) at_ns: u64,
+    /// CPU time of all threads so far, ns.
+    pub(crate) cpu_ns: Option<u64>,
+    /// Resident memory, bytes.
+    pub(crate) rss_bytes: Option<u64>,
+}
+
+impl Usage {
+    /// Reads `/proc/PID`. Nanosecond CPU time comes from the scheduler statistics of every task; a
+    /// kernel without them gives clock ticks (10 ms).
+    pub(crate) fn of_process(pid: u32) -> Self {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let rss = kilobytes(&status, "VmRSS");
+        Self {
+            at_ns: clock::now_ns(),
+            cpu_ns: tasks_cpu_ns(pid).or_else(|| ticks_cpu_ns(pid)),
+            rss_bytes: (rss > 0).then_some(rss),
+        }
+    }
+
+    /// Takes the figures of a status.
+    pub(crate) fn of_status(status: &Status) -> Self {
+        Self { at_ns: clock::now_ns(), cpu_ns: status.cpu_ns, rss_bytes: status.memory.rss_bytes }
+    }
+}
+
+fn tasks_cpu_ns(pid: u32) -> Option<u64> {
+    let mut sum = 0;
+    for task in fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten() {
+        // A thread may end while we read: it is not there any more, and does not count.
+        if let Ok(text) = fs::read_to_string(task.path().join("schedstat")) {
+            sum += crate::kernel::number(&text)?;
+        }
+    }
+    (sum > 0).then_some(sum)
+}
+
+fn ticks_cpu_ns(pid: u32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name in parentheses may hold anything; after it utime and stime are fields 12 and 13.
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let ticks: u64 = fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
+    Some(ticks * 1_000_000_000 / rustix::param::clock_ticks_per_second())
+}
+
+/// Whether there is such a process.
+pub(crate) fn process_exists(pid: u32) -> bool {
+    fs::exists(format!("/proc/{pid}/stat")).unwrap_or(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hdrhistogram::serialization::{Serializer, V2Serializer};
+
+    fn status_with(values: &[u64]) -> StatusTick {
+        let mut histogram = Histogram::<u64>::new(3).unwrap();
+        values.iter().for_each(|value| histogram.record(*value).unwrap());
+        let mut bytes = Vec::new();
+        V2Serializer::new().serialize(&histogram, &mut bytes).unwrap();
+        StatusTick { lateness_hdr: Some(STANDARD.encode(bytes)), ..StatusTick::default() }
+    }
+
+    #[test]
+    fn only_the_window_counts() {
+        let before = status_with(&[1_000, 9_000_000]);
+        let after = status_with(&[1_000, 9_000_000, 2_000, 3_000]);
+        let window = after.lateness_since(&before).unwrap();
+        assert_eq!(window.len(), 2);
+        assert!(window.value_at_quantile(1.0) < 3_100, "{}", window.value_at_quantile(1.0));
+        assert!(StatusTick::default().lateness_since(&before).is_none());
+    }
+
+    #[test]
+    fn an_incomplete_status_is_enough() {
+        let status: Status = serde_json::from_str(r#"{"version":"1","unknown":[1],"limits":{}}"#).unwrap();
+        assert_eq!(status.version.as_deref(), Some("1"));
+        assert_eq!(status.limits.connections_max, None);
+    }
+
+    #[test]
+    fn this_process_has_cpu_time_and_memory() {
+        let usage = Usage::of_process(std::process::id());
+        assert!(usage.cpu_ns.unwrap() > 0 && usage.rss_bytes.unwrap() > 0);
+        assert!(ticks_cpu_ns(std::process::id()).is_some());
+        assert!(process_exists(std::process::id()));
+    }
+
+    #[test]
+    fn nobody_listening_is_a_sentence() {
+        let error = fetch_status("http://127.0.0.1:1").unwrap_err();
+        assert!(error.contains("http://127.0.0.1:1/status"), "{error}");
+    }
+}

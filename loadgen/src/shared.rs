@@ -1,0 +1,145 @@
+//! What the control thread and the workers tell each other: a handful of atomics, no locks.
+
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+
+use crate::measure::tally::{Connections, Counters, Window};
+
+/// How far the run is. Only ever advances.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(crate) enum Phase {
+    /// Connections are made; games begin to play as soon as they are seated.
+    Connecting = 0,
+    /// Warm-up and measuring window: everybody sends.
+    Traffic = 1,
+    /// Nobody sends any more; what is under way may arrive.
+    Settling = 2,
+    /// Connections are closed.
+    Closing = 3,
+}
+
+/// Shared by everybody in a run.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    phase: AtomicU8,
+    window_start_ns: AtomicU64,
+    window_end_ns: AtomicU64,
+    /// One per worker.
+    pub(crate) live: Vec<Live>,
+}
+
+/// What a worker shows of itself while it runs. Written by the worker alone, on a cache line of its
+/// own, read by the control thread once a second.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub(crate) struct Live {
+    attempted: AtomicU64,
+    connected: AtomicU64,
+    failed: AtomicU64,
+    lost: AtomicU64,
+    open: AtomicU64,
+    sent: AtomicU64,
+    received: AtomicU64,
+    p99_ns: AtomicU64,
+    unanswered: AtomicU64,
+    ramp_done: AtomicBool,
+}
+
+/// A reading of [`Live`].
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct LiveReading {
+    pub(crate) attempted: u64,
+    pub(crate) connected: u64,
+    pub(crate) failed: u64,
+    pub(crate) lost: u64,
+    pub(crate) open: u64,
+    pub(crate) sent: u64,
+    pub(crate) received: u64,
+    /// The worst worker's p99 so far, ns.
+    pub(crate) p99_ns: u64,
+    /// Messages whose answer is under way.
+    pub(crate) unanswered: u64,
+    /// Whether every worker has made, or given up, all its connections.
+    pub(crate) ramp_done: bool,
+}
+
+impl Shared {
+    pub(crate) fn new(workers: u32) -> Self {
+        Self {
+            phase: AtomicU8::new(Phase::Connecting as u8),
+            window_start_ns: AtomicU64::new(u64::MAX),
+            window_end_ns: AtomicU64::new(u64::MAX),
+            live: (0..workers).map(|_| Live::default()).collect(),
+        }
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        match self.phase.load(Ordering::Acquire) {
+            0 => Phase::Connecting,
+            1 => Phase::Traffic,
+            2 => Phase::Settling,
+            _ => Phase::Closing,
+        }
+    }
+
+    /// Goes on to `phase`; going back is not possible.
+    pub(crate) fn advance(&self, phase: Phase) {
+        self.phase.fetch_max(phase as u8, Ordering::AcqRel);
+    }
+
+    pub(crate) fn window(&self) -> Window {
+        Window {
+            start_ns: self.window_start_ns.load(Ordering::Relaxed),
+            end_ns: self.window_end_ns.load(Ordering::Relaxed),
+        }
+    }
+
+    pub(crate) fn set_window(&self, window: Window) {
+        self.window_end_ns.store(window.end_ns, Ordering::Relaxed);
+        self.window_start_ns.store(window.start_ns, Ordering::Relaxed);
+    }
+
+    /// All workers together.
+    pub(crate) fn read(&self) -> LiveReading {
+        let mut sum = LiveReading { ramp_done: true, ..LiveReading::default() };
+        for live in &self.live {
+            let get = |value: &AtomicU64| value.load(Ordering::Relaxed);
+            sum.attempted += get(&live.attempted);
+            sum.connected += get(&live.connected);
+            sum.failed += get(&live.failed);
+            sum.lost += get(&live.lost);
+            sum.open += get(&live.open);
+            sum.sent += get(&live.sent);
+            sum.received += get(&live.received);
+            sum.unanswered += get(&live.unanswered);
+            sum.p99_ns = sum.p99_ns.max(get(&live.p99_ns));
+            sum.ramp_done &= live.ramp_done.load(Ordering::Acquire);
+        }
+        sum
+    }
+}
+
+impl Live {
+    /// Shows the worker's counters.
+    pub(crate) fn show(&self, connections: &Connections, counters: &Counters, unanswered: u64) {
+        let set = |value: &AtomicU64, to| value.store(to, Ordering::Relaxed);
+        set(&self.attempted, connections.attempted);
+        set(&self.connected, connections.connected);
+        set(&self.failed, connections.failed);
+        set(&self.lost, connections.lost);
+        set(&self.open, connections.open);
+        set(&self.sent, counters.sent);
+        set(&self.received, counters.received);
+        set(&self.unanswered, unanswered);
+    }
+
+    /// Shows the p99 so far.
+    pub(crate) fn show_p99(&self, p99_ns: u64) {
+        self.p99_ns.store(p99_ns, Ordering::Relaxed);
+    }
+
+    /// Every connection of this worker is made or given up.
+    pub(crate) fn finish_ramp(&self) {
+        self.ramp_done.store(true, Ordering::Release);
+    }
+}

@@ -1,0 +1,292 @@
+//! Objectives given on the command line: `p99<20ms`, `gaps==0`, `achieved>=0.99`.
+//!
+//! Grammar: `NAME OP NUMBER[UNIT]`, spaces allowed between the parts. Every value is kept in its
+//! metric's base unit (µs, bytes, a plain number), so that checking is one comparison.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::Serialize;
+
+/// What an objective is about. The name on the command line is [`Metric::name`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Metric {
+    name: &'static str,
+    unit: Unit,
+    source: Source,
+}
+
+/// The unit a metric is kept in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unit {
+    /// Microseconds. Accepts `ns`, `us`, `µs`, `ms`, `s`; a bare number is microseconds.
+    Time,
+    /// Bytes. Accepts `B`, `kB` (1,000) and `KiB`, `MB`, `MiB`.
+    Bytes,
+    /// A plain number; `%` divides by 100.
+    Number,
+}
+
+/// Who measures a metric: the server's own metrics cannot be judged without its admin endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// The generator.
+    Client,
+    /// The server's admin endpoint.
+    Admin,
+    /// The admin endpoint or `--server-pid`.
+    ServerProcess,
+}
+
+const fn metric(name: &'static str, unit: Unit, source: Source) -> Metric {
+    Metric { name, unit, source }
+}
+
+/// Every metric an objective may name.
+pub(crate) const METRICS: [Metric; 30] = [
+    metric("p50", Unit::Time, Source::Client),
+    metric("p90", Unit::Time, Source::Client),
+    metric("p99", Unit::Time, Source::Client),
+    metric("p999", Unit::Time, Source::Client),
+    metric("max", Unit::Time, Source::Client),
+    metric("effect_p50", Unit::Time, Source::Client),
+    metric("effect_p99", Unit::Time, Source::Client),
+    metric("effect_max", Unit::Time, Source::Client),
+    metric("interval_p50", Unit::Time, Source::Client),
+    metric("interval_p99", Unit::Time, Source::Client),
+    metric("interval_max", Unit::Time, Source::Client),
+    metric("connect_p99", Unit::Time, Source::Client),
+    metric("upgrade_p99", Unit::Time, Source::Client),
+    metric("gaps", Unit::Number, Source::Client),
+    metric("duplicates", Unit::Number, Source::Client),
+    metric("reordered", Unit::Number, Source::Client),
+    metric("corrupted", Unit::Number, Source::Client),
+    metric("dropped", Unit::Number, Source::Client),
+    metric("mismatches", Unit::Number, Source::Client),
+    metric("failed", Unit::Number, Source::Client),
+    metric("achieved", Unit::Number, Source::Client),
+    metric("sent_per_s", Unit::Number, Source::Client),
+    metric("received_per_s", Unit::Number, Source::Client),
+    metric("down_bytes_per_player_s", Unit::Bytes, Source::Client),
+    metric("lateness_p50", Unit::Time, Source::Admin),
+    metric("lateness_p99", Unit::Time, Source::Admin),
+    metric("lateness_max", Unit::Time, Source::Admin),
+    metric("ticks_missed", Unit::Number, Source::Admin),
+    metric("cpu_us_per_message", Unit::Time, Source::ServerProcess),
+    metric("rss_bytes_per_conn", Unit::Bytes, Source::ServerProcess),
+];
+
+impl Metric {
+    /// Its name in objectives.
+    pub(crate) const fn name(self) -> &'static str {
+        self.name
+    }
+
+    /// Who measures it.
+    pub(crate) const fn source(self) -> Source {
+        self.source
+    }
+
+    /// Whether it is one of the generator's latencies, so that the generator's own send lag blurs it.
+    pub(crate) fn is_client_latency(self) -> bool {
+        self.unit == Unit::Time && self.source == Source::Client
+    }
+
+    fn find(name: &str) -> Option<Self> {
+        METRICS.into_iter().find(|metric| metric.name == name)
+    }
+}
+
+/// How the measured figure must compare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Comparison {
+    Less,
+    LessOrEqual,
+    Equal,
+    GreaterOrEqual,
+    Greater,
+}
+
+/// Longest spellings first, so that `<=` is not read as `<`.
+const COMPARISONS: [(&str, Comparison); 6] = [
+    ("<=", Comparison::LessOrEqual),
+    (">=", Comparison::GreaterOrEqual),
+    ("==", Comparison::Equal),
+    ("<", Comparison::Less),
+    (">", Comparison::Greater),
+    ("=", Comparison::Equal),
+];
+
+impl Comparison {
+    const fn sign(self) -> &'static str {
+        match self {
+            Self::Less => "<",
+            Self::LessOrEqual => "<=",
+            Self::Equal => "==",
+            Self::GreaterOrEqual => ">=",
+            Self::Greater => ">",
+        }
+    }
+}
+
+/// One objective.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Slo {
+    /// What is measured.
+    pub(crate) metric: Metric,
+    /// How it must compare.
+    pub(crate) comparison: Comparison,
+    /// With what, in the metric's base unit (µs, bytes or a number).
+    pub(crate) bound: f64,
+}
+
+impl Slo {
+    /// Whether `measured` (in the metric's base unit) meets the objective.
+    pub(crate) fn met_by(self, measured: f64) -> bool {
+        match self.comparison {
+            Comparison::Less => measured < self.bound,
+            Comparison::LessOrEqual => measured <= self.bound,
+            Comparison::Equal => (measured - self.bound).abs() < f64::EPSILON,
+            Comparison::GreaterOrEqual => measured >= self.bound,
+            Comparison::Greater => measured > self.bound,
+        }
+    }
+
+    /// `measured` in words, for the summary.
+    pub(crate) fn show(self, measured: f64) -> String {
+        match self.metric.unit {
+            Unit::Time => {
+                format!("{}{}", trim(measured / time_scale(self.bound).1), time_scale(self.bound).0)
+            }
+            Unit::Bytes => format!("{}B", trim(measured)),
+            Unit::Number => trim(measured),
+        }
+    }
+}
+
+/// The unit a time is shown in, and its size in µs.
+fn time_scale(us: f64) -> (&'static str, f64) {
+    if us >= 1_000_000.0 {
+        ("s", 1_000_000.0)
+    } else if us >= 1_000.0 {
+        ("ms", 1_000.0)
+    } else {
+        ("us", 1.0)
+    }
+}
+
+fn trim(value: f64) -> String {
+    let text = format!("{value:.3}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+impl fmt::Display for Slo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}{}", self.metric.name, self.comparison.sign(), self.show(self.bound))
+    }
+}
+
+impl Serialize for Slo {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Why a text is no objective.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum SloError {
+    #[error("`{0}` has no comparison; write NAME<VALUE, for example p99<20ms (also <= == >= >)")]
+    NoComparison(String),
+    #[error("`{0}` is not something loadgen measures; one of: {1}")]
+    UnknownMetric(String, String),
+    #[error("`{0}` is not a number with a unit this metric can have ({1})")]
+    BadValue(String, &'static str),
+}
+
+impl FromStr for Slo {
+    type Err = SloError;
+
+    fn from_str(text: &str) -> Result<Self, SloError> {
+        let at = text.find(['<', '>', '=']).ok_or_else(|| SloError::NoComparison(text.to_owned()))?;
+        let (name, rest) = text.split_at(at);
+        let name = name.trim();
+        let (sign, comparison) = COMPARISONS
+            .into_iter()
+            .find(|(sign, _)| rest.starts_with(sign))
+            .ok_or_else(|| SloError::NoComparison(text.to_owned()))?;
+        let metric = Metric::find(name).ok_or_else(|| {
+            let names: Vec<&str> = METRICS.iter().map(|metric| metric.name).collect();
+            SloError::UnknownMetric(name.to_owned(), names.join(" "))
+        })?;
+        let bound = parse_value(rest[sign.len()..].trim(), metric.unit)?;
+        Ok(Self { metric, comparison, bound })
+    }
+}
+
+fn parse_value(text: &str, unit: Unit) -> Result<f64, SloError> {
+    let (units, allowed): (&[(&str, f64)], _) = match unit {
+        Unit::Time => (
+            &[("", 1.0), ("ns", 0.001), ("us", 1.0), ("µs", 1.0), ("ms", 1_000.0), ("s", 1_000_000.0)],
+            "ns us ms s; without a unit: us",
+        ),
+        Unit::Bytes => (
+            &[("", 1.0), ("B", 1.0), ("kB", 1e3), ("KiB", 1024.0), ("MB", 1e6), ("MiB", 1_048_576.0)],
+            "B kB KiB MB MiB",
+        ),
+        Unit::Number => (&[("", 1.0), ("%", 0.01)], "none or %"),
+    };
+    let bad = || SloError::BadValue(text.to_owned(), allowed);
+    let digits = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
+    let (number, suffix) = text.split_at(digits);
+    let number: f64 = number.parse().map_err(|_| bad())?;
+    let (_, scale) = units.iter().find(|(name, _)| *name == suffix.trim()).ok_or_else(bad)?;
+    let value = number * scale;
+    if value.is_finite() { Ok(value) } else { Err(bad()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_documented_spellings_parse() {
+        let slo: Slo = "p99<20ms".parse().unwrap();
+        assert_eq!((slo.metric.name(), slo.comparison, slo.bound), ("p99", Comparison::Less, 20_000.0));
+        assert!(slo.met_by(19_999.0) && !slo.met_by(20_000.0));
+        let slo: Slo = "gaps==0".parse().unwrap();
+        assert!(slo.met_by(0.0) && !slo.met_by(1.0));
+        let slo: Slo = " lateness_p99 <= 1 ms ".trim().parse().unwrap();
+        assert!(slo.met_by(1_000.0) && !slo.met_by(1_000.1));
+        assert_eq!(slo.to_string(), "lateness_p99<=1ms");
+        let slo: Slo = "achieved>=99%".parse().unwrap();
+        assert!(slo.met_by(0.99) && !slo.met_by(0.98));
+    }
+
+    #[test]
+    fn what_does_not_parse_is_named() {
+        assert!(matches!("p99".parse::<Slo>(), Err(SloError::NoComparison(_))));
+        assert!(matches!("p98<1ms".parse::<Slo>(), Err(SloError::UnknownMetric(..))));
+        for text in ["p99<", "p99<ms", "p99<1h", "gaps==1ms", "p99<1.2.3ms", "p99<-1", "p99<<1"] {
+            assert!(matches!(text.parse::<Slo>(), Err(SloError::BadValue(..))), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn showing_and_parsing_agree(index in 0..METRICS.len(), sign in 0..6_usize, bound in 0_u32..5_000_000) {
+            let text = format!("{}{}{bound}", METRICS[index].name(), COMPARISONS[sign].0);
+            let slo: Slo = text.parse().unwrap();
+            let again: Slo = slo.to_string().parse().unwrap();
+            prop_assert_eq!(slo.metric, again.metric);
+            prop_assert_eq!(slo.comparison, again.comparison);
+            // Shown with three decimals of a larger unit, so equal to a thousandth of it.
+            prop_assert!((slo.bound - again.bound).abs() <= slo.bound / 1_000.0, "{} {}", slo.bound, again.bound);
+        }
+
+        #[test]
+        fn no_text_panics(text in "\\PC{0,24}") {
+            let _ = text.parse::<Slo>();
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! The verdict: one word, the exit code that goes with it, and every reason.
+
+use serde::Serialize;
+
+use crate::measure::health::{BUSY_PERCENT, BUSY_SECONDS_MAX};
+use crate::slo::Slo;
+
+/// Exit codes; see `loadgen --help`.
+pub(crate) const USAGE: u8 = 2;
+/// The load would not fit.
+pub(crate) const PREFLIGHT: u8 = 3;
+/// Ctrl-C or SIGTERM.
+pub(crate) const INTERRUPTED: u8 = 130;
+
+/// What a run is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Verdict {
+    /// Everything asked for was reached.
+    Pass,
+    /// The generator was too busy to be believed.
+    Invalid,
+    /// Something arrived wrong.
+    Correctness,
+    /// An objective, or connections, were missed.
+    Missed,
+    /// Stopped before the end; the figures are of what there was.
+    Interrupted,
+}
+
+impl Verdict {
+    /// The process's exit code.
+    pub(crate) const fn exit_code(self) -> u8 {
+        match self {
+            Self::Pass => 0,
+            Self::Invalid => 4,
+            Self::Correctness => 5,
+            Self::Missed => 99,
+            Self::Interrupted => INTERRUPTED,
+        }
+    }
+
+    /// In one word.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Invalid => "invalid",
+            Self::Correctness => "correctness",
+            Self::Missed => "missed",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+/// What is judged.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Evidence {
+    pub(crate) interrupted: bool,
+    pub(crate) requested: u64,
+    pub(crate) connected: u64,
+    pub(crate) lost: u64,
+    /// What arrived wrong, in words; empty when nothing did.
+    pub(crate) wrong: Vec<String>,
+    /// Share of the due messages that were sent; `None` in a closed loop.
+    pub(crate) achieved: Option<f64>,
+    pub(crate) unanswered: u64,
+    pub(crate) open_loop: bool,
+    pub(crate) window_s: f64,
+    /// p99 of the generator's own delay, µs.
+    pub(crate) send_lag_p99_us: Option<f64>,
+    /// How late the leading thread read the server's figures, seconds.
+    pub(crate) readings_late_s: f64,
+    /// CPU of the busiest worker, percent.
+    pub(crate) busiest_percent: f64,
+    /// Longest run of busy seconds of any worker.
+    pub(crate) busy_seconds: u32,
+    /// CPU of the server, percent of one core.
+    pub(crate) server_percent: Option<f64>,
+    /// Every objective with what was measured for it.
+    pub(crate) objectives: Vec<(Slo, Option<f64>)>,
+}
+
+/// Below this share of the due messages the load asked for was not there.
+const ACHIEVED_MIN: f64 = 0.99;
+
+/// Readings of the server later than this do not belong to the window any more, seconds.
+const READINGS_LATE_S_MAX: f64 = 0.5;
+/// Without an objective on latency, the generator's delay is held against a tenth of this, µs.
+const LATENCY_BOUND_US: f64 = 500_000.0;
+
+/// Judges. Wrong answers weigh more than a busy generator, that more than missed objectives; an
+/// interruption is named as such unless something was wrong.
+pub(crate) fn judge(evidence: &Evidence) -> (Verdict, Vec<String>) {
+    let (wrong, invalid, missed) = (evidence.wrong.clone(), invalid(evidence), missed(evidence));
+    let verdict = if !wrong.is_empty() {
+        Verdict::Correctness
+    } else if evidence.interrupted {
+        Verdict::Interrupted
+    } else if !invalid.is_empty() {
+        Verdict::Invalid
+    } else if !missed.is_empty() {
+        Verdict::Missed
+    } else {
+        Verdict::Pass
+    };
+    (verdict, [wrong, invalid, missed].concat())
+}
+
+/// Why the figures cannot be believed.
+fn invalid(evidence: &Evidence) -> Vec<String> {
+    let mut reasons = Vec::new();
+    let busy_limit = f64::from(BUSY_SECONDS_MAX).min(evidence.window_s.floor()).max(3.0);
+    let busy = f64::from(evidence.busy_seconds) >= busy_limit;
+    // In a closed loop the faster side waits for the slower one. If that is the server, a busy
+    // generator has kept it busy, as it should.
+    let server_is_busier =
+        evidence.server_percent.is_some_and(|percent| percent + 5.0 >= evidence.busiest_percent);
+    if busy && (evidence.open_loop || !server_is_busier) {
+        reasons.push(format!(
+            "generator saturated: a worker was above {BUSY_PERCENT:.0}% of its CPU for {} s (mean {:.0}%); more \
+             --workers on other CPUs, or less load",
+            evidence.busy_seconds, evidence.busiest_percent
+        ));
+    }
+    let bound = evidence
+        .objectives
+        .iter()
+        .filter(|(slo, _)| slo.metric.is_client_latency())
+        .map(|(slo, _)| slo.bound)
+        .min_by(f64::total_cmp)
+        .unwrap_or(LATENCY_BOUND_US);
+    if let Some(lag) = evidence.send_lag_p99_us.filter(|lag| evidence.open_loop && *lag > bound / 10.0) {
+        reasons.push(format!(
+                "generator late: it sent {lag:.0} us after the intended time at p99, over a tenth of the tightest \
+                 latency objective ({bound:.0} us); less load per worker, or a CPU of its own with --cpus"
+            ));
+    }
+    if evidence.readings_late_s > READINGS_LATE_S_MAX {
+        reasons.push(format!(
+            "generator late: the thread that reads the server's figures did not run for {:.1} s; leave it some CPU",
+            evidence.readings_late_s
+        ));
+    }
+    for (slo, measured) in &evidence.objectives {
+        if measured.is_none() && evidence.window_s > 0.0 && evidence.connected > 0 {
+            reasons.push(format!("objective {slo}: nothing was measured for it in this run"));
+        }
+    }
+    reasons
+}
+
+/// What was asked for and not reached.
+fn missed(evidence: &Evidence) -> Vec<String> {
+    let mut reasons = Vec::new();
+    if evidence.connected < evidence.requested {
+        reasons.push(format!("{} of {} connections were ready", evidence.connected, evidence.requested));
+    }
+    if evidence.lost > 0 {
+        reasons.push(format!("{} connections ended before the run did", evidence.lost));
+    }
+    if let Some(achieved) = evidence.achieved.filter(|achieved| *achieved < ACHIEVED_MIN) {
+        reasons.push(format!("only {:.1}% of the messages that were due were sent", achieved * 100.0));
+    }
+    if evidence.unanswered > 0 {
+        reasons.push(format!("{} messages were never answered", evidence.unanswered));
+    }
+    for (slo, measured) in &evidence.objectives {
+        if let Some(measured) = measured.filter(|measured| !slo.met_by(*measured)) {
+            reasons.push(format!("objective {slo}: measured {}", slo.show(measured)));
+        }
+    }
+    reasons
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn good() -> Evidence {
+        Evidence {
+            requested: 10,
+            connected: 10,
+            achieved: Some(1.0),
+            open_loop: true,
+            window_s: 30.0,
+            send_lag_p99_us: Some(100.0),
+            busiest_percent: 40.0,
+            objectives: vec![("p99<20ms".parse().unwrap(), Some(5_000.0))],
+            ..Evidence::default()
+        }
+    }
+
+    #[test]
+    fn a_good_run_passes() {
+        assert_eq!(judge(&good()), (Verdict::Pass, Vec::new()));
+    }
+
+    #[test]
+    fn each_shortcoming_has_its_verdict_and_code() {
+        let with = |change: fn(&mut Evidence)| {
+            let mut evidence = good();
+            change(&mut evidence);
+            let (verdict, reasons) = judge(&evidence);
+            assert!(!reasons.is_empty() || verdict == Verdict::Interrupted);
+            verdict.exit_code()
+        };
+        assert_eq!(with(|e| e.connected = 9), 99);
+        assert_eq!(with(|e| e.lost = 1), 99);
+        assert_eq!(with(|e| e.achieved = Some(0.9)), 99);
+        assert_eq!(with(|e| e.unanswered = 1), 99);
+        assert_eq!(with(|e| e.objectives[0].1 = Some(20_000.0)), 99);
+        assert_eq!(with(|e| e.objectives[0].1 = None), 4);
+        assert_eq!(with(|e| e.send_lag_p99_us = Some(2_100.0)), 4);
+        assert_eq!(with(|e| e.busy_seconds = 10), 4);
+        assert_eq!(with(|e| e.readings_late_s = 0.6), 4);
+        assert_eq!(with(|e| (e.objectives, e.send_lag_p99_us) = (Vec::new(), Some(50_001.0))), 4);
+        assert_eq!(with(|e| e.wrong.push("a gap".to_owned())), 5);
+        assert_eq!(with(|e| e.interrupted = true), 130);
+    }
+
+    #[test]
+    fn wrong_answers_outweigh_a_busy_generator() {
+        let evidence = Evidence { busy_seconds: 20, wrong: vec!["a gap".to_owned()], ..good() };
+        let (verdict, reasons) = judge(&evidence);
+        assert_eq!(verdict, Verdict::Correctness);
+        assert_eq!(reasons.len(), 2);
+    }
+
+    #[test]
+    fn a_closed_loop_may_be_busy_when_the_server_is() {
+        let closed = Evidence { open_loop: false, busy_seconds: 20, busiest_percent: 92.0, ..good() };
+        assert_eq!(judge(&closed).0, Verdict::Invalid);
+        let server_busy = Evidence { server_percent: Some(99.0), ..closed };
+        assert_eq!(judge(&server_busy).0, Verdict::Pass);
+    }
+
+    #[test]
+    fn short_runs_can_be_invalid_too() {
+        let short = Evidence { window_s: 4.5, busy_seconds: 4, ..good() };
+        assert_eq!(judge(&short).0, Verdict::Invalid);
+    }
+}

@@ -1,0 +1,278 @@
+//! The connections of a worker and what is noted about them, apart from the ring.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tickring_ring::{ConnectionId, Wait};
+
+use super::dial::Dialer;
+use super::links::{Links, State};
+use super::{PATIENCE_NS, SLEEP_MAX_NS, WaitPolicy};
+use crate::clock;
+use crate::drivers::{Driver, Next, Turn};
+use crate::measure::errors::{Cause, Stage};
+use crate::measure::health::{CpuWatch, Health};
+use crate::measure::tally::{Counters, Tally, Window};
+use crate::pacing::Wheel;
+use crate::plan::Plan;
+use crate::shared::{Phase, Shared};
+
+/// Send buffers kept for the next message.
+const SPARE_BUFFERS_MAX: usize = 4_096;
+/// A buffer larger than this is not kept.
+const SPARE_BYTES_MAX: usize = 64 * 1_024;
+
+/// Everything but the ring: it can be changed while an event borrows the ring.
+pub(super) struct Core<D: Driver> {
+    pub(super) shared: Arc<Shared>,
+    pub(super) index: usize,
+    pub(super) driver: D,
+    pub(super) links: Links<D::Peer>,
+    pub(super) dialer: Dialer,
+    pub(super) wheel: Wheel,
+    pub(super) tally: Tally,
+    pub(super) health: Health,
+    pub(super) cpu: CpuWatch,
+    pub(super) window: Window,
+    pub(super) phase: Phase,
+    /// Counters when the window began.
+    pub(super) at_start: Option<Counters>,
+    pub(super) measured: bool,
+    /// Links with something to send.
+    pub(super) dirty: Vec<u32>,
+    /// Connections to begin receiving on.
+    pub(super) fresh: Vec<ConnectionId>,
+    /// Connections to close.
+    pub(super) doomed: Vec<ConnectionId>,
+    pub(super) spare: Vec<Vec<u8>>,
+    pub(super) expired: Vec<(u64, u32)>,
+    /// Attempts that are not ready yet.
+    pub(super) handshakes: u64,
+    /// Connections that the ring still has.
+    pub(super) in_ring: u64,
+    /// Ready connections whose drivers have not been told yet that traffic began.
+    pub(super) ready: Vec<u32>,
+    /// How far closing has come through the links.
+    pub(super) closed_to: usize,
+    /// When closing handshakes are cut short.
+    pub(super) close_deadline_ns: u64,
+    /// When connecting is over even if nobody says so.
+    pub(super) ramp_end_ns: u64,
+    /// When the worker leaves whatever happens.
+    pub(super) leave_ns: u64,
+    pub(super) wait: WaitPolicy,
+}
+
+impl<D: Driver> Core<D> {
+    /// Nothing connected yet; the rate of connecting counts from now.
+    pub(super) fn new(plan: &Plan, shared: Arc<Shared>, index: u32, mut driver: D, salt: u32) -> Self {
+        let share = plan.share(index);
+        let conns = share.end - share.start;
+        let now_ns = clock::now_ns();
+        let count = usize::try_from(conns).expect("a u32 fits in usize");
+        let links = Links::new(share.map(|connection| driver.peer(connection)), count);
+        let dialer = Dialer::new(plan, index, salt, now_ns, conns);
+        Self {
+            wait: WaitPolicy::of(&plan.preset),
+            shared,
+            index: usize::try_from(index).expect("a u32 fits in usize"),
+            driver,
+            links,
+            dialer,
+            wheel: Wheel::new(count, now_ns),
+            tally: Tally::default(),
+            health: Health::default(),
+            cpu: CpuWatch::default(),
+            window: Window::UNSET,
+            phase: Phase::Connecting,
+            at_start: None,
+            measured: false,
+            dirty: Vec::new(),
+            fresh: Vec::new(),
+            doomed: Vec::new(),
+            spare: Vec::new(),
+            expired: Vec::new(),
+            handshakes: 0,
+            in_ring: 0,
+            ready: Vec::new(),
+            closed_to: 0,
+            close_deadline_ns: u64::MAX,
+            ramp_end_ns: now_ns + plan.ramp_ns_max() + PATIENCE_NS,
+            leave_ns: u64::MAX,
+        }
+    }
+
+    /// When to wake up again.
+    pub(super) fn next_wait(&self, now_ns: u64) -> Wait {
+        let gather_ns = self.wait.gather_ns;
+        let mut until_ns = now_ns + SLEEP_MAX_NS;
+        if let Some(due_ns) = self.wheel.next_due_ns(now_ns, SLEEP_MAX_NS) {
+            // Not at every single due time, but at most a gathering later.
+            until_ns = until_ns.min(due_ns.max(now_ns + gather_ns));
+        }
+        if self.phase == Phase::Connecting && !self.dialer.is_done() {
+            until_ns = until_ns.min(self.dialer.next_ns().max(now_ns + 500_000));
+        }
+        let idle = self.dirty.is_empty() && self.fresh.is_empty() && self.doomed.is_empty();
+        let timeout_ns = if idle { until_ns - now_ns } else { 0 };
+        Wait {
+            timeout: Some(Duration::from_nanos(timeout_ns)),
+            want: self.wait.want,
+            gather: Duration::from_nanos(gather_ns),
+        }
+    }
+
+    /// Whether traffic may be sent in this phase.
+    pub(super) fn may_send(&self) -> bool {
+        let last = if D::SENDS_WHILE_SETTLING { Phase::Settling } else { Phase::Traffic };
+        self.phase <= last
+    }
+
+    /// Calls the driver for a link and does what follows from it.
+    pub(super) fn with_driver(
+        &mut self,
+        local: u32,
+        now_ns: u64,
+        call: impl FnOnce(&mut D, &mut D::Peer, &mut Turn<'_>) -> Result<(), Cause>,
+    ) {
+        let may_send = self.may_send();
+        let link = &mut self.links.list[local as usize];
+        if link.out.capacity() == 0 {
+            link.out = self.spare.pop().unwrap_or_default();
+        }
+        let mut turn = Turn {
+            now_ns,
+            window: self.window,
+            may_send,
+            out: &mut link.out,
+            tally: &mut self.tally,
+            next: Next::default(),
+        };
+        let result = call(&mut self.driver, &mut link.peer, &mut turn);
+        let next = turn.next;
+        if link.out.is_empty() {
+            self.spare.push(std::mem::take(&mut link.out));
+        } else if !link.dirty {
+            link.dirty = true;
+            self.dirty.push(local);
+        }
+        if next.opened {
+            self.opened(local, now_ns);
+        }
+        if let Some(at_ns) = next.wake_at_ns {
+            self.wheel.arm(local, at_ns);
+        }
+        match result {
+            Ok(()) if next.closed => self.doom(local),
+            Ok(()) => {}
+            Err(cause) => self.broken(local, cause, now_ns),
+        }
+    }
+
+    /// What a dirty link has to send, unless a send is under way.
+    pub(super) fn take_out(&mut self, local: u32, now_ns: u64) -> Option<(ConnectionId, Vec<u8>)> {
+        let may_send = self.may_send();
+        let link = &mut self.links.list[local as usize];
+        link.dirty = false;
+        let can =
+            !link.sending && !link.out.is_empty() && !matches!(link.state, State::Gone | State::Waiting);
+        let id = link.id.filter(|_| can)?;
+        link.sending = true;
+        let bytes = std::mem::take(&mut link.out);
+        self.tally.counters.bytes_up += bytes.len() as u64;
+        let mut turn = Turn {
+            now_ns,
+            window: self.window,
+            may_send,
+            out: &mut link.out,
+            tally: &mut self.tally,
+            next: Next::default(),
+        };
+        self.driver.flushed(&mut link.peer, &mut turn);
+        Some((id, bytes))
+    }
+
+    /// Keeps a buffer for another message.
+    pub(super) fn recycle(&mut self, mut buffer: Vec<u8>) {
+        if self.spare.len() < SPARE_BUFFERS_MAX && buffer.capacity() <= SPARE_BYTES_MAX {
+            buffer.clear();
+            self.spare.push(buffer);
+        }
+    }
+
+    /// A connection is ready for traffic.
+    fn opened(&mut self, local: u32, now_ns: u64) {
+        let link = &mut self.links.list[local as usize];
+        if link.state != State::Upgrading {
+            return;
+        }
+        self.tally.upgrade.record(now_ns.saturating_sub(link.since_ns));
+        link.state = State::Open;
+        link.since_ns = now_ns;
+        self.handshakes -= 1;
+        self.tally.connections.connected += 1;
+        self.tally.connections.open += 1;
+        self.ready.push(local);
+    }
+
+    /// A connection is of no use any more.
+    pub(super) fn broken(&mut self, local: u32, cause: Cause, now_ns: u64) {
+        let link = &mut self.links.list[local as usize];
+        let stage = link.state.stage();
+        match link.state {
+            State::Waiting | State::Gone => return,
+            State::Connecting | State::Upgrading => {
+                self.handshakes -= 1;
+                self.tally.connections.failed += 1;
+                self.tally.errors.add(stage, cause);
+            }
+            State::Open => {
+                self.tally.connections.lost += 1;
+                self.tally.errors.add(stage, cause);
+            }
+            State::Closing => self.tally.errors.add(Stage::Close, cause),
+        }
+        let answer = !link.out.is_empty() && matches!(link.state, State::Upgrading | State::Open);
+        let was_open = link.state == State::Open;
+        if answer {
+            // The answer to a close is sent; the server then ends the connection.
+            self.begin_closing(local);
+        } else {
+            self.doom(local);
+        }
+        if was_open {
+            self.end_link(local, now_ns);
+        }
+    }
+
+    /// Lets the driver judge what is missing.
+    pub(super) fn end_link(&mut self, local: u32, now_ns: u64) {
+        self.with_driver(local, now_ns, |driver, peer, turn| {
+            driver.end(peer, turn);
+            Ok(())
+        });
+    }
+
+    /// Nothing more is sent but the goodbye.
+    pub(super) fn begin_closing(&mut self, local: u32) {
+        self.leave(local, State::Closing);
+    }
+
+    /// Closes the socket at the end of this pass.
+    pub(super) fn doom(&mut self, local: u32) {
+        if self.leave(local, State::Gone) != State::Gone {
+            let link = &mut self.links.list[local as usize];
+            link.out = Vec::new();
+            self.doomed.extend(link.id);
+        }
+    }
+
+    /// The end of a connection's use; returns the state it was in.
+    fn leave(&mut self, local: u32, to: State) -> State {
+        let before = std::mem::replace(&mut self.links.list[local as usize].state, to);
+        if before == State::Open {
+            self.tally.connections.open -= 1;
+        }
+        before
+    }
+}

@@ -1,0 +1,176 @@
+//! A worker: one pinned thread with one ring and its share of the connections.
+//!
+//! ```text
+//! loop {
+//!     phase     what the control thread asks for
+//!     dial      connections that are due
+//!     timers    messages that are due
+//!     flush     one send per connection that has something to say
+//!     wait      until the next due time, or answers
+//!     drain     answers to the drivers, which note what to send
+//! }
+//! ```
+
+mod core;
+mod dial;
+mod links;
+mod passes;
+
+use std::sync::Arc;
+
+use tickring_ring::{Config, Receive, Ring, SetupError};
+
+use self::core::Core;
+use crate::clock;
+use crate::drivers::Driver;
+use crate::measure::errors::Cause;
+use crate::measure::health::{Health, RingCounters};
+use crate::measure::tally::Tally;
+use crate::plan::{Plan, Preset};
+use crate::shared::Shared;
+
+/// Closing handshakes that may take this long, ns.
+const CLOSE_NS: u64 = 5_000_000_000;
+/// Time for the kernel to give the last sockets back, ns.
+const LEAVE_NS: u64 = 2_000_000_000;
+/// How long after its time a phase lasts without a word from the leading thread, ns. It can be kept from
+/// running, for instance by our own real-time priority; the run must end all the same.
+const PATIENCE_NS: u64 = 3_000_000_000;
+/// Connections whose closing handshake begins in one pass.
+const CLOSES_PER_PASS: usize = 512;
+/// Longest sleep: how late a worker notices what the control thread wants.
+const SLEEP_MAX_NS: u64 = 10_000_000;
+/// What a worker leaves behind.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) tally: Tally,
+    pub(crate) health: Health,
+}
+
+/// One thread's part of a run.
+pub(crate) struct Worker<D: Driver> {
+    ring: Ring,
+    core: Core<D>,
+}
+
+/// How the ring waits: answers and due times are gathered for a fraction of a millisecond, so that a
+/// wake-up serves many. This is the resolution of what is measured.
+#[derive(Clone, Copy, Debug)]
+struct WaitPolicy {
+    want: u32,
+    gather_ns: u64,
+}
+
+impl WaitPolicy {
+    const fn of(preset: &Preset) -> Self {
+        match preset {
+            Preset::Game { .. } => Self { want: 128, gather_ns: 200_000 },
+            Preset::Echo { .. } if preset.is_open_loop() => Self { want: 64, gather_ns: 50_000 },
+            Preset::Echo { .. } => Self { want: 32, gather_ns: 20_000 },
+            Preset::Idle => Self { want: 256, gather_ns: 1_000_000 },
+        }
+    }
+}
+
+/// Sizes of a worker's ring for `conns` connections.
+fn ring_config(plan: &Plan, conns: u32) -> Config {
+    let large = match plan.preset {
+        Preset::Idle => false,
+        Preset::Echo { size, .. } => size > 1_024,
+        Preset::Game { .. } => true,
+    };
+    Config {
+        connections_max: conns,
+        completion_entries: 16_384,
+        buffers: 2_048,
+        buffer_bytes: if large { 8_192 } else { 2_048 },
+        ..Config::default()
+    }
+}
+
+impl<D: Driver> Worker<D> {
+    /// Sets a worker up on the calling thread; it must stay there.
+    ///
+    /// # Errors
+    /// When this machine does not let us have the ring.
+    pub(crate) fn new(
+        plan: &Plan,
+        shared: Arc<Shared>,
+        index: u32,
+        driver: D,
+        salt: u32,
+    ) -> Result<Self, SetupError> {
+        let share = plan.share(index);
+        let conns = share.end - share.start;
+        let ring = Ring::new(&ring_config(plan, conns))?;
+        let core = Core::new(plan, shared, index, driver, salt);
+        Ok(Self { ring, core })
+    }
+
+    /// Runs to the end of the run.
+    ///
+    /// # Errors
+    /// When the ring fails, or the thread's share cannot go on.
+    pub(crate) fn run(mut self) -> std::io::Result<Outcome> {
+        loop {
+            let now_ns = clock::now_ns();
+            self.core.observe(now_ns);
+            self.dial(now_ns);
+            self.core.expire(now_ns);
+            self.core.begin_links(now_ns);
+            self.core.close_links(now_ns);
+            self.flush();
+            if self.core.is_over(now_ns) {
+                return Ok(self.core.finish(RingCounters::of(self.ring.counters())));
+            }
+            let wait = self.core.next_wait(clock::now_ns());
+            self.ring.wait(&wait)?;
+            self.drain();
+        }
+    }
+
+    /// Attempts the connections that are due.
+    fn dial(&mut self, now_ns: u64) {
+        let mut this_pass = 0;
+        while let Some(local) = self.core.dialer.due(now_ns, self.core.handshakes, this_pass) {
+            this_pass += 1;
+            match self.core.dialer.socket() {
+                Ok((socket, target)) => match self.ring.connect(socket, target) {
+                    Ok(id) => self.core.attempted(local, id, now_ns),
+                    Err(error) => self.core.attempt_failed(local, Cause::of(&error)),
+                },
+                Err(dial::DialError::PortTaken) => self.core.port_taken(local, Cause::PortsExhausted),
+                Err(dial::DialError::Failed(cause)) => self.core.attempt_failed(local, cause),
+            }
+        }
+        while let Some(id) = self.core.dialer.overdue(now_ns) {
+            self.core.overdue(id, now_ns);
+        }
+    }
+
+    /// Hands everything written to the kernel, and does what was noted during the drain.
+    fn flush(&mut self) {
+        for id in self.core.fresh.drain(..) {
+            self.ring.receive(id, Receive::Many);
+        }
+        let now_ns = clock::now_ns();
+        let mut dirty = std::mem::take(&mut self.core.dirty);
+        for local in dirty.drain(..) {
+            if let Some((id, bytes)) = self.core.take_out(local, now_ns) {
+                self.ring.send_quietly(id, bytes);
+            }
+        }
+        self.core.dirty = dirty;
+        for id in self.core.doomed.drain(..) {
+            self.ring.close(id);
+        }
+    }
+
+    /// Gives every event to its connection.
+    fn drain(&mut self) {
+        let now_ns = clock::now_ns();
+        while let Some(event) = self.ring.next_event() {
+            self.core.handle(event, now_ns);
+        }
+    }
+}

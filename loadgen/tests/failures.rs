@@ -1,0 +1,101 @@
+//! Connections that fail are counted by stage and cause, with the side and what helps.
+
+mod support;
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::thread;
+use std::time::Duration;
+
+use support::{Server, run};
+
+const SHORT: [&str; 8] =
+    ["--conns", "5", "--duration", "300ms", "--warmup", "100ms", "--connect-timeout", "1s"];
+
+fn idle(target: &str) -> support::Run {
+    run(&[&["idle", "--admin", "127.0.0.1:1", "--target", target][..], &SHORT].concat())
+}
+
+fn only_error(run: &support::Run) -> (String, String, u64, String) {
+    run.expect(99, "missed");
+    assert_eq!(run.report["conns"]["requested"], 5);
+    assert_eq!(run.report["conns"]["connected"], 0);
+    assert_eq!(run.report["conns"]["failed"], 5);
+    let errors = run.errors();
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    errors.into_iter().next().expect("one error")
+}
+
+fn is(error: (String, String, u64, String), stage: &str, what: &str, side: &str) {
+    assert_eq!((error.0.as_str(), error.2, error.3.as_str()), (stage, 5, side), "{error:?}");
+    assert!(error.1.contains(what), "{error:?}");
+}
+
+#[test]
+fn nobody_listens() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    is(only_error(&idle(&format!("ws://{free}"))), "connect", "ECONNREFUSED", "server");
+}
+
+#[test]
+fn the_answer_is_not_an_upgrade() {
+    let garbage = Server::start(|mut stream| {
+        let _ = stream.write_all(b"SSH-2.0-OpenSSH_9.6\r\n\r\n");
+        thread::sleep(Duration::from_secs(3));
+    });
+    is(only_error(&idle(&garbage.ws())), "upgrade", "bad upgrade", "server");
+    assert_eq!(garbage.accepted(), 5, "a failed connection is not tried again");
+}
+
+#[test]
+fn the_upgrade_is_refused() {
+    let refuses = Server::start(|mut stream| {
+        let mut buffer = [0; 4096];
+        let _ = stream.read(&mut buffer);
+        let _ = stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    });
+    let run = idle(&refuses.ws());
+    is(only_error(&run), "upgrade", "HTTP 404", "server");
+    assert!(run.out.contains("--echo"), "{}", run.out);
+}
+
+#[test]
+fn the_server_hangs_up() {
+    let hangs_up = Server::start(|mut stream| {
+        let mut buffer = [0; 4096];
+        let _ = stream.read(&mut buffer);
+    });
+    is(only_error(&idle(&hangs_up.ws())), "upgrade", "end of stream", "server");
+}
+
+#[test]
+fn the_server_never_answers() {
+    let silent = Server::start(|_stream| thread::sleep(Duration::from_secs(30)));
+    // The stream is dropped only when the test is over.
+    is(only_error(&idle(&silent.ws())), "upgrade", "timeout", "server");
+}
+
+#[test]
+fn some_fail_and_the_rest_is_measured() {
+    let count = std::sync::atomic::AtomicU32::new(0);
+    let picky = Server::start(move |mut stream| {
+        // Every second connection is sent away; the others echo.
+        let mut buffer = [0; 4096];
+        if count.fetch_add(1, std::sync::atomic::Ordering::SeqCst) % 2 == 1 {
+            return;
+        }
+        while let Ok(bytes @ 1..) = stream.read(&mut buffer) {
+            if stream.write_all(&buffer[..bytes]).is_err() {
+                return;
+            }
+        }
+    });
+    let target = picky.tcp();
+    let words = ["echo", "--raw", "--raw-in", "10", "--raw-out", "10", "--target", &target];
+    let run = run(&[&words[..], &SHORT].concat());
+    run.expect(99, "missed");
+    let conns = &run.report["conns"];
+    assert_eq!(conns["lost"], 2, "{conns}");
+    assert!(run.report["messages"]["received"].as_u64().unwrap() > 0);
+    assert!(run.out.contains("2 connections ended before the run did"), "{}", run.out);
+}

@@ -1,0 +1,46 @@
+//! Runs that do not start: usage (2) and preflight (3).
+
+mod support;
+
+use support::{raw_echo, run};
+
+#[test]
+fn a_wrong_value_is_named_with_what_is_allowed() {
+    for (words, named) in [
+        (&["game", "--rooms", "0"][..], "--rooms 0: 1 to --conns"),
+        (&["echo", "--slo", "p98<1ms"], "p98"),
+        (&["echo", "--slo", "p99<1h"], "ns us ms s"),
+        (&["idle", "--duration", "soon"], "soon"),
+        (&["idle", "--raw-in", "5"], "--raw"),
+        (&["echo", "--closed", "--rate", "5"], "--rate"),
+        (&["play"], "play"),
+    ] {
+        let run = run(words);
+        assert_eq!(run.code, Some(2), "{words:?}: {}", run.err);
+        assert!(run.err.contains(named), "{words:?}: {}", run.err);
+        assert!(run.report.is_null());
+    }
+}
+
+#[test]
+fn what_does_not_fit_names_the_command_that_helps() {
+    let server = raw_echo(1, 1);
+    let target = server.tcp();
+    let pid_max = "4194304";
+    for (words, named) in [
+        (&["--conns", "3000000"][..], "remedy:"),
+        (&["--conns", "70000", "--workers", "64", "--src", "127.0.0.2"], "--src 127.0.0.2-127.0.0.3"),
+        (&["--conns", "1", "--cpus", "1000"], "--cpus with some of"),
+        (&["--conns", "1", "--server-pid", pid_max], "no process 4194304"),
+        (&["--conns", "1", "--slo", "lateness_p99<1ms"], "--admin"),
+        (
+            &["--conns", "1", "--admin", "127.0.0.1:1", "--slo", "ticks_missed==0"],
+            "http://127.0.0.1:1/status",
+        ),
+    ] {
+        let run = run(&[&["echo", "--raw", "--target", &target][..], words].concat());
+        assert_eq!(run.code, Some(3), "{words:?}: {}", run.err);
+        assert!(run.err.contains(named) && run.err.contains("--force"), "{words:?}: {}", run.err);
+    }
+    assert_eq!(server.accepted(), 0, "nothing was attempted");
+}
