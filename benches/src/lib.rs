@@ -1,0 +1,1 @@
+//! Micro-benchmarks, the floor programs and the side-by-side runs.
