@@ -3,7 +3,8 @@
 //! A multishot accept takes everything that queues at the listener in one go. When the table is full in
 //! the middle of that, the kernel has already accepted a connection it cannot place, and drops it. So a
 //! multishot is armed only while more slots are free than the backlog can hold twice over; nearer to a full
-//! table single accepts take its place, never more of them than there are free slots.
+//! table single accepts take its place, never more of them than there are slots free and not promised to
+//! connections from other rings ([`guests`](crate::guests)).
 
 use std::io;
 use std::net::TcpListener;
@@ -39,6 +40,13 @@ pub(crate) struct Acceptor {
     paused: Option<AcceptPause>,
     /// Fewer free slots than this, and connections are accepted one by one.
     margin: u32,
+}
+
+impl Acceptor {
+    /// Free slots from which a multishot is worth it: the margin and some for other rings' connections.
+    fn many_from(&self) -> u32 {
+        self.margin.saturating_add(self.margin / 4)
+    }
 }
 
 impl Ring {
@@ -89,18 +97,19 @@ impl Ring {
             return;
         };
         let listener = Fd(listener.as_raw_fd());
-        let free = self.slots.free();
-        if self.acceptor.paused == Some(AcceptPause::TableFull) && free > 0 {
+        let own = self.slots.free().saturating_sub(self.guests.promised());
+        if self.acceptor.paused == Some(AcceptPause::TableFull) && own > 0 {
             self.resume_accepting();
         }
         if self.acceptor.paused.is_some() || self.acceptor.cancelling {
             return;
         }
+        let many = self.slots.free() >= self.acceptor.many_from() && own >= self.acceptor.margin;
         if self.acceptor.many_armed {
-            if free < self.acceptor.margin {
+            if !many {
                 self.cancel_accepts();
             }
-        } else if free >= self.acceptor.margin {
+        } else if many {
             // Single accepts under way are used up first: they are not armed again, and the multishot
             // begins with the last of them.
             if self.acceptor.ones_armed == 0 {
@@ -109,17 +118,34 @@ impl Ring {
                 self.push_accept(entry, Operation::AcceptMany);
             }
         } else {
-            self.arm_single_accepts(listener, free);
+            self.arm_single_accepts(listener, own);
         }
     }
 
-    fn arm_single_accepts(&mut self, listener: Fd, free: u32) {
-        if self.acceptor.ones_armed > free {
-            // Slots were taken by connections handed over to this ring: begin again with fewer.
-            self.cancel_accepts();
-            return;
-        }
-        while self.acceptor.ones_armed < free.min(SINGLES_MAX) {
+    /// Shares the free slots out between accepts and connections from other rings. Called at each wait,
+    /// before accepts are armed.
+    pub(crate) fn promise_places(&mut self) {
+        let free = self.slots.free();
+        let Acceptor { many_armed, ones_armed, margin, .. } = self.acceptor;
+        let places = if many_armed || (self.listening() && free >= self.acceptor.many_from()) {
+            free.saturating_sub(margin)
+        } else if self.listening() {
+            free / 2
+        } else {
+            free
+        };
+        self.guests.promise(places.min(free.saturating_sub(ones_armed)));
+    }
+
+    /// Nothing is armed, only because every free slot is promised to a connection that is on its way. Should
+    /// one of them not come, nobody tells.
+    pub(crate) fn waits_for_guests(&self) -> bool {
+        let Acceptor { many_armed, ones_armed, paused, .. } = self.acceptor;
+        self.listening() && !many_armed && ones_armed == 0 && paused.is_none()
+    }
+
+    fn arm_single_accepts(&mut self, listener: Fd, own: u32) {
+        while self.acceptor.ones_armed < own.min(SINGLES_MAX) {
             self.acceptor.ones_armed += 1;
             let no_address = std::ptr::null_mut();
             let entry = opcode::Accept::new(listener, no_address, std::ptr::null_mut())
@@ -127,7 +153,7 @@ impl Ring {
                 .build();
             self.push_accept(entry, Operation::AcceptOne);
         }
-        if free == 0 {
+        if self.slots.free() == 0 {
             self.pause_accepting(AcceptPause::TableFull);
         }
     }

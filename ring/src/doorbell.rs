@@ -9,13 +9,15 @@ use io_uring::{opcode, squeue, types};
 use rustix::event::{EventfdFlags, eventfd};
 
 use crate::Ring;
+use crate::guests::Places;
 use crate::operation::Operation;
 
 /// How other rings of the process reach a ring: for [`Ring::ring_bell`] and [`Ring::hand_over`].
 /// Meaningful as long as that ring exists.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct RingAddress {
     pub(crate) fd: RawFd,
+    pub(crate) places: Places,
 }
 
 /// Wakes a ring from any thread. Clones ring the same bell.
@@ -67,7 +69,7 @@ impl Ring {
     /// This ring as other rings see it.
     #[must_use]
     pub fn address(&self) -> RingAddress {
-        RingAddress { fd: self.kernel.fd() }
+        RingAddress { fd: self.kernel.fd(), places: self.guests.places.clone() }
     }
 
     /// A handle by which any thread can wake this ring.
@@ -80,7 +82,7 @@ impl Ring {
 
     /// Rings another ring's bell: [`Event::Bell`](crate::Event::Bell) there. Goes out with this ring's next
     /// [`wait`](Ring::wait) or [`submit`](Ring::submit). Ringing a ring that is gone is ignored.
-    pub fn ring_bell(&mut self, other: RingAddress) {
+    pub fn ring_bell(&mut self, other: &RingAddress) {
         let bell = Operation::Bell.numbered(0, 0);
         let entry = opcode::MsgRingData::new(types::Fd(other.fd), 0, bell, None)
             .build()

@@ -90,8 +90,12 @@ impl Ring {
 
     /// Events that have no completion of their own, once those of the pass are through.
     fn after_completions(&mut self) -> Option<Event<'static>> {
-        if let Some(event) = self.ready.pop_front() {
-            return Some(event);
+        while let Some(event) = self.ready.pop_front() {
+            match event {
+                // Closed since, and perhaps gone.
+                Event::HandOverFailed { id, .. } if !self.is_open(id) => {}
+                event => return Some(event),
+            }
         }
         if let Some(event) = self.settle_quiet() {
             return Some(event);

@@ -11,7 +11,8 @@ use crate::slots::{Ending, Life, Pending};
 use crate::{ConnectionId, Event, Ring, RingAddress};
 
 impl Ring {
-    /// Moves the connection to the ring at `to`, which must accept connections, not make them.
+    /// Moves the connection to the ring at `to`, which must accept connections, not make them, and promises
+    /// places to others as long as it has some: at least half of those free, refreshed at each of its waits.
     /// [`Event::Adopted`] with `token` (below 2^48) happens there; here `HandedOver`, or `HandOverFailed` and
     /// the connection stays. Bytes that were received here have to travel by other means, and before: what
     /// the caller shares before the next wait is visible to whoever handles `Adopted`.
@@ -19,9 +20,14 @@ impl Ring {
     /// # Panics
     /// On a bug of the caller: the token is too large, or something is under way on the connection: a
     /// receive ([`receiving`](Self::receiving)), a send, a shutdown or another hand-over.
-    pub fn hand_over(&mut self, id: ConnectionId, to: RingAddress, token: u64) {
+    pub fn hand_over(&mut self, id: ConnectionId, to: &RingAddress, token: u64) {
         let Some(slot) = self.slots.get_mut(id).filter(|slot| slot.life == Life::Open) else { return };
         assert!(slot.pending.is_empty() && slot.wanted.is_none(), "hand_over: nothing is under way");
+        if !self.guests.leave(id, to) {
+            let error = io::Error::from_raw_os_error(libc::ENFILE);
+            self.ready.push_back(Event::HandOverFailed { id, error });
+            return;
+        }
         slot.pending.insert(Pending::HAND_OVER);
         let adopted = Operation::Adopted.with_token(token);
         let entry =
@@ -33,11 +39,16 @@ impl Ring {
         unsafe { self.kernel.push(&entry) };
     }
 
+    pub(crate) fn is_open(&self, id: ConnectionId) -> bool {
+        self.slots.get(id).is_some_and(|slot| slot.life == Life::Open)
+    }
+
     /// This side of a hand-over completed.
     pub(crate) fn handed_over(&mut self, completion: Completion) -> Option<Event<'static>> {
         let id = connection(completion.user_data);
         let Some(slot) = self.slots.get_mut(id) else { return self.stale() };
         slot.pending.remove(Pending::HAND_OVER);
+        self.guests.left(id, completion.outcome().is_ok());
         match completion.outcome() {
             Ok(_) => {
                 slot.life = Life::Closing;
@@ -57,6 +68,7 @@ impl Ring {
     pub(crate) fn adopted(&mut self, completion: Completion) -> Option<Event<'static>> {
         let index = completion.outcome().ok()?;
         self.counters.adopted += 1;
+        self.guests.arrived();
         let id = self.slots.occupy(index, Life::Open);
         Some(Event::Adopted { id, token: operation::token(completion.user_data) })
     }

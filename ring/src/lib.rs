@@ -23,6 +23,7 @@ mod doorbell;
 mod drain;
 mod error;
 mod event;
+mod guests;
 mod handover;
 mod kernel;
 mod operation;

@@ -8,13 +8,15 @@ use std::time::Duration;
 use crate::accept::Acceptor;
 use crate::buffers::{self, Buffers};
 use crate::connect::Connector;
+use crate::guests::Guests;
 use crate::kernel::Kernel;
 use crate::send::QuietSend;
 use crate::slots::Slots;
 use crate::{Config, Counters, Doorbell, Event, Features, SetupError, Wait, probe, setup};
 
-/// A buffer that was sent quietly comes back after this long even when nothing else happens.
-const QUIET_MAX: Duration = Duration::from_millis(50);
+/// What no completion tells of is looked at after this long even when nothing else happens: buffers that
+/// were sent quietly, places promised to connections that could not come.
+const LOOK_AFTER: Duration = Duration::from_millis(50);
 
 /// One io_uring with its sockets. Bytes in, bytes out; what they mean is the caller's business.
 ///
@@ -68,6 +70,7 @@ pub struct Ring {
     pub(crate) slots: Slots,
     pub(crate) acceptor: Acceptor,
     pub(crate) connector: Connector,
+    pub(crate) guests: Guests,
     pub(crate) doorbell: Doorbell,
     /// The poll that hears the doorbell is with the kernel.
     pub(crate) doorbell_armed: bool,
@@ -108,6 +111,8 @@ impl Ring {
             .map_err(|source| SetupError::Io { what: "registering the receive buffers", source })?;
         let doorbell =
             Doorbell::new().map_err(|source| SetupError::Io { what: "making the doorbell", source })?;
+        let mut guests = Guests::default();
+        guests.promise(config.connections_max);
         Ok(Self {
             kernel: Kernel::new(uring),
             buffers,
@@ -116,6 +121,7 @@ impl Ring {
             slots: Slots::new(config.connections_max),
             acceptor: Acceptor::default(),
             connector: Connector::default(),
+            guests,
             doorbell,
             doorbell_armed: false,
             bell: false,
@@ -168,6 +174,7 @@ impl Ring {
         self.pass = self.pass.wrapping_add(1);
         self.buffers.publish();
         self.look_again();
+        self.promise_places();
         self.arm_accepts();
         self.arm_doorbell();
         let overflown = self.kernel.overflown();
@@ -177,10 +184,11 @@ impl Ring {
             || !self.ready.is_empty()
             || self.kernel.has_completions()
             || std::mem::take(&mut self.settle_soon);
+        let look_soon = !self.quiet.is_empty() || self.waits_for_guests();
         let timeout = match wait.timeout {
             _ if undelivered => Some(Duration::ZERO),
-            timeout if self.quiet.is_empty() => timeout,
-            timeout => Some(timeout.map_or(QUIET_MAX, |timeout| timeout.min(QUIET_MAX))),
+            timeout if !look_soon => timeout,
+            timeout => Some(timeout.map_or(LOOK_AFTER, |timeout| timeout.min(LOOK_AFTER))),
         };
         self.kernel.wait(&Wait { timeout, ..*wait })?;
         self.counters.enters = self.kernel.enters();

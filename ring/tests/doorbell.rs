@@ -76,7 +76,7 @@ fn rings_ring_each_other_across_threads() {
         tell.send(there.address()).unwrap();
         for _ in 0..100 {
             until(&mut there, "bell", |seen| *seen == Seen::Bell);
-            there.ring_bell(home);
+            there.ring_bell(&home);
         }
         there.submit().unwrap();
         // Stays until the other one has heard the last bell.
@@ -84,14 +84,14 @@ fn rings_ring_each_other_across_threads() {
     });
     let away = told.recv().unwrap();
     for _ in 0..100 {
-        here.ring_bell(away);
+        here.ring_bell(&away);
         until(&mut here, "answer", |seen| *seen == Seen::Bell);
     }
-    here.ring_bell(away);
+    here.ring_bell(&away);
     here.submit().unwrap();
     there.join().unwrap();
     // Nobody is there any more: no harm.
-    here.ring_bell(away);
+    here.ring_bell(&away);
     for _ in 0..3 {
         assert_eq!(pass(&mut here), []);
     }

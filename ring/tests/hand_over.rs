@@ -64,7 +64,7 @@ fn two_hundred_of_two_hundred_move_with_data_in_flight() {
         peer.write_all(&token.to_le_bytes()).unwrap();
         assert_eq!(receive_exactly(&mut ring, id, 8), token.to_le_bytes());
         peer.write_all(&token.to_le_bytes()).unwrap();
-        ring.hand_over(id, to, token);
+        ring.hand_over(id, &to, token);
         peers.push((token, peer));
     }
     let mut gone = ring.counters().handed_over;
@@ -100,12 +100,12 @@ fn a_full_or_missing_target_leaves_the_connection_where_it_is() {
     let (mut ring, address) = listening(&small());
     let mut other = Ring::new(&Config { connections_max: 1, ..small() }).unwrap();
     let (first, _peer) = accepted(&mut ring, address);
-    ring.hand_over(first, other.address(), 1);
+    ring.hand_over(first, &other.address(), 1);
     until(&mut ring, "handed over", |seen| *seen == Seen::HandedOver(first));
     let seen = until(&mut other, "adopted", |seen| matches!(seen, Seen::Adopted(..)));
     assert!(matches!(seen[..], [Seen::Adopted(_, 1)]), "{seen:?}");
     let (second, mut peer) = accepted(&mut ring, address);
-    ring.hand_over(second, other.address(), 2);
+    ring.hand_over(second, &other.address(), 2);
     // The other ring's thread has to take part, and it is this one.
     let mut failure = Vec::new();
     for _ in 0..PASSES_MAX {
@@ -116,11 +116,68 @@ fn a_full_or_missing_target_leaves_the_connection_where_it_is() {
         }
     }
     assert_eq!(failure, [Seen::HandOverFailed(second, Some(23))], "ENFILE");
-    ring.hand_over(second, ring.address(), 3);
+    let itself = ring.address();
+    ring.hand_over(second, &itself, 3);
     let seen = until(&mut ring, "failure", |seen| matches!(seen, Seen::HandOverFailed(..)));
     assert_eq!(seen, [Seen::HandOverFailed(second, Some(22))], "EINVAL: a ring cannot adopt from itself");
     // Still alive here.
     ring.receive(second, Receive::Many);
     peer.write_all(b"still here").unwrap();
     assert_eq!(receive_exactly(&mut ring, second, 10), b"still here");
+}
+
+#[test]
+fn guests_never_take_the_place_of_one_who_was_accepted() {
+    const SLOTS: u32 = 16;
+    let (mut ring, address) = listening(&Config { connections_max: 64, ..small() });
+    let (mut other, address_of_the_other) = listening(&Config { connections_max: SLOTS, ..small() });
+    let to = other.address();
+    for round in 0..20 {
+        // As many come by themselves as are handed over, and there is room for half of them.
+        let mut peers = Vec::new();
+        let guests: Vec<_> = (0..SLOTS)
+            .map(|_| {
+                let (id, peer) = accepted(&mut ring, address);
+                peers.push(peer);
+                id
+            })
+            .collect();
+        peers.extend((0..SLOTS).map(|_| support::peer(address_of_the_other)));
+        let (mut left, mut inside, mut greeted) = (guests.len(), Vec::new(), 0);
+        for id in guests {
+            ring.hand_over(id, &to, 1);
+        }
+        for _ in 0..PASSES_MAX {
+            for seen in pass(&mut ring) {
+                match seen {
+                    Seen::HandedOver(_) => left -= 1,
+                    Seen::HandOverFailed(id, Some(23)) => ring.close(id),
+                    Seen::Closed(_) => left -= 1,
+                    other => panic!("{other:?}"),
+                }
+            }
+            for seen in pass(&mut other) {
+                match seen {
+                    Seen::Accepted(id) => {
+                        greeted += 1;
+                        inside.push(id);
+                    }
+                    Seen::Adopted(id, 1) => inside.push(id),
+                    Seen::AcceptPaused(_) | Seen::AcceptResumed | Seen::Closed(_) => {}
+                    unexpected => panic!("{unexpected:?}"),
+                }
+            }
+            if left == 0 && inside.len() > round % 5 {
+                for id in inside.drain(..) {
+                    other.close(id);
+                }
+            }
+            if left == 0 && greeted == SLOTS && other.connections() == 0 {
+                break;
+            }
+        }
+        assert_eq!((left, greeted, other.connections()), (0, SLOTS, 0), "round {round}");
+    }
+    assert_eq!(other.counters().accepts_dropped, 0);
+    assert!(other.counters().adopted > 0);
 }

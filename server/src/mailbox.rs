@@ -88,8 +88,8 @@ impl Mailbox {
     }
 
     /// The ring that reads this mailbox.
-    pub(crate) fn address(&self) -> RingAddress {
-        self.address
+    pub(crate) fn address(&self) -> &RingAddress {
+        &self.address
     }
 
     /// Commands waiting now.

@@ -103,4 +103,6 @@ pub struct RingReport {
     pub short_sends: u64,
     /// Receives paused because one connection had its share of a pass.
     pub fairness_pauses: u64,
+    /// Connections that the kernel accepted and dropped because the table had filled up first.
+    pub accepts_dropped: u64,
 }

@@ -29,19 +29,18 @@ fn a_worker_without_a_place_for_a_newcomer_refuses_it() {
     let (all, status) = (wires.len(), server.status());
     assert!(total(&status, "handed_out") <= 16);
     server.until_logged("the worker of its room could not take it; raise ring.fixed_table");
-    let (mut refused, mut switched, mut dropped) = (0, 0, 0);
+    let (mut refused, mut switched) = (0, 0);
     for mut wire in wires {
         // Nobody says hello, so those inside are sent away and make places for those that wait.
         let answer = wire.rest();
         refused += usize::from(answer.starts_with(b"HTTP/1.1 503 "));
         switched += usize::from(answer.starts_with(b"HTTP/1.1 101 "));
-        // A descriptor that arrives from the other worker may take the last place from a connection
-        // that the kernel has just accepted for it; the kernel then closes that one.
-        dropped += usize::from(answer.is_empty());
     }
-    assert_eq!(refused + switched + dropped, all, "everybody is answered");
-    assert!(switched >= 14 && refused > dropped, "{switched} in, {refused} refused, {dropped} dropped");
+    assert_eq!(refused + switched, all, "everybody is answered");
+    // A worker keeps half of what is free for those that come to it by themselves.
+    assert!(switched >= 8, "{switched} in, {refused} refused");
     let status = server.until_empty();
+    assert_eq!(total(&status, "ring_accepts_dropped"), 0);
     assert_eq!(total(&status, "handed_in"), total(&status, "handed_out"));
     assert_eq!(closes(&status, 0, "http_503"), refused as u64);
 

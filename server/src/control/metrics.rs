@@ -54,6 +54,7 @@ pub(super) const COUNTERS: &[Field] = &[
     field("ring_overflows", "Completion queue overflows", |r| r.ring.overflows),
     field("ring_short_sends", "Sends the kernel finished only in part", |r| r.ring.short_sends),
     field("ring_fairness_pauses", "Receives paused because one connection had its share", |r| r.ring.fairness_pauses),
+    field("ring_accepts_dropped", "Connections the kernel accepted and dropped because the table had filled up first", |r| r.ring.accepts_dropped),
     field("ticks", "Ticks simulated", |r| r.steps),
     field("ticks_missed", "Ticks dropped because the worker was too late to catch up", |r| r.steps_missed),
 ];

@@ -25,6 +25,7 @@ impl<G: Game> Worker<G> {
                 overflows: ring.overflows,
                 short_sends: ring.short_sends,
                 fairness_pauses: ring.fairness_pauses,
+                accepts_dropped: ring.accepts_dropped,
             },
             mailbox_depth: self.mailbox.depth() as u64,
             pool_bytes: self.pool_bytes,
