@@ -4,8 +4,8 @@
 #   tests/smoke.sh SERVER LOADGEN
 #
 # 1. The server starts, names its addresses, and its admin endpoint answers.
-# 2. A hundred bots play for four seconds, fifty echo for two: verdict pass, nobody missing, no gap,
-#    no wrong state, read from the JSON reports.
+# 2. A hundred bots play for four seconds, fifty echo for two: nobody missing, no gap, no wrong state,
+#    read from the JSON reports. How fast it was is not judged: this machine may be busy with other things.
 # 3. SIGTERM while bots play: exit 0 within the drain time, the bots were told 1001.
 # 4. SIGKILL, then a start on the same port: it listens again.
 #
@@ -110,21 +110,26 @@ expect_some() {
     awk -v n="${found:-0}" 'BEGIN { exit !(n + 0 > 0) }' || fail "${1##*/}: $2 is '${found:-missing}', expected more than 0"
 }
 
-# load NAME SECONDS_MAX ARGUMENTS...: one run of the generator, which must pass.
+# load NAME SECONDS_MAX ARGUMENTS...: one run of the generator. Too slow (99) or unable to tell (4) is no
+# failure here; whatever else is not a pass, is.
 load() {
     local name=$1 seconds_max=$2 code
     shift 2
     timeout -k 2 "$seconds_max" "$loadgen" run "$@" --target "ws://$listen" --out "json=$scratch/$name.json" \
         >"$scratch/$name.log" 2>&1
     code=$?
-    if [ $code -ne 0 ]; then
-        fail "loadgen run $* ended with $code"
-        tail -n 20 "$scratch/$name.log"
-    fi
+    case $code in
+        0) ;;
+        4 | 99) echo "  exit $code, speed is not judged: $(sed -n '/^verdict:/,$p' "$scratch/$name.log" | tr '\n' ' ')" ;;
+        *)
+            fail "loadgen run $* ended with $code"
+            tail -n 20 "$scratch/$name.log"
+            ;;
+    esac
     [ -s "$scratch/$name.json" ] || give_up "loadgen run $* wrote no report"
     expect "$scratch/$name.json" schema 1
-    expect "$scratch/$name.json" verdict pass
     expect "$scratch/$name.json" conns.failed 0
+    expect "$scratch/$name.json" conns.lost 0
     expect "$scratch/$name.json" messages.gaps 0
     expect "$scratch/$name.json" messages.duplicates 0
     expect "$scratch/$name.json" messages.reordered 0

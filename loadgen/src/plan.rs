@@ -33,6 +33,9 @@ pub(crate) struct Plan {
     pub(crate) workers: u32,
     /// CPUs the workers are pinned to, round robin; empty: not pinned.
     pub(crate) cpus: Vec<usize>,
+    /// How long due messages and answers may gather before a worker wakes for them, us: the resolution of
+    /// what is sent and measured.
+    pub(crate) gather_us: u32,
     pub(crate) seed: u64,
     pub(crate) slo: Vec<Slo>,
     #[serde(skip)]
@@ -69,6 +72,17 @@ impl Preset {
             Self::Game { .. } => "game",
             Self::Echo { .. } => "echo",
             Self::Idle => "idle",
+        }
+    }
+
+    /// [`Plan::gather_us`] unless told otherwise: a fraction of what is measured, so that a wake-up serves
+    /// many.
+    const fn gather_us(&self) -> u32 {
+        match self {
+            Self::Game { .. } => 200,
+            Self::Echo { pace: Pace::Open { .. }, .. } => 50,
+            Self::Echo { pace: Pace::Closed { .. }, .. } => 20,
+            Self::Idle => 1_000,
         }
     }
 
@@ -122,6 +136,8 @@ const RAW_INPUT_HZ: u16 = 30;
 const RAW_SNAPSHOT_BYTES: u32 = 512;
 /// Bytes a game without WebSocket sends per message unless told otherwise: an input's frame.
 const RAW_INPUT_BYTES: u32 = 64;
+/// Longest gathering in the generator, us: beyond it, it would measure itself.
+const GATHER_US_MAX: u32 = 5_000;
 /// Grace for the last connections, ns.
 const RAMP_GRACE_NS: u64 = 5_000_000_000;
 /// Bots of a room unless told otherwise.
@@ -204,6 +220,11 @@ impl Plan {
         within("conns", conns, CONNS_MAX)?;
         within("connect-rate", args.connect_rate, 1_000_000)?;
         within("workers", args.workers, conns.min(1_024))?;
+        let gather_us = args.gather_us.unwrap_or_else(|| preset.gather_us());
+        if gather_us > GATHER_US_MAX {
+            let allowed = format!("0 to {GATHER_US_MAX} microseconds");
+            return Err(PlanError::new("gather-us", gather_us, allowed));
+        }
         if let Some(sizes) = raw {
             within("raw-in", sizes.in_bytes, SIZE_MAX)?;
             within("raw-out", sizes.out_bytes, SIZE_MAX)?;
@@ -240,6 +261,7 @@ impl Plan {
             warmup: args.warmup,
             workers: args.workers,
             cpus: args.cpus.as_deref().map(parse_cpus).transpose()?.unwrap_or_default(),
+            gather_us,
             seed: args.seed,
             slo: args.slo,
             json: parse_out(&args.out)?,

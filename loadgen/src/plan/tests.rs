@@ -43,6 +43,7 @@ fn what_cannot_be_is_named() {
         ("echo --closed --pipeline 0", "--pipeline 0"),
         ("echo --size 99999999", "--size"),
         ("idle --workers 0", "--workers 0"),
+        ("game --gather-us 5001", "0 to 5000 microseconds"),
         ("idle --conns 3 --workers 4", "1 to 3"),
         ("idle --conns 0", "--conns 0"),
         ("idle --duration 0s", "--duration"),

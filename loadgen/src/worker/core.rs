@@ -73,7 +73,7 @@ impl<D: Driver> Core<D> {
         let links = Links::new(share.map(|connection| driver.peer(connection)), count);
         let dialer = Dialer::new(plan, index, salt, now_ns, conns);
         Self {
-            wait: WaitPolicy::of(&plan.preset),
+            wait: WaitPolicy::of(plan),
             shared,
             index: usize::try_from(index).expect("a u32 fits in usize"),
             driver,

@@ -53,22 +53,24 @@ pub(crate) struct Worker<D: Driver> {
     core: Core<D>,
 }
 
-/// How the ring waits: answers and due times are gathered for a fraction of a millisecond, so that a
-/// wake-up serves many. This is the resolution of what is measured.
+/// How the ring waits.
 #[derive(Clone, Copy, Debug)]
 struct WaitPolicy {
+    /// Answers worth waking for before the gathering is over.
     want: u32,
+    /// [`Plan::gather_us`].
     gather_ns: u64,
 }
 
 impl WaitPolicy {
-    const fn of(preset: &Preset) -> Self {
-        match preset {
-            Preset::Game { .. } => Self { want: 128, gather_ns: 200_000 },
-            Preset::Echo { .. } if preset.is_open_loop() => Self { want: 64, gather_ns: 50_000 },
-            Preset::Echo { .. } => Self { want: 32, gather_ns: 20_000 },
-            Preset::Idle => Self { want: 256, gather_ns: 1_000_000 },
-        }
+    fn of(plan: &Plan) -> Self {
+        let want = match plan.preset {
+            Preset::Game { .. } => 128,
+            Preset::Echo { .. } if plan.preset.is_open_loop() => 64,
+            Preset::Echo { .. } => 32,
+            Preset::Idle => 256,
+        };
+        Self { want, gather_ns: u64::from(plan.gather_us) * 1_000 }
     }
 }
 

@@ -41,10 +41,16 @@ pub(crate) struct Stage<G: Game> {
 }
 
 impl<G: Game> Stage<G> {
-    /// An empty stage.
-    pub(crate) fn new(rooms: Rooms<G>, rules: Rules, pool_bytes_max: usize, now: Now) -> Self {
+    /// An empty stage for connections in slots below `slots_max`.
+    pub(crate) fn new(
+        rooms: Rooms<G>,
+        rules: Rules,
+        slots_max: u32,
+        pool_bytes_max: usize,
+        now: Now,
+    ) -> Self {
         Self {
-            sessions: Sessions::default(),
+            sessions: Sessions::new(slots_max),
             rooms,
             ledger: Ledger::new(),
             pool: BufferPool::new(pool_bytes_max),

@@ -9,7 +9,7 @@ use crate::rooms::Delivery;
 
 /// The sessions. Invariant: a session that may have something to send, or whose ending changed, is
 /// in `dirty` exactly once.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Sessions {
     table: Vec<Session>,
     dirty: Vec<u32>,
@@ -18,6 +18,13 @@ pub(crate) struct Sessions {
 }
 
 impl Sessions {
+    /// No sessions yet, and address space for `slots_max` of them. Grown by doubling instead, the tables
+    /// given up on the way would stay with the allocator.
+    pub(crate) fn new(slots_max: u32) -> Self {
+        let slots_max = usize::try_from(slots_max).expect("usize has at least 32 bits on Linux");
+        Self { table: Vec::with_capacity(slots_max), dirty: Vec::new(), interactive: 0 }
+    }
+
     /// The session in `slot`; places are made as slots first come up.
     pub(crate) fn at(&mut self, slot: u32) -> &mut Session {
         let index = slot as usize;

@@ -29,7 +29,7 @@ fn rules() -> Rules {
 
 fn stage<G: Game>(settings: G::Settings, rules: Rules) -> Stage<G> {
     let config = RoomConfig { players_max: 64, ..RoomConfig::with_rates(60, 30) };
-    Stage::new(Rooms::new(config, settings, 4), rules, 1 << 20, Now::from_ns(0))
+    Stage::new(Rooms::new(config, settings, 4), rules, 64, 1 << 20, Now::from_ns(0))
 }
 
 fn request(path: &str) -> Vec<u8> {
