@@ -111,11 +111,14 @@ pub(crate) struct CommonArgs {
     /// Pin the workers to these CPUs, round robin: 1 or 0,2-3
     #[arg(long, value_name = "LIST")]
     pub(crate) cpus: Option<String>,
-    /// How long due messages and answers may gather before the generator wakes for them. Less is nearer to
-    /// the times meant and to peers on machines of their own, and costs the generator more
+    /// How long due messages and answers may gather before the generator wakes for them
     /// [default: game 200, echo 50, echo --closed 20, idle 1000]
     #[arg(long, value_name = "US")]
     pub(crate) gather_us: Option<u32>,
+    /// Wake for every due message at its own time; only answers gather. As peers on machines of their own
+    /// would send, at the price of a wake-up for each
+    #[arg(long)]
+    pub(crate) exact: bool,
     /// Everything random comes from this: keys, masks, bots
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,

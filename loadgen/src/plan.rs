@@ -36,6 +36,8 @@ pub(crate) struct Plan {
     /// How long due messages and answers may gather before a worker wakes for them, us: the resolution of
     /// what is sent and measured.
     pub(crate) gather_us: u32,
+    /// Due messages do not gather.
+    pub(crate) exact: bool,
     pub(crate) seed: u64,
     pub(crate) slo: Vec<Slo>,
     #[serde(skip)]
@@ -262,6 +264,7 @@ impl Plan {
             workers: args.workers,
             cpus: args.cpus.as_deref().map(parse_cpus).transpose()?.unwrap_or_default(),
             gather_us,
+            exact: args.exact,
             seed: args.seed,
             slo: args.slo,
             json: parse_out(&args.out)?,

@@ -19,7 +19,7 @@ CPU = "cpu_us_per_input"
 
 
 def load(bench, program, conns, *flags):
-    report = bench.load(program, "game", ["--conns", conns, "--input-hz", HZ, "--gather-us", 0, *flags])
+    report = bench.load(program, "game", ["--conns", conns, "--input-hz", HZ, "--exact", *flags])
     percent = value_at(report, "server.cpu_percent")
     report[CPU] = percent * 10_000 / (conns * HZ) if percent else None
     return report

@@ -104,11 +104,11 @@ impl<D: Driver> Core<D> {
 
     /// When to wake up again.
     pub(super) fn next_wait(&self, now_ns: u64) -> Wait {
-        let gather_ns = self.wait.gather_ns;
+        let WaitPolicy { want, gather_ns, gather_due_ns } = self.wait;
         let mut until_ns = now_ns + SLEEP_MAX_NS;
         if let Some(due_ns) = self.wheel.next_due_ns(now_ns, SLEEP_MAX_NS) {
             // Not at every single due time, but at most a gathering later.
-            until_ns = until_ns.min(due_ns.max(now_ns + gather_ns));
+            until_ns = until_ns.min(due_ns.max(now_ns + gather_due_ns));
         }
         if self.phase == Phase::Connecting && !self.dialer.is_done() {
             until_ns = until_ns.min(self.dialer.next_ns().max(now_ns + 500_000));
@@ -117,7 +117,7 @@ impl<D: Driver> Core<D> {
         let timeout_ns = if idle { until_ns - now_ns } else { 0 };
         Wait {
             timeout: Some(Duration::from_nanos(timeout_ns)),
-            want: self.wait.want,
+            want,
             gather: Duration::from_nanos(gather_ns),
         }
     }

@@ -58,8 +58,10 @@ pub(crate) struct Worker<D: Driver> {
 struct WaitPolicy {
     /// Answers worth waking for before the gathering is over.
     want: u32,
-    /// [`Plan::gather_us`].
+    /// How long answers may gather.
     gather_ns: u64,
+    /// How long due messages may gather.
+    gather_due_ns: u64,
 }
 
 impl WaitPolicy {
@@ -70,7 +72,8 @@ impl WaitPolicy {
             Preset::Echo { .. } => 32,
             Preset::Idle => 256,
         };
-        Self { want, gather_ns: u64::from(plan.gather_us) * 1_000 }
+        let gather_ns = u64::from(plan.gather_us) * 1_000;
+        Self { want, gather_ns, gather_due_ns: if plan.exact { 0 } else { gather_ns } }
     }
 }
 

@@ -6,7 +6,7 @@
 //! evenly. Rooms in one slot share one wake-up.
 
 /// Slots per tick: at 60 Hz a slot is about 1 ms, the shortest gathering that still pays.
-const SLOTS_PER_TICK: usize = 16;
+const SLOTS_PER_TICK: usize = 8;
 
 /// Rooms per slot.
 #[derive(Debug)]
