@@ -10,7 +10,7 @@ from pathlib import Path
 
 from . import machine, store
 from .bench import Bench
-from .programs import Binaries, Failed
+from .programs import Binaries, Failed, stalls
 from .sections import SECTIONS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,6 +25,9 @@ run hold.
 
 Results go to benches/results/SECTION.json (every run, the machine, the limits) and SECTION.md (the tables),
 and into benches/RESULTS.md."""
+
+# For how long the machine's own punctuality is watched before each section.
+STALLS_SECONDS = 5
 
 EXAMPLES = """\
 Examples:
@@ -77,7 +80,7 @@ def parser():
         help="cargo profile (default release, or $TICKRING_BENCH_PROFILE)",
     )
     arguments.add_argument(
-        "--binaries", type=Path, metavar="DIR", help="take tickring-server, loadgen and floor from here"
+        "--binaries", type=Path, metavar="DIR", help="take tickring-server, loadgen, floor and stalls from here"
     )
     arguments.add_argument(
         "--out", type=Path, metavar="DIR", help="store here instead, and leave RESULTS.md alone"
@@ -132,7 +135,9 @@ def measure(arguments, wanted, command):
 
 def measured(bench, function, facts):
     """Runs one section; what is to be stored of it."""
-    facts = {**facts, "when": machine.now()}
+    both = (*bench.server_cpus, *bench.load_cpus)
+    late = stalls(bench.binaries, both, STALLS_SECONDS)[both[0]]
+    facts = {**facts, "when": machine.now(), "stalls_us": late}
     neighbours, from_ = machine.Neighbours(), time.monotonic()
     bench.clear()
     function(bench)

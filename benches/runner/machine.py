@@ -41,8 +41,17 @@ def in_words(facts):
     return (
         f"{facts['cpu']}, {facts['cpus']} CPUs, {facts['memory_mib'] // 1024} GiB, Linux {facts['kernel']}, "
         f"descriptors {facts['limits']['descriptors'][1]}, {facts['rustc']}, "
-        f"profile {facts['profile']}, commit {facts['commit']}, {facts['when']}"
+        f"profile {facts['profile']}, commit {facts['commit']}, {facts['when']}{punctuality(facts)}"
     )
+
+
+def punctuality(facts):
+    """How late the machine itself makes a program that never sleeps."""
+    late = facts.get("stalls_us")
+    if not late:
+        return ""
+    p99, p999, worst = (late[key] / 1_000 for key in ("p99", "p999", "max"))
+    return f"; a program that never sleeps is late here by p99 {p99:.2f}, p99.9 {p999:.1f}, at most {worst:.1f} ms"
 
 
 def now():

@@ -23,8 +23,10 @@ class Failed(Exception):
 class Binaries:
     """Where the programs are."""
 
-    def __init__(self, server, loadgen, floor):
-        self.server, self.loadgen, self.floor = server, loadgen, floor
+    NAMES = ("tickring-server", "loadgen", "floor", "stalls")
+
+    def __init__(self, server, loadgen, floor, stalls):
+        self.server, self.loadgen, self.floor, self.stalls = server, loadgen, floor, stalls
 
     @classmethod
     def build(cls, root, profile):
@@ -40,12 +42,12 @@ class Binaries:
             executable = json.loads(line).get("executable")
             if executable:
                 found[Path(executable).name] = executable
-        return cls(found["tickring-server"], found["loadgen"], found["floor"])
+        return cls(*(found[name] for name in cls.NAMES))
 
     @classmethod
     def in_folder(cls, folder):
         """Takes them as they are."""
-        paths = [Path(folder, name) for name in ("tickring-server", "loadgen", "floor")]
+        paths = [Path(folder, name) for name in cls.NAMES]
         for path in paths:
             if not path.is_file():
                 raise Failed(f"--binaries: there is no {path}")
@@ -161,6 +163,15 @@ class Floor(Program):
     def load_flags(self):
         """How loadgen finds it."""
         return ["--raw", "--target", f"tcp://{self.address}", "--server-pid", self.pid]
+
+
+def stalls(binaries, cpus, seconds):
+    """How late a program that never sleeps would be, by CPU, with all of `cpus` busy."""
+    command = [binaries.stalls, "--cpus", ",".join(map(str, cpus)), "--seconds", str(seconds)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 20, check=False)
+    if done.returncode != 0:
+        raise Failed(f"{' '.join(command)} ended with {done.returncode}\n{done.stderr}")
+    return {report["cpu"]: report["lateness_us"] for report in json.loads(done.stdout)}
 
 
 class Load:

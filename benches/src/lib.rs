@@ -1,1 +1,3 @@
 //! Micro-benchmarks, the floor programs and the side-by-side runs.
+
+pub mod clock;
