@@ -5,7 +5,7 @@
 pub struct Counters {
     /// Calls of `io_uring_enter`.
     pub enters: u64,
-    /// Completions taken from the queue.
+    /// Completions taken from the queue, but those of the timer that ends long sleeps.
     pub completions: u64,
     /// Connections accepted.
     pub accepts: u64,

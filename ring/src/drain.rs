@@ -38,8 +38,8 @@ impl Ring {
     }
 
     fn complete(&mut self, completion: Completion) -> Option<Outcome> {
-        self.counters.completions += 1;
         let operation = self.account(completion)?;
+        self.counters.completions += u64::from(operation != Operation::Metronome);
         match operation {
             Operation::Receive => return self.received(completion),
             Operation::Send | Operation::SendQuietly => self.sent(completion),
@@ -72,6 +72,10 @@ impl Ring {
             }
             // The other ring is gone.
             Operation::RingBell => None,
+            Operation::Metronome => {
+                self.metronome_armed = false;
+                None
+            }
         }
         .map(Outcome::Event)
     }

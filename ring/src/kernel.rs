@@ -10,9 +10,6 @@ use io_uring::{EnterFlags, IoUring, Submitter, squeue};
 
 use crate::{Wait, clock};
 
-/// Longest sleep when the caller names none. A return without a reason is always allowed.
-const SLEEP_MAX: Duration = Duration::from_secs(3600);
-
 /// With fewer completions wanted than this the kernel works off this many anyway.
 const KERNEL_BATCH: u32 = 20;
 
@@ -187,7 +184,7 @@ impl Kernel {
     /// Hands everything queued to the kernel and returns.
     pub(crate) fn submit(&mut self) -> io::Result<()> {
         let to_submit = self.refill();
-        self.enter(to_submit, 0, EnterFlags::empty(), Duration::ZERO, Duration::ZERO)?;
+        self.enter(to_submit, 0, EnterFlags::empty(), Some(Duration::ZERO), Duration::ZERO)?;
         self.refill();
         Ok(())
     }
@@ -195,8 +192,8 @@ impl Kernel {
     /// Hands everything queued to the kernel, and waits as the public type describes.
     pub(crate) fn wait(&mut self, wait: &Wait) -> io::Result<()> {
         let to_submit = self.refill();
-        let timeout = wait.timeout.unwrap_or(SLEEP_MAX);
-        let (want, gather) = if timeout.is_zero() {
+        let timeout = wait.timeout;
+        let (want, gather) = if timeout.is_some_and(|timeout| timeout.is_zero()) {
             // Only a larger `want` makes the kernel work off more than its usual few; the zero timeout keeps
             // that from sleeping.
             let want = if wait.want > KERNEL_BATCH && self.work_waits() { wait.want } else { 0 };
@@ -205,7 +202,7 @@ impl Kernel {
             // Once `gather` is over one is enough; without any that is so from the start. And the first
             // needs no timer of its own.
             (1, Duration::ZERO)
-        } else if wait.gather >= timeout {
+        } else if timeout.is_some_and(|timeout| wait.gather >= timeout) {
             (wait.want.max(1), Duration::ZERO)
         } else {
             (wait.want.max(1), wait.gather)
@@ -230,7 +227,7 @@ impl Kernel {
         to_submit: u32,
         want: u32,
         mut flags: EnterFlags,
-        timeout: Duration,
+        timeout: Option<Duration>,
         gather: Duration,
     ) -> io::Result<()> {
         self.enters += 1;
@@ -239,16 +236,21 @@ impl Kernel {
             // A server waiting for its players is idle, not waiting for a disk.
             flags |= EnterFlags::NO_IOWAIT;
         }
-        let timespec = if self.min_wait && !timeout.is_zero() {
-            // Counted from here. A relative timeout would begin only once the queued sends were worked off,
-            // and a tick would be late by as much. (Both came with Linux 6.12.)
-            flags |= EnterFlags::ABS_TIMER;
-            Timespec::from(clock::monotonic_now().saturating_add(timeout))
-        } else {
-            Timespec::from(timeout)
-        };
+        let timespec = timeout.map(|timeout| {
+            if self.min_wait && !timeout.is_zero() {
+                // Counted from here. A relative timeout would begin only once the queued sends were worked
+                // off, and a tick would be late by as much. (Both came with Linux 6.12.)
+                flags |= EnterFlags::ABS_TIMER;
+                Timespec::from(clock::monotonic_now().saturating_add(timeout))
+            } else {
+                Timespec::from(timeout)
+            }
+        });
         let gather_us = u32::try_from(gather.as_micros()).unwrap_or(u32::MAX);
-        let args = SubmitArgs::new().timespec(&timespec).min_wait_usec(gather_us);
+        let mut args = SubmitArgs::new().min_wait_usec(gather_us);
+        if let Some(timespec) = &timespec {
+            args = args.timespec(timespec);
+        }
         // SAFETY: `args` is the argument EXT_ARG announces and outlives the call; whoever pushed the entries
         // promised for the memory they point to.
         match unsafe { self.submitter.enter(to_submit, want, flags.bits(), Some(&args)) } {

@@ -26,6 +26,7 @@ mod event;
 mod guests;
 mod handover;
 mod kernel;
+mod metronome;
 mod operation;
 mod probe;
 mod receive;

@@ -53,10 +53,12 @@ pub(crate) enum Operation {
     RingBell,
     /// A cancel of what is armed on the listener. Completes only when it found nothing.
     CancelAccept,
+    /// The timer that ends long sleeps.
+    Metronome,
 }
 
 /// Every operation, by its number.
-const OPERATIONS: [Operation; 16] = [
+const OPERATIONS: [Operation; 17] = [
     Operation::Receive,
     Operation::Send,
     Operation::SendQuietly,
@@ -73,6 +75,7 @@ const OPERATIONS: [Operation; 16] = [
     Operation::BellPoll,
     Operation::RingBell,
     Operation::CancelAccept,
+    Operation::Metronome,
 ];
 
 impl Operation {
@@ -147,7 +150,7 @@ mod tests {
     #[test]
     fn foreign_numbers_are_nothing() {
         assert_eq!(Operation::of(0), None);
-        assert_eq!(Operation::of(17 << 56), None);
+        assert_eq!(Operation::of(18 << 56), None);
         assert_eq!(Operation::of(u64::MAX), None);
     }
 }

@@ -14,10 +14,6 @@ use crate::send::QuietSend;
 use crate::slots::Slots;
 use crate::{Config, Counters, Doorbell, Event, Features, SetupError, Wait, probe, setup};
 
-/// What no completion tells of is looked at after this long even when nothing else happens: buffers that
-/// were sent quietly, places promised to connections that could not come.
-const LOOK_AFTER: Duration = Duration::from_millis(50);
-
 /// One io_uring with its sockets. Bytes in, bytes out; what they mean is the caller's business.
 ///
 /// # Contract
@@ -78,6 +74,8 @@ pub struct Ring {
     pub(crate) bell: bool,
     /// Sends that are done as soon as they have been submitted and nothing was heard of them, in order.
     pub(crate) quiet: VecDeque<QuietSend>,
+    /// The timer that ends long sleeps is with the kernel.
+    pub(crate) metronome_armed: bool,
     /// Something waits for a quiet send to be settled: the next wait does not sleep.
     pub(crate) settle_soon: bool,
     /// Slots to look at again at the next wait: receives to arm, cancels to repeat.
@@ -126,6 +124,7 @@ impl Ring {
             doorbell_armed: false,
             bell: false,
             quiet: VecDeque::new(),
+            metronome_armed: false,
             settle_soon: false,
             put_off: Vec::new(),
             ready: VecDeque::new(),
@@ -184,12 +183,7 @@ impl Ring {
             || !self.ready.is_empty()
             || self.kernel.has_completions()
             || std::mem::take(&mut self.settle_soon);
-        let look_soon = !self.quiet.is_empty() || self.waits_for_guests();
-        let timeout = match wait.timeout {
-            _ if undelivered => Some(Duration::ZERO),
-            timeout if !look_soon => timeout,
-            timeout => Some(timeout.map_or(LOOK_AFTER, |timeout| timeout.min(LOOK_AFTER))),
-        };
+        let timeout = if undelivered { Some(Duration::ZERO) } else { self.without_timer(wait.timeout) };
         self.kernel.wait(&Wait { timeout, ..*wait })?;
         self.counters.enters = self.kernel.enters();
         self.forget_addresses();

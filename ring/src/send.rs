@@ -39,7 +39,7 @@ impl Ring {
     }
 
     /// As [`send`](Self::send), but when the kernel takes everything at once, as it nearly always does, nobody
-    /// is woken for that: `Sent` comes at the end of the next pass, whenever there is one, after 50 ms at the
+    /// is woken for that: `Sent` comes at the end of the next pass, whenever there is one, after 250 ms at the
     /// latest. A pass answered with quiet sends costs one enter, where plain sends cost two, the second to hear
     /// that they are done. When a [`shutdown`](Self::shutdown) or [`close`](Self::close) stands behind it, the
     /// next wait does not sleep.
