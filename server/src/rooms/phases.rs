@@ -5,7 +5,8 @@
 //! takes the emptiest. Among equally empty slots the order is bit-reversed, which spreads a few rooms
 //! evenly. Rooms in one slot share one wake-up.
 
-/// Slots per tick: at 60 Hz a slot is about 1 ms, the shortest gathering that still pays.
+/// Slots per tick: at 60 Hz a slot is about 2 ms. Twice as many cost 3 to 6 % more at 2,000 players and make no
+/// tick more punctual.
 const SLOTS_PER_TICK: usize = 8;
 
 /// Rooms per slot.
@@ -57,7 +58,7 @@ mod tests {
         let mut phases = Phases::new(60, 30);
         let mut taken: Vec<_> = (0..4).map(|_| phases.take()).collect();
         taken.sort_unstable();
-        assert_eq!(taken, [0, 8, 16, 24]);
+        assert_eq!(taken, [0, 4, 8, 12]);
         phases.give(8);
         assert_eq!(phases.take(), 8, "the emptiest is taken first");
     }
@@ -65,7 +66,7 @@ mod tests {
     proptest! {
         #[test]
         fn the_first_deadline_is_soon_and_in_its_slot(
-            tick_hz in 20u16..=128, divisor in 1u16..=4, slot in 0usize..16, now in 0u64..1 << 50,
+            tick_hz in 20u16..=128, divisor in 1u16..=4, slot in 0usize..8, now in 0u64..1 << 50,
         ) {
             let phases = Phases::new(tick_hz, tick_hz / divisor);
             let first = phases.first_deadline_ns(slot, now);
