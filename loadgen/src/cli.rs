@@ -16,6 +16,7 @@ pub(crate) struct Cli {
 
 const EXIT_CODES: &str = "Exit codes:
   0    pass: everything asked for was reached
+  1    loadgen itself failed, for instance in writing the report
   2    usage: a flag or value is wrong
   3    preflight: this machine or the server cannot carry the load; the text names the command that helps
   4    invalid: the generator was too busy for its figures to be believed
@@ -87,7 +88,8 @@ pub(crate) struct CommonArgs {
     /// Server: ws://HOST:PORT[/PATH]; with --raw also tcp://HOST:PORT
     #[arg(long, value_name = "URL", default_value = "ws://127.0.0.1:9001")]
     pub(crate) target: String,
-    /// Server's admin endpoint, for its own figures [default: the target's host, its port + 1]
+    /// Server's admin endpoint, for its own figures [default: the target's host, its port + 1;
+    /// none with --raw]
     #[arg(long, value_name = "URL")]
     pub(crate) admin: Option<String>,
     /// Connections [default: game 1000, echo 100, idle 1000]

@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use crossbeam::channel::{Receiver, Sender, bounded};
 use crossbeam::utils::CachePadded;
 use tickring_room::Game;
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::mpsc;
 
 use crate::clock::Clock;
 use crate::config::ServerConfig;
@@ -39,7 +39,8 @@ where
         connections: CachePadded::new(AtomicU32::new(0)),
         connections_max: config.max_conns,
     });
-    let (finished, finished_receiver) = tokio::sync::mpsc::unbounded_channel();
+    // Each worker says it once.
+    let (finished, finished_receiver) = mpsc::channel(config.workers.max(1));
     let mut crew = Crew::default();
     for (index, listener) in listeners.into_iter().enumerate() {
         crew.start::<G>(index, clock, &config, settings.clone(), listener, &shared, &finished)?;
@@ -80,7 +81,7 @@ impl Crew {
         settings: G::Settings,
         listener: TcpListener,
         shared: &Arc<Shared>,
-        finished: &UnboundedSender<usize>,
+        finished: &mpsc::Sender<usize>,
     ) -> Result<(), ServerError> {
         let (ready, ready_receiver) = bounded(1);
         let (peers, peers_receiver) = bounded(1);
@@ -113,7 +114,7 @@ impl Crew {
                 let Ok(peers) = peers_receiver.recv() else { return Ok(()) };
                 let worker = prepared.into_worker::<G>(index, clock, &config, settings, peers, shared);
                 let result = worker.run();
-                let _gone = finished.send(index);
+                let _gone = finished.try_send(index);
                 result
             })
             .map_err(|source| ServerError::Thread { worker: index, source })?;

@@ -40,6 +40,8 @@ pub(crate) struct Counters {
     pub(crate) bytes_down: u64,
     /// Bytes handed to the kernel.
     pub(crate) bytes_up: u64,
+    /// Time that connections were open, of all together, ns: what figures per player and second refer to.
+    pub(crate) open_ns: u64,
     /// Snapshots received.
     pub(crate) snapshots: u64,
     /// Game events received.
@@ -61,6 +63,7 @@ impl Counters {
             received: self.received - earlier.received,
             bytes_down: self.bytes_down - earlier.bytes_down,
             bytes_up: self.bytes_up - earlier.bytes_up,
+            open_ns: self.open_ns - earlier.open_ns,
             snapshots: self.snapshots - earlier.snapshots,
             events: self.events - earlier.events,
             shots: self.shots - earlier.shots,
@@ -76,6 +79,7 @@ impl Counters {
         self.received += other.received;
         self.bytes_down += other.bytes_down;
         self.bytes_up += other.bytes_up;
+        self.open_ns += other.open_ns;
         self.snapshots += other.snapshots;
         self.events += other.events;
         self.shots += other.shots;

@@ -81,13 +81,14 @@ pub(crate) fn messages(plan: &Plan, merged: &Merged) -> Messages {
     }
 }
 
-pub(crate) fn game(plan: &Plan, merged: &Merged, timeline: &Timeline) -> Game {
+pub(crate) fn game(plan: &Plan, merged: &Merged) -> Game {
     let Preset::Game { .. } = plan.preset else { return Game::default() };
     let (tally, measured) = (&merged.tally, merged.tally.measured);
-    let players = float(timeline.at_end.open.max(1));
+    // Not the players at the end: some may have left, or all.
+    let player_seconds = float(measured.open_ns) / 1e9;
     let mut figures = Game {
         snapshot_interval_us: tally.interval.percentiles(),
-        down_bytes_per_player_s: Some(ratio(measured.bytes_down, merged.window_s * players)),
+        down_bytes_per_player_s: (measured.open_ns > 0).then(|| ratio(measured.bytes_down, player_seconds)),
         snapshots: Some(measured.snapshots),
         ..Game::default()
     };

@@ -174,7 +174,7 @@ impl<'a> Report<'a> {
                 intended: merged.tally.intended.percentiles(),
                 service: merged.tally.service.percentiles(),
             },
-            game: figures::game(plan, &merged, timeline),
+            game: figures::game(plan, &merged),
             server: figures::server(plan, &merged, timeline),
             generator: figures::generator(findings, &merged),
             kernel: Kernel {

@@ -35,6 +35,8 @@ pub(super) struct Core<D: Driver> {
     pub(super) cpu: CpuWatch,
     pub(super) window: Window,
     pub(super) phase: Phase,
+    /// When the worker last looked around.
+    pub(super) observed_ns: u64,
     /// Counters when the window began.
     pub(super) at_start: Option<Counters>,
     pub(super) measured: bool,
@@ -85,6 +87,7 @@ impl<D: Driver> Core<D> {
             cpu: CpuWatch::default(),
             window: Window::UNSET,
             phase: Phase::Connecting,
+            observed_ns: now_ns,
             at_start: None,
             measured: false,
             dirty: Vec::new(),

@@ -21,6 +21,8 @@ impl<D: Driver> Core<D> {
     /// Looks at what the control thread wants and where the window is.
     pub(super) fn observe(&mut self, now_ns: u64) {
         self.window = self.shared.window();
+        self.tally.counters.open_ns += self.tally.connections.open * (now_ns - self.observed_ns);
+        self.observed_ns = now_ns;
         let phase = self.shared.phase().max(self.overdue_phase(now_ns));
         if phase > self.phase {
             self.enter(phase, now_ns);

@@ -102,7 +102,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("arena.hold", None, "20s",
         "a duration in whole seconds such as 20s or 1m, from 0s to 1h",
         "How long the seat of a lost connection is kept."),
-    setting("arena.rifle_damage", None, "16",
+    setting("arena.rifle_damage", None, "12",
         "a whole number from 0 to 255",
         "Damage of a rifle hit; a soldier has 100 health."),
     setting("arena.rocket_damage", None, "80",

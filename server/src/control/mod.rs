@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::Receiver;
 use tokio::sync::oneshot;
 
 use crate::clock::Clock;
@@ -49,7 +49,7 @@ pub struct Workers {
     /// One per worker, in worker order.
     pub mailboxes: Vec<Mailbox>,
     /// A worker's index arrives when it has ended normally.
-    pub finished: UnboundedReceiver<usize>,
+    pub finished: Receiver<usize>,
 }
 
 /// How the server came to its end.
@@ -150,7 +150,7 @@ async fn supervise(
     admin: Option<TcpListener>,
     mut signals: Signals,
     lines: Lines,
-    mut finished: UnboundedReceiver<usize>,
+    mut finished: Receiver<usize>,
     clock: Clock,
 ) -> Result<Exit, ServerError> {
     let ready = Arc::new(AtomicBool::new(true));
@@ -185,7 +185,7 @@ async fn drain(
     config: &ServerConfig,
     signals: &mut Signals,
     lines: &Lines,
-    finished: &mut UnboundedReceiver<usize>,
+    finished: &mut Receiver<usize>,
     clock: Clock,
 ) -> Result<Exit, ServerError> {
     let timeout_ns = u64::try_from(config.drain_timeout.as_nanos()).unwrap_or(u64::MAX);

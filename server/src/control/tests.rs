@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicUsize;
 use std::thread;
 
 use hdrhistogram::Histogram;
-use tokio::sync::mpsc::unbounded_channel;
+use tokio::sync::mpsc::channel;
 
 use super::*;
 use crate::config::Inputs;
@@ -293,7 +293,7 @@ fn drained(fake: Fake, drain_timeout: Duration, ends: bool) -> Result<Exit, Serv
     let runtime = tokio_uring::Runtime::new(&tokio_uring::builder()).unwrap();
     runtime.block_on(async {
         let mut signals = Signals::subscribe().unwrap();
-        let (end, mut finished) = unbounded_channel();
+        let (end, mut finished) = channel(16);
         tokio_uring::spawn(async move {
             while ends && taken.lock().unwrap().is_empty() {
                 tokio::time::sleep(Duration::from_millis(1)).await;
