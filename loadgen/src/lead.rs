@@ -45,8 +45,6 @@ pub(crate) struct Timeline {
     pub(crate) server_end: ServerReading,
     pub(crate) kernel_before: KernelCounters,
     pub(crate) kernel_during: KernelCounters,
-    /// Connections that were ready in the middle of things.
-    pub(crate) at_end: LiveReading,
     pub(crate) interrupted: bool,
     /// How late the leading thread was at the turning points, at worst: its readings of the server are
     /// off by that much.
@@ -111,7 +109,7 @@ impl<'a> Leader<'a> {
         } else {
             window = Window { start_ns: now_ns, end_ns: now_ns };
         }
-        let (at_end, kernel_during) = (self.shared.read(), KernelCounters::read());
+        let kernel_during = KernelCounters::read();
         let interrupted = self.is_interrupted();
         self.shared.advance(Phase::Settling);
         if connected && !interrupted {
@@ -132,7 +130,6 @@ impl<'a> Leader<'a> {
             server_end,
             kernel_before: self.kernel_before,
             kernel_during,
-            at_end,
             interrupted,
             late_ns,
         }

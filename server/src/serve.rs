@@ -32,6 +32,7 @@ where
     G::Settings: Sync,
 {
     let clock = Clock::start();
+    config.served = Some(G::NAME);
     config.seed = Some(config.seed.map_or_else(draw_seed, Ok)?);
     let control = Control::open(&config)?;
     let (listeners, address) = bind_all(config.listen, config.workers)?;

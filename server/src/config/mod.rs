@@ -42,6 +42,9 @@ pub struct ServerConfig {
     pub cpus: Option<Vec<usize>>,
     /// The game the rooms run.
     pub game: GameName,
+    /// The name of the game that is being served, which may be one that this crate does not know. No setting:
+    /// [`serve`](crate::serve()) fills it in.
+    pub served: Option<&'static str>,
     /// Whether the echo endpoint answers.
     pub echo: bool,
     /// Connections the whole process holds at most.
@@ -102,6 +105,14 @@ pub struct ArenaConfig {
     pub rifle_damage: u8,
     /// Damage of a rocket's direct hit.
     pub rocket_damage: u8,
+}
+
+impl ServerConfig {
+    /// What the admin endpoint calls the game.
+    #[must_use]
+    pub fn game_name(&self) -> &'static str {
+        self.served.unwrap_or(self.game.as_str())
+    }
 }
 
 /// The games this binary ships.

@@ -80,6 +80,7 @@ pub(super) fn read(from: &mut Reader<'_>, machine: &Machine) -> ServerConfig {
         workers,
         pin: from.get("pin", on_or_off),
         cpus,
+        served: None,
         game: from
             .get("game", |text| one_of(text, &[GameName::Arena, GameName::Pulse], |game| game.as_str())),
         echo: from.get("echo", on_or_off),

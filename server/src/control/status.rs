@@ -25,7 +25,7 @@ pub(super) fn page(admin: &Admin, collected: &Collected) -> Value {
         "pid": std::process::id(),
         "uptime_s": std::time::Duration::from_nanos(admin.clock.now_ns()).as_secs_f64(),
         "ready": admin.is_ready(),
-        "game": config.game.as_str(),
+        "game": config.game_name(),
         "tick_hz": config.tick_hz,
         "snapshot_hz": config.snapshot_hz,
         "limits": limits(admin),
