@@ -7,7 +7,7 @@ mod real_server;
 use real_server::{Frame, Server, Wire, closes, masked, message, total};
 use tickring_arena::Arena;
 use tickring_protocol::message::{Hello, InputHead, Leave, PROTOCOL_VERSION, ServerMessage, combined_layout};
-use tickring_room::Game;
+use tickring_room::{Game, Input};
 
 fn hello() -> Hello {
     Hello { version: PROTOCOL_VERSION, layout: combined_layout(Arena::LAYOUT), features: 0, resume: [0; 16] }
@@ -192,4 +192,27 @@ fn leaving_frees_the_seat_at_once() {
     let status = server.until_empty();
     assert_eq!(closes(&status, 1000, "left"), 1);
     assert_eq!(real_server::ends(&status), 2);
+}
+
+#[test]
+fn a_flood_of_inputs_is_ended_and_nobody_else_suffers() {
+    let server = Server::start(&[]);
+    let mut neighbour = real_server::Player::<Arena>::join(&server.listen, "r", 1);
+    let mut wire = seated(&server, "r");
+    // A burst, as after a stall, is dropped and forgiven.
+    let mut game = Vec::new();
+    <Arena as Game>::Input::default().write(&mut game);
+    let burst: Vec<u8> = (0..600).flat_map(|_| input(&game)).collect();
+    wire.send(&burst);
+    neighbour.until_snapshots(10);
+    assert_eq!(closes(&server.status(), 4007, "flooding"), 0);
+    for _ in 0..5 {
+        wire.send(&burst);
+    }
+    let (code, temporary, _, text, close) = fault(&mut wire);
+    assert_eq!((code, temporary, close), (206, false, 4007));
+    assert!(text.contains("one per tick"), "{text}");
+    assert_eq!(closes(&server.status(), 4007, "flooding"), 1);
+    neighbour.until_snapshots(10);
+    assert_eq!(neighbour.leave().closes, [Some(1000)]);
 }

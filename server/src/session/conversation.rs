@@ -13,6 +13,10 @@ use tickring_room::{Game, InputDrop, JoinError};
 use super::{Cause, Context, Ending, Peer, Session, State};
 use crate::rooms::SeatError;
 
+/// Inputs beyond the budget, less those within it, that a connection survives: what queued up on a bad link is
+/// dropped and forgiven, a flood is not.
+const OVER_BUDGET_MAX: u16 = 1_024;
+
 impl Session {
     /// Frames arrived.
     pub(super) fn converse<G: Game>(&mut self, bytes: &mut [u8], cx: &mut Context<'_, G>) {
@@ -122,10 +126,20 @@ impl Peer {
         let State::Playing(seat) = self.state else { return ControlFlow::Continue(()) };
         match cx.rooms.input(seat, head, game) {
             // What else is dropped is counted by the room; a late input is nobody's crime.
-            Ok(())
-            | Err(InputDrop::Late | InputDrop::Early | InputDrop::Duplicate | InputDrop::OverBudget) => {
+            Ok(()) | Err(InputDrop::Late | InputDrop::Early | InputDrop::Duplicate) => {
+                self.over_budget = self.over_budget.saturating_sub(1);
                 ControlFlow::Continue(())
             }
+            Err(InputDrop::OverBudget) if self.over_budget < OVER_BUDGET_MAX => {
+                self.over_budget += 1;
+                ControlFlow::Continue(())
+            }
+            Err(InputDrop::OverBudget) => self.fault(
+                FaultCode::Flooding,
+                FaultCode::Flooding.label(),
+                "more inputs than the room takes, for too long; send one per tick",
+                cx,
+            ),
             Err(error) => self.fault(FaultCode::MalformedMessage, "input_malformed", &error.to_string(), cx),
         }
     }

@@ -83,6 +83,8 @@ struct Peer {
     /// When the wheel brings this session up; the entry for any other time is stale.
     timer_ms: u32,
     ending: Ending,
+    /// Inputs beyond the room's budget, less those within it: how long a flood has lasted.
+    over_budget: u16,
     /// A ping of ours is unanswered.
     pinged: bool,
     /// On the worker's list of sessions to flush.
@@ -141,6 +143,7 @@ impl Session {
                 since_ms: 0,
                 timer_ms: 0,
                 ending: Ending::No,
+                over_budget: 0,
                 pinged: false,
                 dirty: false,
                 finished: false,
