@@ -13,7 +13,7 @@ use crate::server_side::{self, Status, Usage};
 use crate::shared::{LiveReading, Phase, Shared};
 
 /// How often the leading thread looks up.
-const LOOK: Duration = Duration::from_millis(20);
+pub(crate) const LOOK: Duration = Duration::from_millis(20);
 /// Answers may take this long after the window, ns.
 pub(crate) const SETTLE_NS: u64 = 2_000_000_000;
 

@@ -1,7 +1,7 @@
 //! A run from preflight to report, seen from the thread that leads it.
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread::{self, ScopedJoinHandle};
 
 use anyhow::{Context, anyhow};
@@ -15,12 +15,12 @@ use crate::drivers::echo::Echo;
 use crate::drivers::idle::Idle;
 use crate::drivers::raw::{Raw, Traffic};
 use crate::drivers::{Driver, game};
-use crate::lead::{Leader, Timeline};
+use crate::lead::{LOOK, Leader, Timeline};
 use crate::machine::{self, Machine};
 use crate::plan::{Plan, Preset};
 use crate::preflight::{self, Facts};
 use crate::report::{self, Findings};
-use crate::server_side;
+use crate::server_side::{self, Status};
 use crate::shared::Shared;
 use crate::verdict;
 use crate::worker::{Outcome, Worker};
@@ -33,9 +33,10 @@ const ECHO_PATH: &str = "/v1/echo";
 /// # Errors
 /// What is neither the user's, the machine's nor the server's fault.
 pub(crate) fn run(plan: Plan) -> anyhow::Result<u8> {
+    let interrupted = watch_signals()?;
     machine::raise_descriptor_limit();
     let machine = Machine::read();
-    let status = plan.admin.as_deref().map(server_side::fetch_status);
+    let status = plan.admin.as_deref().map(|admin| first_status(admin, &interrupted));
     let admin_works = matches!(status, Some(Ok(_)));
     let facts = Facts::gather(&plan, &machine, status);
     let walls = preflight::walls(&plan, &facts);
@@ -49,6 +50,21 @@ pub(crate) fn run(plan: Plan) -> anyhow::Result<u8> {
     if let Some(Err(error)) = &facts.status {
         eprintln!("loadgen: without the server's own figures: {error}");
     }
+    let plan = Arc::new(plan);
+    let findings = match execute(&plan, &interrupted, admin_works) {
+        Ok((timeline, outcomes)) => Findings { plan, machine, timeline, outcomes },
+        Err(Failure::Ring(error)) => {
+            eprintln!("loadgen: preflight: {error}");
+            return Ok(verdict::PREFLIGHT);
+        }
+        Err(Failure::Other(error)) => return Err(error),
+    };
+    report::deliver(&findings)
+}
+
+/// The flag that SIGINT and SIGTERM raise. Watched before anything else is done, so that there is a
+/// report however early they come.
+fn watch_signals() -> anyhow::Result<Arc<AtomicBool>> {
     let interrupted = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         // A second signal ends the process at once.
@@ -60,16 +76,24 @@ pub(crate) fn run(plan: Plan) -> anyhow::Result<u8> {
         .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&interrupted)))
         .context("cannot watch for signals")?;
     }
-    let plan = Arc::new(plan);
-    let findings = match execute(&plan, &interrupted, admin_works) {
-        Ok((timeline, outcomes)) => Findings { plan, machine, timeline, outcomes },
-        Err(Failure::Ring(error)) => {
-            eprintln!("loadgen: preflight: {error}");
-            return Ok(verdict::PREFLIGHT);
+    Ok(interrupted)
+}
+
+/// The server's status, unless a signal comes first: an endpoint that swallows the request must not
+/// hold up the end of the run.
+fn first_status(admin: &str, interrupted: &AtomicBool) -> Result<Status, String> {
+    let (answer, answered) = mpsc::channel();
+    let url = admin.to_owned();
+    thread::spawn(move || {
+        // After an interruption nobody waits for it any more.
+        let _ = answer.send(server_side::fetch_status(&url));
+    });
+    while !interrupted.load(Ordering::Relaxed) {
+        if let Ok(status) = answered.recv_timeout(LOOK) {
+            return status;
         }
-        Err(Failure::Other(error)) => return Err(error),
-    };
-    report::deliver(&findings)
+    }
+    Err("interrupted".to_owned())
 }
 
 /// Why there are no figures.

@@ -3,9 +3,14 @@
 mod support;
 
 use std::io::{BufRead, BufReader};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
-use support::{finish, raw_echo, start};
+use support::{Server, finish, raw_echo, start};
+
+/// How long anything may take before a test gives up.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 #[test]
 fn an_interrupted_run_reports_and_exits_130() {
@@ -27,4 +32,24 @@ fn an_interrupted_run_reports_and_exits_130() {
     assert!(run.report["messages"]["received"].as_u64().unwrap() > 0);
     let window = run.report["window_s"].as_f64().unwrap();
     assert!(window > 0.0 && window < 300.0, "{window} s");
+}
+
+#[test]
+fn a_signal_before_the_first_connection_leaves_a_report_too() {
+    let (asked, heard) = mpsc::channel();
+    // An admin endpoint that takes the request for its status and never answers.
+    let admin = Server::start(move |stream| {
+        asked.send(stream).unwrap();
+    });
+    let server = raw_echo(70, 66);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let (target, admin) = (server.tcp(), admin.address.to_string());
+    let words = ["echo", "--raw", "--target", &target, "--conns", "4", "--admin", &admin];
+    let child = start(&words, file.path().to_str().unwrap());
+    let _held_open = heard.recv_timeout(PATIENCE).expect("the status is asked for before the run");
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    let run = finish(child, file);
+    run.expect(130, "interrupted");
+    assert_eq!(run.report["conns"]["failed"], 4);
+    assert_eq!(server.accepted(), 0, "{}", run.out);
 }

@@ -10,7 +10,7 @@ use super::links::{Links, State};
 use super::{PATIENCE_NS, SLEEP_MAX_NS, WaitPolicy};
 use crate::clock;
 use crate::drivers::{Driver, Next, Turn};
-use crate::measure::errors::{Cause, Stage};
+use crate::measure::errors::Cause;
 use crate::measure::health::{CpuWatch, Health};
 use crate::measure::tally::{Counters, Tally, Window};
 use crate::pacing::Wheel;
@@ -168,7 +168,7 @@ impl<D: Driver> Core<D> {
         match result {
             Ok(()) if next.closed => self.doom(local),
             Ok(()) => {}
-            Err(cause) => self.broken(local, cause, now_ns),
+            Err(cause) => self.refused(local, cause, now_ns),
         }
     }
 
@@ -218,32 +218,37 @@ impl<D: Driver> Core<D> {
         self.ready.push(local);
     }
 
-    /// A connection is of no use any more.
+    /// A connection is of no use any more, and nobody waits for what it still had to say.
     pub(super) fn broken(&mut self, local: u32, cause: Cause, now_ns: u64) {
-        let link = &mut self.links.list[local as usize];
-        let stage = link.state.stage();
-        match link.state {
+        self.fail(local, cause, now_ns, State::Gone);
+    }
+
+    /// The driver does not go on with a connection. What it wrote, such as the answer to a close, is
+    /// still sent; the server then ends the connection.
+    fn refused(&mut self, local: u32, cause: Cause, now_ns: u64) {
+        let link = &self.links.list[local as usize];
+        let answers = !link.out.is_empty() && matches!(link.state, State::Upgrading | State::Open);
+        self.fail(local, cause, now_ns, if answers { State::Closing } else { State::Gone });
+    }
+
+    /// Counts a failure by the stage it came in; the connection goes on to `to`.
+    fn fail(&mut self, local: u32, cause: Cause, now_ns: u64, to: State) {
+        let state = self.links.list[local as usize].state;
+        match state {
             State::Waiting | State::Gone => return,
             State::Connecting | State::Upgrading => {
                 self.handshakes -= 1;
                 self.tally.connections.failed += 1;
-                self.tally.errors.add(stage, cause);
             }
-            State::Open => {
-                self.tally.connections.lost += 1;
-                self.tally.errors.add(stage, cause);
-            }
-            State::Closing => self.tally.errors.add(Stage::Close, cause),
+            State::Open => self.tally.connections.lost += 1,
+            State::Closing => {}
         }
-        let answer = !link.out.is_empty() && matches!(link.state, State::Upgrading | State::Open);
-        let was_open = link.state == State::Open;
-        if answer {
-            // The answer to a close is sent; the server then ends the connection.
-            self.begin_closing(local);
-        } else {
-            self.doom(local);
+        self.tally.errors.add(state.stage(), cause);
+        match to {
+            State::Closing => self.begin_closing(local),
+            _ => self.doom(local),
         }
-        if was_open {
+        if state == State::Open {
             self.end_link(local, now_ns);
         }
     }

@@ -179,3 +179,6 @@ impl<D: Driver> Worker<D> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,63 @@
+//! How connections end, without a ring.
+
+use std::sync::Arc;
+
+use clap::Parser;
+use rand::SeedableRng;
+use rand_pcg::Pcg64Mcg;
+
+use super::core::Core;
+use super::links::State;
+use crate::cli::{Cli, Command};
+use crate::clock;
+use crate::drivers::idle::Idle;
+use crate::measure::errors::Cause;
+use crate::plan::Plan;
+use crate::shared::{Phase, Shared};
+
+/// A worker's core with one connection in `state` that still has something to send.
+fn with_unsent(state: State) -> Core<Idle> {
+    let Command::Run { preset } = Cli::parse_from(["loadgen", "run", "idle", "--conns", "1"]).command;
+    let plan = Plan::new(preset).unwrap();
+    let driver =
+        Idle { host: plan.target.host.clone(), path: "/v1/echo".to_owned(), rng: Pcg64Mcg::seed_from_u64(1) };
+    let mut core = Core::new(&plan, Arc::new(Shared::new(1)), 0, driver, 0);
+    assert_eq!(core.dialer.due(u64::MAX, 0, 0), Some(0));
+    core.links.list[0].state = state;
+    core.links.list[0].out = b"unsent".to_vec();
+    match state {
+        State::Upgrading => core.handshakes = 1,
+        _ => core.tally.connections.open = 1,
+    }
+    core
+}
+
+#[test]
+fn a_handshake_that_is_interrupted_is_not_waited_for() {
+    let mut core = with_unsent(State::Upgrading);
+    core.shared.advance(Phase::Closing);
+    let now_ns = clock::now_ns();
+    core.observe(now_ns);
+    core.close_links(now_ns);
+    assert_eq!(core.links.list[0].state, State::Gone);
+    assert!(core.is_over(now_ns), "nobody would answer a goodbye that was never said");
+    assert_eq!(core.tally.connections.failed, 1);
+}
+
+#[test]
+fn nothing_more_is_said_to_a_peer_that_is_gone_or_silent() {
+    for (state, cause) in [(State::Open, Cause::EndOfStream), (State::Upgrading, Cause::Timeout)] {
+        let mut core = with_unsent(state);
+        core.broken(0, cause, clock::now_ns());
+        assert_eq!(core.links.list[0].state, State::Gone);
+    }
+}
+
+#[test]
+fn what_a_driver_answers_is_still_sent() {
+    let mut core = with_unsent(State::Open);
+    core.with_driver(0, clock::now_ns(), |_, _, _| Err(Cause::Close(1001)));
+    assert_eq!(core.links.list[0].state, State::Closing, "a close is answered with a close");
+    assert_eq!(core.links.list[0].out, b"unsent");
+    assert_eq!(core.tally.connections.lost, 1);
+}
