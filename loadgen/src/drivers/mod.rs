@@ -10,6 +10,7 @@ mod session;
 
 use crate::measure::errors::Cause;
 use crate::measure::tally::{Tally, Window};
+use crate::pacing::Pacer;
 
 /// One preset's behaviour, shared by all connections of a worker.
 ///
@@ -84,5 +85,17 @@ impl Turn<'_> {
     /// Asks for [`Driver::due`] at `at_ns`. One timer a connection.
     pub(crate) fn wake_at(&mut self, at_ns: u64) {
         self.next.wake_at_ns = Some(at_ns);
+    }
+
+    /// Sends everything of `pacer` that has become due, more than one message after a late pass, and asks
+    /// to be called for the next. `send` gets the intended time and says whether there was room for the
+    /// message; those without are counted as withheld.
+    pub(crate) fn catch_up(&mut self, pacer: &mut Pacer, mut send: impl FnMut(&mut Self, u64) -> bool) {
+        while pacer.due_ns() <= self.now_ns {
+            self.tally.counters.due += 1;
+            self.tally.withheld += u64::from(!send(self, pacer.due_ns()));
+            pacer.advance();
+        }
+        self.wake_at(pacer.due_ns());
     }
 }

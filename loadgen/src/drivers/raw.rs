@@ -132,18 +132,14 @@ impl Driver for Raw {
 
     fn due(&mut self, peer: &mut Peer, turn: &mut Turn<'_>, _due_ns: u64) {
         let Some(mut pacer) = peer.pacer else { return };
-        // A pass that comes late sends everything that has become due meanwhile.
-        while pacer.due_ns() <= turn.now_ns {
-            turn.tally.counters.due += 1;
+        turn.catch_up(&mut pacer, |turn, due_ns| {
             let backlog = turn.out.len() / self.message.len();
-            if peer.flight.len() < UNDER_WAY_MAX && backlog < UNDER_WAY_MAX {
-                self.send(peer, turn, Some(pacer.due_ns()));
-            } else {
-                turn.tally.withheld += 1;
+            let room = peer.flight.len() < UNDER_WAY_MAX && backlog < UNDER_WAY_MAX;
+            if room {
+                self.send(peer, turn, Some(due_ns));
             }
-            pacer.advance();
-        }
-        turn.wake_at(pacer.due_ns());
+            room
+        });
         peer.pacer = Some(pacer);
     }
 

@@ -138,21 +138,12 @@ impl<D: Driver> Core<D> {
         now_ns: u64,
         call: impl FnOnce(&mut D, &mut D::Peer, &mut Turn<'_>) -> Result<(), Cause>,
     ) {
-        let may_send = self.may_send();
         let link = &mut self.links.list[local as usize];
         if link.out.capacity() == 0 {
             link.out = self.spare.pop().unwrap_or_default();
         }
-        let mut turn = Turn {
-            now_ns,
-            window: self.window,
-            may_send,
-            out: &mut link.out,
-            tally: &mut self.tally,
-            next: Next::default(),
-        };
-        let result = call(&mut self.driver, &mut link.peer, &mut turn);
-        let next = turn.next;
+        let (result, next) = self.turn(local, now_ns, call);
+        let link = &mut self.links.list[local as usize];
         if link.out.is_empty() {
             self.spare.push(std::mem::take(&mut link.out));
         } else if !link.dirty {
@@ -172,17 +163,15 @@ impl<D: Driver> Core<D> {
         }
     }
 
-    /// What a dirty link has to send, unless a send is under way.
-    pub(super) fn take_out(&mut self, local: u32, now_ns: u64) -> Option<(ConnectionId, Vec<u8>)> {
+    /// Calls the driver for a link; what it wants next is left to the caller.
+    fn turn<R>(
+        &mut self,
+        local: u32,
+        now_ns: u64,
+        call: impl FnOnce(&mut D, &mut D::Peer, &mut Turn<'_>) -> R,
+    ) -> (R, Next) {
         let may_send = self.may_send();
         let link = &mut self.links.list[local as usize];
-        link.dirty = false;
-        let can =
-            !link.sending && !link.out.is_empty() && !matches!(link.state, State::Gone | State::Waiting);
-        let id = link.id.filter(|_| can)?;
-        link.sending = true;
-        let bytes = std::mem::take(&mut link.out);
-        self.tally.counters.bytes_up += bytes.len() as u64;
         let mut turn = Turn {
             now_ns,
             window: self.window,
@@ -191,7 +180,21 @@ impl<D: Driver> Core<D> {
             tally: &mut self.tally,
             next: Next::default(),
         };
-        self.driver.flushed(&mut link.peer, &mut turn);
+        let result = call(&mut self.driver, &mut link.peer, &mut turn);
+        (result, turn.next)
+    }
+
+    /// What a dirty link has to send, unless a send is under way.
+    pub(super) fn take_out(&mut self, local: u32, now_ns: u64) -> Option<(ConnectionId, Vec<u8>)> {
+        let link = &mut self.links.list[local as usize];
+        link.dirty = false;
+        let can =
+            !link.sending && !link.out.is_empty() && !matches!(link.state, State::Gone | State::Waiting);
+        let id = link.id.filter(|_| can)?;
+        link.sending = true;
+        let bytes = std::mem::take(&mut link.out);
+        self.tally.counters.bytes_up += bytes.len() as u64;
+        self.turn(local, now_ns, |driver, peer, turn| driver.flushed(peer, turn));
         Some((id, bytes))
     }
 
