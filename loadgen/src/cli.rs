@@ -1,10 +1,22 @@
-//! The command line: flags as text; [`crate::plan`] turns them into a checked plan.
+//! The command line, flag by flag; [`crate::plan`] checks how they go together.
+
+mod values;
 
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::slo::Slo;
+use values::{number, time, whole};
+
+/// Most connections of one run: below it every count fits where it is used.
+const CONNS_MAX: u64 = 4_000_000;
+/// Longest gathering in the generator, us: beyond it, it would measure itself.
+const GATHER_US_MAX: u64 = 5_000;
+/// Largest message: what the echo endpoint takes.
+const SIZE_MAX: u64 = tickring_protocol::limits::ECHO_MESSAGE_BYTES_MAX as u64;
+/// Largest process number of Linux on 64 bits.
+const PID_MAX: u64 = 4_194_304;
 
 /// Load for a Tickring server, measured from the times messages were meant to be sent.
 #[derive(Debug, Parser)]
@@ -93,36 +105,36 @@ pub(crate) struct CommonArgs {
     #[arg(long, value_name = "URL")]
     pub(crate) admin: Option<String>,
     /// Connections [default: game 1000, echo 100, idle 1000]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<u32>(1, CONNS_MAX, "--conns 1000"))]
     pub(crate) conns: Option<u32>,
     /// New connections a second, all workers together
-    #[arg(long, value_name = "N", default_value_t = 2_000)]
+    #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = whole::<u32>(1, 1_000_000, "--connect-rate 2000"))]
     pub(crate) connect_rate: u32,
     /// From starting a connection to its being ready for traffic
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_time)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = time(1, "--connect-timeout 10s"))]
     pub(crate) connect_timeout: Duration,
     /// Length of the measuring window, after connecting and warm-up
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_time)]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time(1, "--duration 30s"))]
     pub(crate) duration: Duration,
     /// Traffic before the measuring window
-    #[arg(long, value_name = "TIME", default_value = "3s", value_parser = parse_time)]
+    #[arg(long, value_name = "TIME", default_value = "3s", value_parser = time(0, "--warmup 3s"))]
     pub(crate) warmup: Duration,
     /// Threads, each with its own ring and its own share of the connections
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = whole::<u32>(1, 1_024, "--workers 4"))]
     pub(crate) workers: u32,
     /// Pin the workers to these CPUs, round robin: 1 or 0,2-3
     #[arg(long, value_name = "LIST")]
     pub(crate) cpus: Option<String>,
     /// How long due messages and answers may gather before the generator wakes for them
     /// [default: game 200, echo 50, echo --closed 20, idle 1000]
-    #[arg(long, value_name = "US")]
+    #[arg(long, value_name = "US", value_parser = whole::<u32>(0, GATHER_US_MAX, "--gather-us 200"))]
     pub(crate) gather_us: Option<u32>,
     /// Wake for every due message at its own time; only answers gather. As peers on machines of their own
     /// would send, at the price of a wake-up for each
     #[arg(long)]
     pub(crate) exact: bool,
     /// Everything random comes from this: keys, masks, bots
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = whole::<u64>(0, u64::MAX, "--seed 7"))]
     pub(crate) seed: u64,
     /// Objective, repeatable: 'p99<20ms' 'gaps==0' 'lateness_p99<=1ms' (an unknown name lists them all)
     #[arg(long, value_name = "SLO")]
@@ -131,7 +143,7 @@ pub(crate) struct CommonArgs {
     #[arg(long, value_name = "KIND=FILE")]
     pub(crate) out: Vec<String>,
     /// Read the server's CPU and memory from /proc/PID instead of the admin endpoint
-    #[arg(long, value_name = "PID")]
+    #[arg(long, value_name = "PID", value_parser = whole::<u32>(1, PID_MAX, "--server-pid $(pidof tickring-server)"))]
     pub(crate) server_pid: Option<u32>,
     /// Source addresses: auto, or a list like 127.0.0.2-127.0.0.17,127.0.0.40
     #[arg(long, value_name = "LIST", default_value = "auto")]
@@ -143,10 +155,10 @@ pub(crate) struct CommonArgs {
     #[arg(long)]
     pub(crate) raw: bool,
     /// With --raw: bytes sent per message [default: echo and game, the wire size of the WebSocket frame]
-    #[arg(long, value_name = "BYTES", requires = "raw")]
+    #[arg(long, value_name = "BYTES", requires = "raw", value_parser = whole::<u32>(1, SIZE_MAX, "--raw-in 70"))]
     pub(crate) raw_in: Option<u32>,
     /// With --raw: bytes received per message [default: echo, the wire size of the frame; game 512]
-    #[arg(long, value_name = "BYTES", requires = "raw")]
+    #[arg(long, value_name = "BYTES", requires = "raw", value_parser = whole::<u32>(1, SIZE_MAX, "--raw-out 66"))]
     pub(crate) raw_out: Option<u32>,
 }
 
@@ -155,13 +167,13 @@ pub(crate) struct GameArgs {
     #[command(flatten)]
     pub(crate) common: CommonArgs,
     /// Rooms the bots are spread over [default: one per 50 bots]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<u32>(1, CONNS_MAX, "--rooms 20"))]
     pub(crate) rooms: Option<u32>,
     /// Which game the server runs
     #[arg(long, value_enum, default_value_t = GameName::Arena)]
     pub(crate) game: GameName,
     /// Inputs a second and bot [default: the server's tick rate; with --raw 30]
-    #[arg(long, value_name = "HZ", visible_alias = "rate")]
+    #[arg(long, value_name = "HZ", visible_alias = "rate", value_parser = whole::<u16>(1, 1_000, "--input-hz 30"))]
     pub(crate) input_hz: Option<u16>,
 }
 
@@ -170,16 +182,16 @@ pub(crate) struct EchoArgs {
     #[command(flatten)]
     pub(crate) common: CommonArgs,
     /// Messages a second and connection
-    #[arg(long, value_name = "HZ", default_value_t = 20.0, conflicts_with = "closed")]
+    #[arg(long, value_name = "HZ", default_value_t = 20.0, conflicts_with = "closed", value_parser = number(0.01, 1e6, "--rate 20"))]
     pub(crate) rate: f64,
     /// Closed loop: send the next message when one returns
     #[arg(long)]
     pub(crate) closed: bool,
     /// Closed loop: messages in flight per connection
-    #[arg(long, value_name = "N", default_value_t = 1, requires = "closed")]
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "closed", value_parser = whole::<u32>(1, 4_096, "--pipeline 16"))]
     pub(crate) pipeline: u32,
     /// Payload of a message
-    #[arg(long, value_name = "BYTES", default_value_t = 64)]
+    #[arg(long, value_name = "BYTES", default_value_t = 64, value_parser = whole::<u32>(1, SIZE_MAX, "--size 64"))]
     pub(crate) size: u32,
 }
 
@@ -197,26 +209,6 @@ pub(crate) enum GameName {
     Pulse,
 }
 
-/// `500ms`, `30s`, `2m`, `1h`; a bare number is seconds.
-fn parse_time(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is not a time like 500ms, 30s or 2m (at most 24h)");
-    let digits = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let number: f64 = number.parse().map_err(|_| wrong())?;
-    let scale = match unit {
-        "ms" => 0.001,
-        "" | "s" => 1.0,
-        "m" | "min" => 60.0,
-        "h" => 3_600.0,
-        _ => return Err(wrong()),
-    };
-    let seconds = number * scale;
-    if seconds > 86_400.0 {
-        return Err(wrong());
-    }
-    Duration::try_from_secs_f64(seconds).map_err(|_| wrong())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -225,16 +217,5 @@ mod tests {
     fn the_flags_are_consistent() {
         use clap::CommandFactory;
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn times_parse() {
-        assert_eq!(parse_time("500ms"), Ok(Duration::from_millis(500)));
-        assert_eq!(parse_time("1.5s"), Ok(Duration::from_millis(1_500)));
-        assert_eq!(parse_time("2m"), Ok(Duration::from_secs(120)));
-        assert_eq!(parse_time("7"), Ok(Duration::from_secs(7)));
-        for wrong in ["", "s", "-1s", "1x", "1e9s", "25h", "1..2s"] {
-            assert!(parse_time(wrong).is_err(), "{wrong}");
-        }
     }
 }

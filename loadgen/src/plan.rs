@@ -1,5 +1,6 @@
 //! What will be done: the command line, parsed and checked once. Nothing behind this looks at text.
 
+mod out;
 mod target;
 
 use std::path::PathBuf;
@@ -113,33 +114,27 @@ pub(crate) struct RawSizes {
     pub(crate) out_bytes: u32,
 }
 
-/// A value on the command line that cannot be used.
+/// Something on the command line that cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("--{flag} {value}: {problem}")]
+#[error("{given}: {problem}")]
 pub(crate) struct PlanError {
-    flag: &'static str,
-    value: String,
+    /// The flag, and its value if it has one.
+    given: String,
     problem: String,
 }
 
 impl PlanError {
-    fn new(flag: &'static str, value: impl ToString, problem: impl Into<String>) -> Self {
-        Self { flag, value: value.to_string(), problem: problem.into() }
+    fn new(flag: &str, value: impl std::fmt::Display, problem: impl Into<String>) -> Self {
+        Self { given: format!("--{flag} {value}"), problem: problem.into() }
     }
 }
 
-/// Most connections of one run: below it every count fits where it is used.
-const CONNS_MAX: u32 = 4_000_000;
-/// Largest message: what the echo endpoint takes.
-const SIZE_MAX: u32 = tickring_protocol::limits::ECHO_MESSAGE_BYTES_MAX;
 /// Inputs of a game without WebSocket, where no server says its tick rate, a second.
 const RAW_INPUT_HZ: u16 = 30;
 /// Bytes a game without WebSocket receives per message unless told otherwise.
 const RAW_SNAPSHOT_BYTES: u32 = 512;
 /// Bytes a game without WebSocket sends per message unless told otherwise: an input's frame.
 const RAW_INPUT_BYTES: u32 = 64;
-/// Longest gathering in the generator, us: beyond it, it would measure itself.
-const GATHER_US_MAX: u32 = 5_000;
 /// Grace for the last connections, ns.
 const RAMP_GRACE_NS: u64 = 5_000_000_000;
 /// Bots of a room unless told otherwise.
@@ -164,13 +159,8 @@ impl Plan {
     fn game(args: GameArgs) -> Result<Self, PlanError> {
         let conns = args.common.conns.unwrap_or(1_000);
         let rooms = args.rooms.unwrap_or_else(|| conns.div_ceil(BOTS_PER_ROOM));
-        if rooms == 0 || rooms > conns {
-            return Err(PlanError::new("rooms", rooms, format!("1 to --conns ({conns})")));
-        }
+        at_most_conns("rooms", rooms, conns)?;
         let mut input_hz = args.input_hz;
-        if let Some(hz) = input_hz.filter(|hz| !(1..=1_000).contains(hz)) {
-            return Err(PlanError::new("input-hz", hz, "1 to 1000 inputs a second"));
-        }
         let raw = args.common.raw.then_some(RawSizes {
             in_bytes: args.common.raw_in.unwrap_or(RAW_INPUT_BYTES),
             out_bytes: args.common.raw_out.unwrap_or(RAW_SNAPSHOT_BYTES),
@@ -182,19 +172,6 @@ impl Plan {
     }
 
     fn echo(args: EchoArgs) -> Result<Self, PlanError> {
-        if !(0.01..=1_000_000.0).contains(&args.rate) {
-            return Err(PlanError::new(
-                "rate",
-                args.rate,
-                "0.01 to 1000000 messages a second and connection",
-            ));
-        }
-        if args.pipeline == 0 || args.pipeline > 4_096 {
-            return Err(PlanError::new("pipeline", args.pipeline, "1 to 4096 messages in flight"));
-        }
-        if args.size == 0 || args.size > SIZE_MAX {
-            return Err(PlanError::new("size", args.size, format!("1 to {SIZE_MAX} bytes")));
-        }
         let pace = if args.closed {
             Pace::Closed { pipeline: args.pipeline }
         } else {
@@ -215,27 +192,8 @@ impl Plan {
         raw: Option<RawSizes>,
     ) -> Result<Self, PlanError> {
         let conns = args.conns.unwrap_or(conns_default);
-        let within = |flag, value: u32, max: u32| {
-            let fits = (1..=max).contains(&value);
-            fits.then_some(()).ok_or_else(|| PlanError::new(flag, value, format!("1 to {max}")))
-        };
-        within("conns", conns, CONNS_MAX)?;
-        within("connect-rate", args.connect_rate, 1_000_000)?;
-        within("workers", args.workers, conns.min(1_024))?;
+        at_most_conns("workers", args.workers, conns)?;
         let gather_us = args.gather_us.unwrap_or_else(|| preset.gather_us());
-        if gather_us > GATHER_US_MAX {
-            let allowed = format!("0 to {GATHER_US_MAX} microseconds");
-            return Err(PlanError::new("gather-us", gather_us, allowed));
-        }
-        if let Some(sizes) = raw {
-            within("raw-in", sizes.in_bytes, SIZE_MAX)?;
-            within("raw-out", sizes.out_bytes, SIZE_MAX)?;
-        }
-        for (flag, time) in [("duration", args.duration), ("connect-timeout", args.connect_timeout)] {
-            if time.is_zero() {
-                return Err(PlanError::new(flag, "0s", "longer than nothing"));
-            }
-        }
         let target = Target::parse(&args.target, raw.is_some())?;
         if matches!(preset, Preset::Game { .. }) && target.path.is_some() {
             return Err(PlanError::new(
@@ -267,7 +225,7 @@ impl Plan {
             exact: args.exact,
             seed: args.seed,
             slo: args.slo,
-            json: parse_out(&args.out)?,
+            json: out::parse(&args.out)?,
             server_pid: args.server_pid,
             sources,
             force: args.force,
@@ -354,15 +312,10 @@ fn parse_cpus(text: &str) -> Result<Vec<usize>, PlanError> {
     Ok(cpus)
 }
 
-fn parse_out(outs: &[String]) -> Result<Option<PathBuf>, PlanError> {
-    let mut json = None;
-    for out in outs.iter().flat_map(|out| out.split(',')) {
-        match out.split_once('=') {
-            Some(("json", file)) if !file.is_empty() => json = Some(PathBuf::from(file)),
-            _ => return Err(PlanError::new("out", out, "json=FILE")),
-        }
-    }
-    Ok(json)
+/// A connection is in one room and on one worker: more of either would stay empty.
+fn at_most_conns(flag: &'static str, value: u32, conns: u32) -> Result<(), PlanError> {
+    let problem = || format!("permitted is 1 to --conns ({conns}), for example --{flag} 1");
+    (value <= conns).then_some(()).ok_or_else(|| PlanError::new(flag, value, problem()))
 }
 
 fn seconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {

@@ -25,6 +25,8 @@ pub(crate) enum Unit {
     Bytes,
     /// A plain number; `%` divides by 100.
     Number,
+    /// How many of something; never a fraction.
+    Count,
 }
 
 /// Who measures a metric: the server's own metrics cannot be judged without its admin endpoint.
@@ -57,13 +59,13 @@ pub(crate) const METRICS: [Metric; 30] = [
     metric("interval_max", Unit::Time, Source::Client),
     metric("connect_p99", Unit::Time, Source::Client),
     metric("upgrade_p99", Unit::Time, Source::Client),
-    metric("gaps", Unit::Number, Source::Client),
-    metric("duplicates", Unit::Number, Source::Client),
-    metric("reordered", Unit::Number, Source::Client),
-    metric("corrupted", Unit::Number, Source::Client),
-    metric("dropped", Unit::Number, Source::Client),
-    metric("mismatches", Unit::Number, Source::Client),
-    metric("failed", Unit::Number, Source::Client),
+    metric("gaps", Unit::Count, Source::Client),
+    metric("duplicates", Unit::Count, Source::Client),
+    metric("reordered", Unit::Count, Source::Client),
+    metric("corrupted", Unit::Count, Source::Client),
+    metric("dropped", Unit::Count, Source::Client),
+    metric("mismatches", Unit::Count, Source::Client),
+    metric("failed", Unit::Count, Source::Client),
     metric("achieved", Unit::Number, Source::Client),
     metric("sent_per_s", Unit::Number, Source::Client),
     metric("received_per_s", Unit::Number, Source::Client),
@@ -71,7 +73,7 @@ pub(crate) const METRICS: [Metric; 30] = [
     metric("lateness_p50", Unit::Time, Source::Admin),
     metric("lateness_p99", Unit::Time, Source::Admin),
     metric("lateness_max", Unit::Time, Source::Admin),
-    metric("ticks_missed", Unit::Number, Source::Admin),
+    metric("ticks_missed", Unit::Count, Source::Admin),
     metric("cpu_us_per_message", Unit::Time, Source::ServerProcess),
     metric("rss_bytes_per_conn", Unit::Bytes, Source::ServerProcess),
 ];
@@ -159,7 +161,7 @@ impl Slo {
                 format!("{}{}", trim(measured / time_scale(self.bound).1), time_scale(self.bound).0)
             }
             Unit::Bytes => format!("{}B", trim(measured)),
-            Unit::Number => trim(measured),
+            Unit::Number | Unit::Count => trim(measured),
         }
     }
 }
@@ -201,6 +203,8 @@ pub(crate) enum SloError {
     UnknownMetric(String, String),
     #[error("`{0}` is not a number with a unit this metric can have ({1})")]
     BadValue(String, &'static str),
+    #[error("`{0}` counts, so it is never {1}; permitted is a whole number, for example {0}==0")]
+    NeverEqual(&'static str, String),
 }
 
 impl FromStr for Slo {
@@ -219,6 +223,9 @@ impl FromStr for Slo {
             SloError::UnknownMetric(name.to_owned(), names.join(" "))
         })?;
         let bound = parse_value(rest[sign.len()..].trim(), metric.unit)?;
+        if metric.unit == Unit::Count && comparison == Comparison::Equal && bound.fract() != 0.0 {
+            return Err(SloError::NeverEqual(metric.name, trim(bound)));
+        }
         Ok(Self { metric, comparison, bound })
     }
 }
@@ -227,13 +234,14 @@ fn parse_value(text: &str, unit: Unit) -> Result<f64, SloError> {
     let (units, allowed): (&[(&str, f64)], _) = match unit {
         Unit::Time => (
             &[("", 1.0), ("ns", 0.001), ("us", 1.0), ("µs", 1.0), ("ms", 1_000.0), ("s", 1_000_000.0)],
-            "ns us ms s; without a unit: us",
+            "ns us ms s; without a unit: us; for example 20ms",
         ),
         Unit::Bytes => (
             &[("", 1.0), ("B", 1.0), ("kB", 1e3), ("KiB", 1024.0), ("MB", 1e6), ("MiB", 1_048_576.0)],
-            "B kB KiB MB MiB",
+            "B kB KiB MB MiB; without a unit: B; for example 10kB",
         ),
-        Unit::Number => (&[("", 1.0), ("%", 0.01)], "none or %"),
+        Unit::Number => (&[("", 1.0), ("%", 0.01)], "none or %; for example 0.99 or 99%"),
+        Unit::Count => (&[("", 1.0)], "none: it counts; for example 0"),
     };
     let bad = || SloError::BadValue(text.to_owned(), allowed);
     let digits = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
@@ -269,6 +277,20 @@ mod tests {
         assert!(matches!("p98<1ms".parse::<Slo>(), Err(SloError::UnknownMetric(..))));
         for text in ["p99<", "p99<ms", "p99<1h", "gaps==1ms", "p99<1.2.3ms", "p99<-1", "p99<<1"] {
             assert!(matches!(text.parse::<Slo>(), Err(SloError::BadValue(..))), "{text}");
+        }
+    }
+
+    #[test]
+    fn counts_are_whole() {
+        for text in ["gaps==0.5", "failed=1.25", "ticks_missed==0.001"] {
+            let error = text.parse::<Slo>().unwrap_err();
+            assert!(matches!(error, SloError::NeverEqual(..)), "{text}");
+            let (name, _) = text.split_once('=').unwrap();
+            assert!(error.to_string().contains(&format!("{name}==0")), "{error}");
+        }
+        assert!(matches!("gaps==50%".parse::<Slo>(), Err(SloError::BadValue(..))));
+        for text in ["gaps==3", "gaps==0.0", "gaps<0.5", "achieved==0.5"] {
+            assert!(text.parse::<Slo>().is_ok(), "{text}");
         }
     }
 

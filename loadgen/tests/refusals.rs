@@ -7,13 +7,14 @@ use support::{raw_echo, run};
 #[test]
 fn a_wrong_value_is_named_with_what_is_allowed() {
     for (words, named) in [
-        (&["game", "--rooms", "0"][..], "--rooms 0: 1 to --conns"),
+        (&["game", "--rooms", "0"][..], "--rooms 20"),
         (&["echo", "--slo", "p98<1ms"], "p98"),
         (&["echo", "--slo", "p99<1h"], "ns us ms s"),
         (&["idle", "--duration", "soon"], "soon"),
         (&["idle", "--raw-in", "5"], "--raw"),
         (&["echo", "--closed", "--rate", "5"], "--rate"),
         (&["play"], "play"),
+        (&["idle", "--out", "json=/no/such/folder/run.json"], "mkdir -p /no/such/folder"),
     ] {
         let run = run(words);
         assert_eq!(run.code, Some(2), "{words:?}: {}", run.err);

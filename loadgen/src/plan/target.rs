@@ -50,10 +50,20 @@ impl Target {
         if !host.chars().chain(path.unwrap_or_default().chars()).all(|c| c.is_ascii_graphic()) {
             return Err(wrong("only visible ASCII characters"));
         }
+        check_port(&host).map_err(wrong)?;
         let mut addresses = host.to_socket_addrs().map_err(|e| wrong(&format!("does not resolve: {e}")))?;
         let address = addresses.next().ok_or_else(|| wrong("does not resolve to an address"))?;
         let path = path.filter(|path| *path != "/").map(str::to_owned);
         Ok(Self { url: url.to_owned(), host, address, path })
+    }
+}
+
+/// What follows the last colon outside brackets must be a port.
+fn check_port(authority: &str) -> Result<(), &'static str> {
+    let outside = authority.rsplit(']').next().unwrap_or_default();
+    match outside.rsplit_once(':').map(|(_, port)| port.parse::<u16>()) {
+        None | Some(Ok(1..)) => Ok(()),
+        Some(_) => Err("permitted is a port from 1 to 65535, for example 127.0.0.1:9001"),
     }
 }
 
@@ -64,9 +74,19 @@ pub(super) fn admin_url(
     raw: bool,
 ) -> Result<Option<String>, PlanError> {
     match given {
-        Some(url) if url.starts_with("http://") => Ok(Some(url.trim_end_matches('/').to_owned())),
-        Some(url) if !url.contains("://") => Ok(Some(format!("http://{}", url.trim_end_matches('/')))),
-        Some(url) => Err(PlanError::new("admin", url, "http://HOST:PORT")),
+        Some(url) => {
+            let rest = match url.split_once("://") {
+                None => url.as_str(),
+                Some(("http", rest)) => rest,
+                Some(_) => {
+                    let permitted = "permitted is http://HOST:PORT, for example http://127.0.0.1:9002";
+                    return Err(PlanError::new("admin", url, permitted));
+                }
+            };
+            check_port(rest.split('/').next().unwrap_or_default())
+                .map_err(|problem| PlanError::new("admin", &url, problem))?;
+            Ok(Some(format!("http://{}", rest.trim_end_matches('/'))))
+        }
         None if raw => Ok(None),
         None => {
             let mut address = target.address;

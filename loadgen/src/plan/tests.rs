@@ -5,10 +5,10 @@ use crate::cli::{Cli, Command};
 use clap::Parser;
 use proptest::prelude::*;
 
-fn parse(flags: &str) -> Result<Plan, PlanError> {
+fn parse(flags: &str) -> Result<Plan, String> {
     let words = ["loadgen", "run"].into_iter().chain(flags.split_whitespace());
-    let Command::Run { preset } = Cli::try_parse_from(words).unwrap().command;
-    Plan::new(preset)
+    let Command::Run { preset } = Cli::try_parse_from(words).map_err(|error| error.to_string())?.command;
+    Plan::new(preset).map_err(|error| error.to_string())
 }
 
 #[test]
@@ -30,31 +30,43 @@ fn raw_sizes_are_those_of_the_frames() {
 }
 
 #[test]
-fn what_cannot_be_is_named() {
-    for (flags, named) in [
-        ("game --rooms 0", "--rooms 0"),
-        ("game --conns 10 --rooms 11", "--rooms 11"),
-        ("game --input-hz 1001", "--input-hz 1001"),
-        ("game --target ws://127.0.0.1:1/x", "--target"),
-        ("game --target wss://127.0.0.1:1", "TLS"),
-        ("game --target tcp://127.0.0.1:1", "--raw"),
-        ("game --target ws://no.such.host.invalid:1", "--target"),
-        ("echo --rate 0", "--rate 0"),
-        ("echo --closed --pipeline 0", "--pipeline 0"),
-        ("echo --size 99999999", "--size"),
-        ("idle --workers 0", "--workers 0"),
-        ("game --gather-us 5001", "0 to 5000 microseconds"),
-        ("idle --conns 3 --workers 4", "1 to 3"),
-        ("idle --conns 0", "--conns 0"),
-        ("idle --duration 0s", "--duration"),
-        ("idle --cpus 3-1", "--cpus 3-1"),
-        ("idle --src 1.2.3", "--src"),
-        ("idle --src 127.0.0.2 --target ws://[::1]:1", "IPv4"),
-        ("idle --out csv=x", "--out csv=x"),
-        ("idle --admin https://x", "--admin"),
+fn what_cannot_be_is_named_with_what_can() {
+    for (flags, given, permitted) in [
+        ("game --rooms 0", "'0' for '--rooms", "1 to 4000000, for example --rooms 20"),
+        ("game --conns 10 --rooms 11", "--rooms 11", "1 to --conns (10)"),
+        ("game --input-hz 1001", "'1001' for '--input-hz", "1 to 1000, for example --input-hz 30"),
+        ("game --target ws://127.0.0.1:1/x", "--target", "chooses the path"),
+        ("game --target wss://127.0.0.1:1", "--target", "TLS"),
+        ("game --target tcp://127.0.0.1:1", "--target", "--raw"),
+        ("game --target ws://no.such.host.invalid:1", "--target", "does not resolve"),
+        ("game --target ws://127.0.0.1:70000", "127.0.0.1:70000", "1 to 65535, for example 127.0.0.1:9001"),
+        ("game --target ws://[::1]:0", "[::1]:0", "1 to 65535"),
+        ("game --admin 127.0.0.1:70000", "--admin 127.0.0.1:70000", "1 to 65535"),
+        ("echo --rate 0", "'0' for '--rate", "0.01 to 1000000, for example --rate 20"),
+        ("echo --rate fast", "'fast' for '--rate", "0.01 to 1000000"),
+        ("echo --closed --pipeline 0", "'0' for '--pipeline", "1 to 4096, for example --pipeline 16"),
+        ("echo --size 99999999", "'99999999' for '--size", "1 to 16777216, for example --size 64"),
+        ("idle --workers 0", "'0' for '--workers", "1 to 1024, for example --workers 4"),
+        ("game --gather-us 5001", "'5001' for '--gather-us", "0 to 5000, for example --gather-us 200"),
+        ("game --gather-us abc", "'abc' for '--gather-us", "0 to 5000, for example --gather-us 200"),
+        ("idle --conns 3 --workers 4", "--workers 4", "1 to --conns (3), for example --workers 1"),
+        ("idle --conns 0", "'0' for '--conns", "1 to 4000000, for example --conns 1000"),
+        ("idle --conns 99999999999", "'99999999999' for '--conns", "1 to 4000000, for example --conns 1000"),
+        (
+            "idle --duration 0s",
+            "'0s' for '--duration",
+            "1ms to 24h, in ms, s, m or h, for example --duration 30s",
+        ),
+        ("idle --cpus 3-1", "--cpus 3-1", "like 1 or 0,2-3"),
+        ("idle --src 1.2.3", "--src", "127.0.0.2-127.0.0.17"),
+        ("idle --src 127.0.0.2 --target ws://[::1]:1", "--src", "IPv4"),
+        ("idle --out csv=x", "--out csv=x", "json=FILE, for example --out json=run.json"),
+        ("idle --out /x", "--out /x", "json=FILE, for example --out json=run.json"),
+        ("idle --admin https://x", "--admin https://x", "http://HOST:PORT"),
+        ("idle --slo gaps==0.5", "gaps==0.5", "a whole number, for example gaps==0"),
     ] {
-        let error = parse(flags).unwrap_err().to_string();
-        assert!(error.contains(named), "{flags}: {error}");
+        let error = parse(flags).unwrap_err();
+        assert!(error.contains(given) && error.contains(permitted), "{flags}: {error}");
     }
 }
 

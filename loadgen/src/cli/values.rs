@@ -1,0 +1,95 @@
+//! The values of flags. What does not parse is answered with what is permitted and an example; clap
+//! puts the flag and the value given in front of it.
+
+use std::time::Duration;
+
+/// Longest time of any flag.
+const TIME_MAX: Duration = Duration::from_secs(86_400);
+
+/// A whole number from `min` to `max`.
+pub(super) fn whole<T: TryFrom<u64>>(
+    min: u64,
+    max: u64,
+    example: &'static str,
+) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync {
+    move |text| {
+        let number = text.parse().ok().filter(|number| (min..=max).contains(number));
+        number
+            .and_then(|number| T::try_from(number).ok())
+            .ok_or_else(|| format!("permitted is a whole number from {min} to {max}, for example {example}"))
+    }
+}
+
+/// A number from `min` to `max`.
+pub(super) fn number(
+    min: f64,
+    max: f64,
+    example: &'static str,
+) -> impl Fn(&str) -> Result<f64, String> + Clone + Send + Sync {
+    move |text| {
+        let number = text.parse().ok().filter(|number| (min..=max).contains(number));
+        number.ok_or_else(|| format!("permitted is a number from {min} to {max}, for example {example}"))
+    }
+}
+
+/// A time from `min_ms` to a day.
+pub(super) fn time(
+    min_ms: u64,
+    example: &'static str,
+) -> impl Fn(&str) -> Result<Duration, String> + Clone + Send + Sync {
+    move |text| {
+        let permitted = Duration::from_millis(min_ms)..=TIME_MAX;
+        parse_time(text).filter(|time| permitted.contains(time)).ok_or_else(|| {
+            format!("permitted is a time from {min_ms}ms to 24h, in ms, s, m or h, for example {example}")
+        })
+    }
+}
+
+/// `500ms`, `30s`, `2m`, `1h`; a bare number is seconds.
+fn parse_time(text: &str) -> Option<Duration> {
+    let digits = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let scale = match unit {
+        "ms" => 0.001,
+        "" | "s" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3_600.0,
+        _ => return None,
+    };
+    Duration::try_from_secs_f64(number.parse::<f64>().ok()? * scale).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_parse() {
+        let parse = time(1, "--duration 30s");
+        assert_eq!(parse("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(parse("1.5s"), Ok(Duration::from_millis(1_500)));
+        assert_eq!(parse("2m"), Ok(Duration::from_secs(120)));
+        assert_eq!(parse("7"), Ok(Duration::from_secs(7)));
+        assert_eq!(parse("24h"), Ok(TIME_MAX));
+        assert_eq!(time(0, "--warmup 3s")("0s"), Ok(Duration::ZERO));
+        for wrong in ["", "s", "-1s", "1x", "1e9s", "25h", "1..2s", "0", "0.1ms"] {
+            let error = parse(wrong).unwrap_err();
+            assert!(error.contains("1ms to 24h") && error.contains("--duration 30s"), "{wrong}: {error}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_within_what_is_permitted() {
+        let parse = whole::<u32>(1, 1_024, "--workers 4");
+        assert_eq!((parse("1"), parse("1024")), (Ok(1), Ok(1_024)));
+        for wrong in ["0", "1025", "99999999999", "999999999999999999999999", "-1", "abc", "1.5", ""] {
+            let error = parse(wrong).unwrap_err();
+            assert!(error.contains("1 to 1024") && error.contains("--workers 4"), "{wrong}: {error}");
+        }
+        let parse = number(0.01, 1e6, "--rate 20");
+        assert_eq!(parse("0.5"), Ok(0.5));
+        for wrong in ["0", "nan", "inf", "1e7", "fast"] {
+            assert!(parse(wrong).unwrap_err().contains("0.01 to 1000000"), "{wrong}");
+        }
+    }
+}
