@@ -194,6 +194,14 @@ impl Plan {
         let conns = args.conns.unwrap_or(conns_default);
         at_most_conns("workers", args.workers, conns)?;
         let gather_us = args.gather_us.unwrap_or_else(|| preset.gather_us());
+        if args.exact && !preset.is_open_loop() {
+            return Err(PlanError {
+                given: "--exact".to_owned(),
+                problem: "has no effect without intended send times, which neither `run idle` nor `run echo \
+                          --closed` has; leave it out, or use it with an open loop: run echo --rate 20 --exact"
+                    .to_owned(),
+            });
+        }
         let target = Target::parse(&args.target, raw.is_some())?;
         if matches!(preset, Preset::Game { .. }) && target.path.is_some() {
             return Err(PlanError::new(

@@ -64,10 +64,17 @@ fn what_cannot_be_is_named_with_what_can() {
         ("idle --out /x", "--out /x", "json=FILE, for example --out json=run.json"),
         ("idle --admin https://x", "--admin https://x", "http://HOST:PORT"),
         ("idle --slo gaps==0.5", "gaps==0.5", "a whole number, for example gaps==0"),
+        ("idle --exact", "--exact", "no effect"),
+        ("echo --closed --exact", "--exact", "no effect"),
     ] {
         let error = parse(flags).unwrap_err();
         assert!(error.contains(given) && error.contains(permitted), "{flags}: {error}");
     }
+}
+
+#[test]
+fn exact_is_for_whoever_sends_at_given_times() {
+    assert!(parse("game --exact").unwrap().exact && parse("echo --exact --rate 5").unwrap().exact);
 }
 
 #[test]
