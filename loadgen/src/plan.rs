@@ -1,5 +1,6 @@
 //! What will be done: the command line, parsed and checked once. Nothing behind this looks at text.
 
+mod objectives;
 mod out;
 mod target;
 
@@ -202,6 +203,7 @@ impl Plan {
                     .to_owned(),
             });
         }
+        objectives::check(&args.slo, &preset, raw.is_some())?;
         let target = Target::parse(&args.target, raw.is_some())?;
         if matches!(preset, Preset::Game { .. }) && target.path.is_some() {
             return Err(PlanError::new(

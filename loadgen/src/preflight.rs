@@ -193,7 +193,8 @@ fn server(plan: &Plan, facts: &Facts) -> Option<Wall> {
     })
 }
 
-/// An objective nobody will be able to judge.
+/// An objective that needs figures the server does not give. What the preset itself does not measure is
+/// refused with the plan.
 fn objectives(plan: &Plan, facts: &Facts) -> Option<Wall> {
     let admin_works = matches!(facts.status, Some(Ok(_)));
     for slo in &plan.slo {

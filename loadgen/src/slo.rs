@@ -154,6 +154,11 @@ impl Slo {
         }
     }
 
+    /// Whether it says how large the figure may be, not how small.
+    pub(crate) const fn bounds_above(self) -> bool {
+        matches!(self.comparison, Comparison::Less | Comparison::LessOrEqual | Comparison::Equal)
+    }
+
     /// `measured` in words, for the summary.
     pub(crate) fn show(self, measured: f64) -> String {
         match self.metric.unit {

@@ -125,7 +125,7 @@ fn invalid(evidence: &Evidence) -> Vec<String> {
     let bound = evidence
         .objectives
         .iter()
-        .filter(|(slo, _)| slo.metric.is_client_latency())
+        .filter(|(slo, _)| slo.metric.is_client_latency() && slo.bounds_above())
         .map(|(slo, _)| slo.bound)
         .min_by(f64::total_cmp)
         .unwrap_or(LATENCY_BOUND_US);
@@ -201,7 +201,7 @@ mod tests {
             let mut evidence = good();
             change(&mut evidence);
             let (verdict, reasons) = judge(&evidence);
-            assert!(!reasons.is_empty() || verdict == Verdict::Interrupted);
+            assert!(!reasons.is_empty() || matches!(verdict, Verdict::Interrupted | Verdict::Pass));
             verdict.exit_code()
         };
         assert_eq!(with(|e| e.connected = 9), 99);
@@ -211,6 +211,7 @@ mod tests {
         assert_eq!(with(|e| e.objectives[0].1 = Some(20_000.0)), 99);
         assert_eq!(with(|e| e.objectives[0].1 = None), 4);
         assert_eq!(with(|e| e.send_lag_p99_us = Some(2_100.0)), 4);
+        assert_eq!(with(|e| e.objectives.push(("p50>1us".parse().unwrap(), Some(9.0)))), 0);
         assert_eq!(with(|e| e.busy_seconds = 10), 4);
         assert_eq!(with(|e| e.readings_late_s = 0.6), 4);
         assert_eq!(with(|e| (e.objectives, e.send_lag_p99_us) = (Vec::new(), Some(50_001.0))), 4);

@@ -14,6 +14,7 @@ fn a_wrong_value_is_named_with_what_is_allowed() {
         (&["idle", "--raw-in", "5"], "--raw"),
         (&["echo", "--closed", "--rate", "5"], "--rate"),
         (&["play"], "play"),
+        (&["echo", "--slo", "effect_p99<5ms"], "`run echo` does not measure effect_p99; permitted are p50"),
         (&["echo", "--closed", "--exact"], "--exact: has no effect"),
         (&["idle", "--out", "json=/no/such/folder/run.json"], "mkdir -p /no/such/folder"),
     ] {

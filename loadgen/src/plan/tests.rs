@@ -78,6 +78,44 @@ fn exact_is_for_whoever_sends_at_given_times() {
 }
 
 #[test]
+fn objectives_are_about_what_the_preset_measures() {
+    for (flags, names) in [
+        ("echo", "effect_p99 interval_p50 mismatches dropped down_bytes_per_player_s"),
+        ("echo --closed", "achieved effect_max"),
+        ("echo --raw", "upgrade_p99 gaps duplicates reordered corrupted"),
+        (
+            "idle",
+            "p50 p90 p99 p999 max effect_p50 interval_max gaps corrupted achieved sent_per_s cpu_us_per_message",
+        ),
+        ("game", "corrupted"),
+        ("game --raw", "p99 effect_p99 upgrade_p99 gaps mismatches"),
+    ] {
+        for name in names.split(' ') {
+            let error = parse(&format!("{flags} --slo {name}<1")).unwrap_err();
+            let (said, permitted) = error.split_once("permitted are ").unwrap();
+            assert!(said.contains(&format!("`run {flags}` does not measure {name}")), "{error}");
+            let permitted: Vec<&str> = permitted.split([' ', ';']).collect();
+            assert!(!permitted.contains(&name) && permitted.contains(&"connect_p99"), "{error}");
+        }
+    }
+    for (flags, names) in [
+        ("echo", "p50 p90 p99 p999 max gaps duplicates reordered corrupted achieved upgrade_p99"),
+        ("echo --closed", "p99 sent_per_s received_per_s cpu_us_per_message"),
+        ("echo --raw", "p99 achieved"),
+        ("idle", "connect_p99 upgrade_p99 failed rss_bytes_per_conn lateness_p99"),
+        (
+            "game",
+            "p99 effect_p50 effect_p99 effect_max interval_p50 interval_p99 interval_max mismatches dropped",
+        ),
+        ("game --raw", "interval_p99 down_bytes_per_player_s achieved"),
+    ] {
+        for name in names.split(' ') {
+            parse(&format!("{flags} --slo {name}<1")).unwrap();
+        }
+    }
+}
+
+#[test]
 fn cpus_go_round() {
     let plan = parse("idle --conns 10 --workers 5 --cpus 1,4-5").unwrap();
     let cpus: Vec<Option<usize>> = (0..5).map(|worker| plan.cpu_of(worker)).collect();

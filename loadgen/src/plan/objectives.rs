@@ -1,0 +1,52 @@
+//! Which metrics a preset measures. An objective on any other could never be judged, so it is refused.
+
+use super::{PlanError, Preset};
+use crate::slo::{METRICS, Metric, Slo};
+
+/// Refuses an objective that the preset cannot measure.
+///
+/// # Errors
+/// [`PlanError`] names those it can.
+pub(super) fn check(slos: &[Slo], preset: &Preset, raw: bool) -> Result<(), PlanError> {
+    let Some(slo) = slos.iter().find(|slo| !measures(preset, raw, slo.metric)) else {
+        return Ok(());
+    };
+    let names: Vec<&str> =
+        METRICS.into_iter().filter(|metric| measures(preset, raw, *metric)).map(Metric::name).collect();
+    let run = match (preset, raw) {
+        (preset, true) => format!("{} --raw", preset.name()),
+        (preset, false) if preset.is_open_loop() => preset.name().to_owned(),
+        (Preset::Idle, false) => "idle".to_owned(),
+        (preset, false) => format!("{} --closed", preset.name()),
+    };
+    Err(PlanError::new(
+        "slo",
+        slo,
+        format!(
+            "`run {run}` does not measure {}; permitted are {}; for example --slo 'failed==0'",
+            slo.metric.name(),
+            names.join(" "),
+        ),
+    ))
+}
+
+/// Whether the preset has a figure for a metric, be it the generator's or the server's.
+fn measures(preset: &Preset, raw: bool, metric: Metric) -> bool {
+    let (game, echo) = (matches!(preset, Preset::Game { .. }), matches!(preset, Preset::Echo { .. }));
+    match metric.name() {
+        // Nothing in the bytes of a raw game says which input a message answers.
+        "p50" | "p90" | "p99" | "p999" | "max" => echo || (game && !raw),
+        "effect_p50" | "effect_p99" | "effect_max" | "mismatches" | "dropped" => game && !raw,
+        "interval_p50" | "interval_p99" | "interval_max" | "down_bytes_per_player_s" => game,
+        // Raw contents are not judged.
+        "gaps" | "duplicates" | "reordered" => (game || echo) && !raw,
+        "corrupted" => echo && !raw,
+        "upgrade_p99" => !raw,
+        "achieved" => preset.is_open_loop(),
+        "sent_per_s" | "received_per_s" | "cpu_us_per_message" => game || echo,
+        // The server's ticks are those of all its rooms, whoever plays there.
+        "connect_p99" | "failed" | "rss_bytes_per_conn" | "lateness_p50" | "lateness_p99"
+        | "lateness_max" | "ticks_missed" => true,
+        name => unreachable!("{name} is a metric that no preset is known to measure or not"),
+    }
+}
