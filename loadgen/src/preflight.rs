@@ -1,5 +1,7 @@
 //! Will N connections fit? Answered before the first one is made, with the command that helps.
 
+use std::net::Ipv4Addr;
+
 use crate::machine::{Machine, sysctl, sysctl_number};
 use crate::plan::{Plan, Preset};
 use crate::server_side::Status;
@@ -27,6 +29,8 @@ pub(crate) struct Facts {
     pub(crate) descriptors: Option<u64>,
     pub(crate) file_max: Option<u64>,
     pub(crate) files_open: Option<u64>,
+    /// A source address that cannot be bound to, and why not.
+    pub(crate) source_refused: Option<(Ipv4Addr, String)>,
     /// First and last port the kernel chooses from.
     pub(crate) kernel_ports: Option<(u64, u64)>,
     pub(crate) conntrack_free: Option<u64>,
@@ -53,6 +57,7 @@ impl Facts {
             descriptors: machine.limits.descriptors,
             file_max: sysctl_number("fs.file-max"),
             files_open: sysctl_number("fs.file-nr"),
+            source_refused: plan.sources.refused().map(|(address, error)| (address, error.to_string())),
             kernel_ports: ports,
             conntrack_free: conntrack,
             memory_available_bytes: Some(machine.memory_available_bytes),
@@ -65,7 +70,7 @@ impl Facts {
 
 /// Everything that stands in the way, most fundamental first.
 pub(crate) fn walls(plan: &Plan, facts: &Facts) -> Vec<Wall> {
-    let checks = [descriptors, files, ports, conntrack, memory, cpus, server, objectives];
+    let checks = [descriptors, files, sources, ports, conntrack, memory, cpus, server, objectives];
     checks.iter().filter_map(|check| check(plan, facts)).collect()
 }
 
@@ -102,6 +107,17 @@ fn files(plan: &Plan, facts: &Facts) -> Option<Wall> {
 /// On loopback the server's ends are on this machine too.
 const fn ends_here(plan: &Plan) -> u64 {
     if plan.target.address.ip().is_loopback() { 2 } else { 1 }
+}
+
+/// Source addresses must be this machine's own.
+fn sources(_plan: &Plan, facts: &Facts) -> Option<Wall> {
+    let (address, error) = facts.source_refused.as_ref()?;
+    wall(
+        format!("connections cannot come from {address}, which --src names: {error}"),
+        "--src with addresses of this machine only, which `ip -4 -brief address` lists (all of 127.0.0.0/8 \
+         towards a loopback target), or no --src at all"
+            .to_owned(),
+    )
 }
 
 /// (source address, source port) pairs.
@@ -235,6 +251,7 @@ mod tests {
             descriptors: Some(20_000),
             file_max: Some(1_000_000),
             files_open: Some(1_000),
+            source_refused: None,
             kernel_ports: Some((32_768, 60_999)),
             conntrack_free: None,
             memory_available_bytes: Some(8 << 30),
@@ -278,6 +295,17 @@ mod tests {
         assert!(only_wall(flags, &roomy()).remedy.contains("at least 3 addresses"));
         let flags = "idle --conns 30000 --workers 8 --target ws://192.0.2.1:80";
         assert!(only_wall(flags, &roomy()).remedy.contains("ip_local_port_range"));
+    }
+
+    #[test]
+    fn a_source_address_of_another_machine_is_named() {
+        let facts = Facts {
+            source_refused: Some((Ipv4Addr::new(192, 0, 2, 1), "no such address".to_owned())),
+            ..roomy()
+        };
+        let wall = only_wall("idle --src 192.0.2.1", &facts);
+        assert!(wall.problem.contains("192.0.2.1") && wall.problem.contains("no such address"), "{wall:?}");
+        assert!(wall.remedy.contains("ip -4 -brief address"), "{wall:?}");
     }
 
     #[test]

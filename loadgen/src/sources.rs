@@ -5,7 +5,10 @@
 //! no port scan in the kernel, no surprise at 28,232 connections, and every worker owns its own
 //! share. On loopback any address of 127/8 works as a source. Elsewhere the kernel chooses.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use socket2::{Domain, Protocol, Socket, Type};
 
 /// First port handed out. Everything below is for servers.
 pub(crate) const PORT_FIRST: u16 = 1_024;
@@ -70,6 +73,18 @@ impl Sources {
         addresses.sort_unstable();
         addresses.dedup();
         Ok(Self::Explicit(addresses))
+    }
+
+    /// The first of these addresses that a socket cannot be bound to, and why not.
+    pub(crate) fn refused(&self) -> Option<(Ipv4Addr, io::Error)> {
+        let Self::Explicit(addresses) = self else { return None };
+        addresses.iter().find_map(|address| {
+            let bind = || {
+                let socket = Socket::new(Domain::IPV4, Type::STREAM.cloexec(), Some(Protocol::TCP))?;
+                socket.bind(&SocketAddr::from((*address, 0)).into())
+            };
+            bind().err().map(|error| (*address, error))
+        })
     }
 
     /// How many connections to one destination these sources can carry; `None` when the kernel
@@ -155,6 +170,15 @@ mod tests {
         assert!(matches!(Sources::parse("::1"), Err(SourceError::NotAnAddress(_))));
         assert!(matches!(Sources::parse("127.0.0.4-127.0.0.2"), Err(SourceError::BadRange(_))));
         assert!(matches!(Sources::parse("0.0.0.0-255.255.255.255"), Err(SourceError::BadRange(_))));
+    }
+
+    #[test]
+    fn an_address_of_another_machine_is_refused() {
+        // 192.0.2.0/24 is nobody's (RFC 5737).
+        let (address, error) = Sources::parse("127.0.0.2,192.0.2.1").unwrap().refused().unwrap();
+        assert_eq!((address, error.kind()), ("192.0.2.1".parse().unwrap(), io::ErrorKind::AddrNotAvailable));
+        assert!(Sources::parse("127.0.0.2-127.0.0.9").unwrap().refused().is_none());
+        assert!(Sources::Kernel.refused().is_none());
     }
 
     proptest! {

@@ -38,6 +38,17 @@ fn nobody_listens() {
 }
 
 #[test]
+fn the_source_address_is_another_machines() {
+    let server = Server::start(|_stream| {});
+    let target = server.ws();
+    // 192.0.2.0/24 is nobody's (RFC 5737). The preflight refuses it; --force goes on.
+    let words = ["idle", "--admin", "127.0.0.1:1", "--target", &target, "--src", "192.0.2.1", "--force"];
+    let run = run(&[&words[..], &SHORT].concat());
+    is(only_error(&run), "connect", "no such source address", "generator");
+    assert!(run.out.contains("--src names an address that this machine does not have"), "{}", run.out);
+}
+
+#[test]
 fn the_answer_is_not_an_upgrade() {
     let garbage = Server::start(|mut stream| {
         let _ = stream.write_all(b"SSH-2.0-OpenSSH_9.6\r\n\r\n");

@@ -33,6 +33,7 @@ fn what_does_not_fit_names_the_command_that_helps() {
     for (words, named) in [
         (&["--conns", "3000000"][..], "remedy:"),
         (&["--conns", "70000", "--workers", "64", "--src", "127.0.0.2"], "--src 127.0.0.2-127.0.0.3"),
+        (&["--conns", "1", "--src", "127.0.0.2,192.0.2.1"], "cannot come from 192.0.2.1"),
         (&["--conns", "1", "--cpus", "1000"], "--cpus with some of"),
         (&["--conns", "1", "--server-pid", pid_max], "no process 4194304"),
         (&["--conns", "1", "--slo", "lateness_p99<1ms"], "--admin"),

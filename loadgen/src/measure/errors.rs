@@ -41,6 +41,8 @@ pub(crate) enum Cause {
     Protocol(&'static str),
     /// No (address, port) pair is left.
     PortsExhausted,
+    /// A source address is not one of this machine's.
+    NoSuchSource,
     /// The time for connecting was over before its turn came.
     NotAttempted,
     /// The run was over before it was ready.
@@ -68,6 +70,7 @@ impl Cause {
             Self::BadUpgrade(what) => format!("bad upgrade: {what}"),
             Self::Protocol(what) => format!("protocol: {what}"),
             Self::PortsExhausted => "ports exhausted".to_owned(),
+            Self::NoSuchSource => "no such source address".to_owned(),
             Self::NotAttempted => "not attempted".to_owned(),
             Self::Interrupted => "interrupted".to_owned(),
         }
@@ -96,6 +99,9 @@ impl Cause {
             }
             Self::Protocol(_) => ("server", "versions differ, or a bug: compare `versions` in the report"),
             Self::PortsExhausted => ("generator", "more source addresses: --src 127.0.0.2-127.0.0.9"),
+            Self::NoSuchSource => {
+                ("generator", "--src names an address that this machine does not have: ip -4 -brief address")
+            }
             Self::NotAttempted => {
                 ("server", "connecting took too long: see the other lines, or lower --connect-rate")
             }

@@ -43,8 +43,8 @@ pub(crate) struct Dialer {
 pub(crate) enum DialError {
     /// This connection fails; others may not.
     Failed(Cause),
-    /// The local port is taken; try the connection again.
-    PortTaken,
+    /// The local port is taken; try the connection again. The cause counts if every further one is too.
+    PortTaken(Cause),
 }
 
 impl Dialer {
@@ -142,14 +142,20 @@ impl Dialer {
             // connect whether the whole tuple is safe to use.
             socket.set_reuse_address(true).map_err(failed)?;
             if let Err(error) = socket.bind(&source.into()) {
-                return Err(if is_port_taken(&error) { DialError::PortTaken } else { failed(error) });
+                return Err(match error.kind() {
+                    io::ErrorKind::AddrInUse => DialError::PortTaken(Cause::of(&error)),
+                    // Not the port: no socket of this machine can have the address.
+                    io::ErrorKind::AddrNotAvailable => DialError::Failed(Cause::NoSuchSource),
+                    _ => failed(error),
+                });
             }
         }
         Ok((socket, self.target))
     }
 }
 
-/// Whether another source port may help.
+/// Whether another source port may help after a failed `connect`. There an address that is "not available"
+/// means that this address has no free port towards the target.
 pub(crate) fn is_port_taken(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::AddrNotAvailable)
 }

@@ -144,7 +144,7 @@ impl<D: Driver> Worker<D> {
                     Ok(id) => self.core.attempted(local, id, now_ns),
                     Err(error) => self.core.attempt_failed(local, Cause::of(&error)),
                 },
-                Err(dial::DialError::PortTaken) => self.core.port_taken(local, Cause::PortsExhausted),
+                Err(dial::DialError::PortTaken(cause)) => self.core.port_taken(local, cause),
                 Err(dial::DialError::Failed(cause)) => self.core.attempt_failed(local, cause),
             }
         }
