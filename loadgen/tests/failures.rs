@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use support::{Server, run};
+use tickring_protocol::websocket::{parse_request, write_switching_protocols};
 
 const SHORT: [&str; 8] =
     ["--conns", "5", "--duration", "300ms", "--warmup", "100ms", "--connect-timeout", "1s"];
@@ -58,16 +59,54 @@ fn the_answer_is_not_an_upgrade() {
     assert_eq!(garbage.accepted(), 5, "a failed connection is not tried again");
 }
 
-#[test]
-fn the_upgrade_is_refused() {
-    let refuses = Server::start(|mut stream| {
+/// Reads the request and answers it with `answer`.
+fn answers(answer: &'static [u8]) -> Server {
+    Server::start(move |mut stream| {
         let mut buffer = [0; 4096];
         let _ = stream.read(&mut buffer);
-        let _ = stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-    });
+        let _ = stream.write_all(answer);
+    })
+}
+
+fn sends_to_the_target(run: &support::Run) {
+    assert!(run.out.contains("probably not a Tickring server"), "{}", run.out);
+    assert!(run.out.contains("check --target (host, port, path)"), "{}", run.out);
+}
+
+#[test]
+fn the_upgrade_is_refused() {
+    let refuses = answers(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
     let run = idle(&refuses.ws());
     is(only_error(&run), "upgrade", "HTTP 404", "server");
     assert!(run.out.contains("--echo"), "{}", run.out);
+    sends_to_the_target(&run);
+}
+
+#[test]
+fn a_web_page_is_no_server_of_ours() {
+    let page = answers(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi");
+    let run = idle(&page.ws());
+    is(only_error(&run), "upgrade", "HTTP 200", "server");
+    sends_to_the_target(&run);
+}
+
+#[test]
+fn garbage_after_the_upgrade_is_no_server_of_ours() {
+    let garbage = Server::start(|mut stream| {
+        let mut buffer = [0; 4096];
+        let bytes = stream.read(&mut buffer).unwrap_or(0);
+        let Ok(Some((request, _))) = parse_request(&buffer[..bytes]) else { return };
+        let mut out = Vec::new();
+        write_switching_protocols(&mut out, &request.accept, None);
+        out.extend_from_slice(&[0xff; 64]);
+        let _ = stream.write_all(&out);
+        // Until the generator has had enough.
+        while matches!(stream.read(&mut buffer), Ok(1..)) {}
+    });
+    let run = idle(&garbage.ws());
+    run.expect(99, "missed");
+    assert!(run.errors().iter().all(|error| error.1.starts_with("protocol: ")), "{:?}", run.errors());
+    sends_to_the_target(&run);
 }
 
 #[test]

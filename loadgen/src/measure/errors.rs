@@ -94,10 +94,15 @@ impl Cause {
                 Stage::Steady => ("server", "no answer any more: is the server stuck?"),
                 Stage::Close => ("server", "the closing handshake was not answered in time"),
             },
-            Self::BadUpgrade(_) => {
-                ("server", "not a WebSocket server, or a proxy in between: check --target")
-            }
-            Self::Protocol(_) => ("server", "versions differ, or a bug: compare `versions` in the report"),
+            Self::BadUpgrade(_) => (
+                "server",
+                "probably not a Tickring server, or a proxy in between: check --target (host, port, path)",
+            ),
+            Self::Protocol(_) => (
+                "server",
+                "probably not a Tickring server: check --target (host, port, path); if it is one, versions \
+                 differ or it is a bug: compare `versions` in the report",
+            ),
             Self::PortsExhausted => ("generator", "more source addresses: --src 127.0.0.2-127.0.0.9"),
             Self::NoSuchSource => {
                 ("generator", "--src names an address that this machine does not have: ip -4 -brief address")
@@ -165,12 +170,26 @@ fn errno_advice(code: i32) -> (&'static str, &'static str) {
 
 fn http_advice(status: u16) -> (&'static str, &'static str) {
     match status {
-        404 => ("server", "no such endpoint: echo and idle need a server started with --echo"),
+        404 => (
+            "server",
+            "no such endpoint: probably not a Tickring server, check --target (host, port, path); if it is one, \
+             echo and idle need it started with --echo",
+        ),
         408 => ("generator", "the upgrade request was too slow"),
         426 => ("server", "the server wants another WebSocket version or subprotocol"),
         429 | 503 => ("server", "the server is full or draining: its --max-conns, rooms and players limits"),
-        400..=499 => ("generator", "the server refuses the request: check --target's path"),
-        _ => ("server", "see the server's log"),
+        400..=499 => (
+            "server",
+            "the request is refused: probably not a Tickring server, or a wrong path: check --target (host, port, path)",
+        ),
+        500..=599 => (
+            "server",
+            "probably a proxy or not a Tickring server: check --target (host, port, path), then the server's log",
+        ),
+        _ => (
+            "server",
+            "probably not a Tickring server, which would not answer like this: check --target (host, port, path)",
+        ),
     }
 }
 
@@ -263,8 +282,18 @@ mod tests {
             let (side, remedy) = Cause::Errno(code).advice(Stage::Connect);
             assert!(["server", "generator", "network"].contains(&side) && !remedy.is_empty());
         }
-        for code in [400, 404, 408, 426, 503, 500] {
+        for code in [408, 426, 429, 503] {
             assert!(!http_advice(code).1.is_empty());
+        }
+    }
+
+    #[test]
+    fn answers_of_another_program_send_to_the_target() {
+        let mut causes = [200, 301, 400, 401, 403, 404, 500, 502].map(Cause::Http).to_vec();
+        causes.extend([Cause::BadUpgrade("the status line"), Cause::Protocol("a reserved bit is set")]);
+        for cause in causes {
+            let (_, remedy) = cause.advice(Stage::Upgrade);
+            assert!(remedy.contains("not a Tickring server") && remedy.contains("--target"), "{cause:?}");
         }
     }
 }
