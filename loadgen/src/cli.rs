@@ -29,11 +29,13 @@ pub(crate) struct Cli {
 const EXIT_CODES: &str = "Exit codes:
   0    pass: everything asked for was reached
   1    loadgen itself failed, for instance in writing the report
-  2    usage: a flag or value is wrong
-  3    preflight: this machine or the server cannot carry the load; the text names the command that helps
+  2    usage: a flag or value is wrong, or asks for something this preset does not measure
+  3    preflight: this machine or the server cannot carry the load; the text names the command that helps.
+       That nothing listens at the target is no matter of the preflight but 99
   4    invalid: the generator was too busy for its figures to be believed
   5    correctness: gaps, duplicates, reordering, corrupted or wrong state
-  99   missed: an objective, or connections that failed or were lost
+  99   missed: an objective, connections that failed (all, when nothing listens) or were lost,
+       or messages not sent or never answered
   130  interrupted; the partial report is kept
 
 Every preset explains itself: loadgen run game --help";

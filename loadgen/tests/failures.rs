@@ -35,6 +35,7 @@ fn is(error: (String, String, u64, String), stage: &str, what: &str, side: &str)
 #[test]
 fn nobody_listens() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // 99 and a report, as docs/loadgen.md says: not the preflight's 3, which makes no connection.
     is(only_error(&idle(&format!("ws://{free}"))), "connect", "ECONNREFUSED", "server");
 }
 
