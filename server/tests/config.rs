@@ -57,7 +57,7 @@ fn a_bad_variable_is_refused() {
     let output = server().env("TICKRING_ROOM__PLAYERS_MAX", "many").output().unwrap();
     refused(&output, &["room.players_max", "\"many\"", "TICKRING_ROOM__PLAYERS_MAX", "from 1 to 4096"]);
     let output = server().env("TICKRING_LISTNE", "127.0.0.1:1").output().unwrap();
-    refused(&output, &["listne", "\"127.0.0.1:1\"", "TICKRING_LISTNE", "did you mean listen?"]);
+    refused(&output, &["listne", "\"127.0.0.1:1\"", "TICKRING_LISTNE", "did you mean TICKRING_LISTEN?"]);
 }
 
 #[test]

@@ -1,12 +1,13 @@
 //! The four layers, merged key by key by the `config` crate. Each value keeps its origin.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use config::{Config, Environment, File, FileFormat, Map, Source, Value, ValueKind};
+use config::{Config, Map, Source, Value, ValueKind};
 
-use super::problem::{ConfigError, Problem};
+use super::problem::{Problem, excerpt};
 use super::settings::{SETTINGS, Setting};
+use super::{environment, file, suggestion};
 
 /// What the layers above the defaults say. Gathered at the edge, so that tests can make it up.
 #[derive(Clone, Debug, Default)]
@@ -25,10 +26,9 @@ impl Inputs {
     pub fn with_environment(mut self, variables: impl Iterator<Item = (String, String)>) -> Self {
         for (name, value) in variables {
             if name == "TICKRING_CONFIG" {
-                if self.file.is_none() && !value.is_empty() {
-                    self.file = Some(PathBuf::from(value));
-                }
-            } else if name == "RUST_LOG" || is_ours(&name) {
+                // Also when it is empty: whoever sets it means a file, and is told that none is named.
+                self.file.get_or_insert_with(|| PathBuf::from(value));
+            } else {
                 self.environment.push((name, value));
             }
         }
@@ -36,197 +36,123 @@ impl Inputs {
     }
 }
 
-/// Whether a variable sets something here. Not ours although the prefix fits: what Kubernetes sets
-/// for a service called `tickring`, and the knob of the fuzz tests.
-fn is_ours(name: &str) -> bool {
-    let Some(rest) = name.strip_prefix("TICKRING_") else { return false };
-    let service_link = rest == "PORT"
-        || rest == "SERVICE_HOST"
-        || rest == "SERVICE_PORT"
-        || rest.starts_with("PORT_")
-        || rest.starts_with("SERVICE_PORT_");
-    !service_link && rest != "FUZZ_ITERATIONS"
-}
-
-/// The merged values by dotted key.
+/// The values of one layer by the key of their setting.
+pub(super) type Layer = Vec<(&'static str, Value)>;
+/// The merged values by the key of their setting; every setting has one.
 pub(super) type Merged = BTreeMap<String, Value>;
 
-/// Merges the layers.
-pub(super) fn merge(inputs: &Inputs) -> Result<Merged, ConfigError> {
-    let mut builder = Config::builder().add_source(Defaults);
-    if let Some(path) = &inputs.file {
-        builder = builder.add_source(read_file(path)?);
-    }
-    if let Some((_, level)) =
-        inputs.environment.iter().find(|(name, level)| name == "RUST_LOG" && !level.is_empty())
-    {
-        let origin = "environment variable RUST_LOG".to_owned();
-        builder = builder.add_source(Given(vec![("log.level", level.clone(), origin)]));
-    }
-    let ours = inputs.environment.iter().filter(|(name, _)| is_ours(name)).cloned().collect();
-    let environment = Environment::with_prefix("TICKRING").prefix_separator("_").separator("__");
-    builder = builder.add_source(environment.source(Some(ours)));
+/// All layers together.
+pub(super) struct Layers {
+    pub(super) merged: Merged,
+    /// Keys that do not exist, tables in place of values, or a file that could not be read.
+    pub(super) problems: Vec<Problem>,
+    /// Whether the file's values are among the merged ones, if there is a file.
+    pub(super) whole: bool,
+}
+
+/// Merges the layers. What is wrong with one of them does not keep the others from being looked at.
+pub(super) fn merge(inputs: &Inputs) -> Layers {
+    let default = |setting: &Setting| Value::new(None, ValueKind::String(setting.default.to_owned()));
+    let defaults = SETTINGS.iter().map(|setting| (setting.key, default(setting))).collect();
+    let mut problems = Vec::new();
+    let mut whole = true;
+    let in_file = match inputs.file.as_ref().map(|path| file::read(path)).transpose() {
+        Ok(values) => {
+            let (in_file, wrong) = from_file(inputs, values.unwrap_or_default());
+            problems.extend(wrong);
+            in_file
+        }
+        Err(problem) => {
+            problems.push(*problem);
+            whole = false;
+            Layer::new()
+        }
+    };
+    let (in_environment, unknown) = environment::layer(&inputs.environment);
+    problems.extend(unknown);
+    let rust_log = environment::rust_log(&inputs.environment);
     let flags = inputs.flags.iter().map(|(key, value)| {
         let flag = Setting::find(key).and_then(|setting| setting.flag).unwrap_or(key);
-        (*key, value.clone(), format!("flag {flag}"))
+        (*key, Value::new(Some(&format!("flag {flag}")), ValueKind::String(value.clone())))
     });
-    builder = builder.add_source(Given(flags.collect()));
-    let config = builder.build().map_err(|error| Problem::NotToml {
-        path: inputs.file.clone().unwrap_or_default(),
-        why: error.to_string(),
-    })?;
+    let layers = [defaults, in_file, rust_log, in_environment, flags.collect()];
+    Layers { merged: merged(layers), problems, whole }
+}
+
+fn merged(layers: [Layer; 5]) -> Merged {
+    let builder =
+        layers.into_iter().fold(Config::builder(), |builder, layer| builder.add_source(Given(layer)));
+    let config = builder.build().expect("the sources hand out values that are there");
     let mut merged = Merged::new();
     flatten("", config.cache, &mut merged);
-    Ok(merged)
+    merged
 }
 
-/// Reads and parses the file now, so that the two ways to fail stay apart.
-fn read_file(path: &Path) -> Result<FromFile, ConfigError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Problem::Unreadable { path: path.to_owned(), why: error.to_string() })?;
-    let values = File::from_str(&text, FileFormat::Toml).collect().map_err(|error| Problem::NotToml {
-        path: path.to_owned(),
-        why: error.to_string().trim_end().to_owned(),
-    })?;
+/// Sorts the file's values into settings and problems.
+fn from_file(inputs: &Inputs, values: Map<String, Value>) -> (Layer, Vec<Problem>) {
+    let path = inputs.file.as_deref().unwrap_or("".as_ref());
     let origin = format!("file {}", path.display());
-    Ok(FromFile(values.into_iter().map(|(key, value)| (key, with_origin(value, &origin))).collect()))
+    let mut flat = Merged::new();
+    flatten("", Value::new(None, ValueKind::Table(values)), &mut flat);
+    let mut layer = Layer::new();
+    let mut problems = Vec::new();
+    for (key, value) in flat {
+        let value = Value::new(Some(&origin), value.kind);
+        match Setting::find(&key) {
+            // The merge takes an empty table for nothing.
+            Some(setting) if matches!(value.kind, ValueKind::Table(_)) => problems.push(Problem::Value {
+                key,
+                value: "{}".to_owned(),
+                origin: origin.clone(),
+                why: "it is a table".to_owned(),
+                allowed: setting.allowed.to_owned(),
+            }),
+            Some(setting) => layer.push((setting.key, value)),
+            None => {
+                let like = suggestion::for_key(&key, |like| like.key.to_owned());
+                problems.push(Problem::unknown(&key, &value, like));
+            }
+        }
+    }
+    (layer, problems)
 }
 
-/// The same value, saying that it came from `origin`.
-fn with_origin(value: Value, origin: &String) -> Value {
-    let kind = match value.kind {
-        ValueKind::Table(table) => ValueKind::Table(
-            table.into_iter().map(|(key, inner)| (key, with_origin(inner, origin))).collect(),
-        ),
-        other => other,
-    };
-    Value::new(Some(origin), kind)
-}
-
-/// Turns nested tables into dotted keys. An empty table says nothing and vanishes.
+/// Turns nested tables into dotted keys. An empty table stays, unless settings may lie in it.
 fn flatten(prefix: &str, value: Value, out: &mut Merged) {
     match value.kind {
-        ValueKind::Table(table) => {
+        ValueKind::Table(table) if !table.is_empty() => {
             for (key, inner) in table {
+                // A key with a dot in quotes is no table with a key.
+                let key = if key.contains('.') { format!("{key:?}") } else { key };
                 let path = if prefix.is_empty() { key } else { format!("{prefix}.{key}") };
                 flatten(&path, inner, out);
             }
         }
+        ValueKind::Table(_) if prefix.is_empty() || suggestion::is_table(prefix) => {}
         _ => {
             out.insert(prefix.to_owned(), value);
         }
     }
 }
 
-/// One problem per key that does not exist.
-pub(super) fn unknown_keys(merged: &Merged) -> Vec<Problem> {
-    merged
-        .iter()
-        .filter(|(key, _)| Setting::find(key).is_none())
-        .map(|(key, value)| Problem::UnknownKey {
-            key: key.clone(),
-            value: shown(value),
-            origin: origin(key, value),
-            allowed: suggestion(key),
-        })
-        .collect()
-}
-
 /// Where a value was given, for people.
-pub(super) fn origin(key: &str, value: &Value) -> String {
-    match value.origin() {
-        Some("the environment") => {
-            format!("environment variable TICKRING_{}", key.replace('.', "__").to_uppercase())
-        }
-        Some(origin) => origin.to_owned(),
-        None => "default".to_owned(),
-    }
+pub(super) fn origin(value: &Value) -> String {
+    value.origin().unwrap_or("default").to_owned()
 }
 
 /// A value as it would be written.
 pub(super) fn shown(value: &Value) -> String {
-    match &value.kind {
+    let text = match &value.kind {
         ValueKind::String(text) => format!("{text:?}"),
         ValueKind::Array(items) => format!("[{}]", items.iter().map(shown).collect::<Vec<_>>().join(", ")),
         _ => value.to_string(),
-    }
+    };
+    excerpt(&text)
 }
 
-fn suggestion(key: &str) -> String {
-    if SETTINGS.iter().any(|setting| setting.key.split_once('.').is_some_and(|(table, _)| table == key)) {
-        return format!("{key} is a table: [{key}] and below it {}", keys_of(key).join(", "));
-    }
-    let last = |key: &'static str| key.rsplit('.').next().unwrap_or(key);
-    let nearest = SETTINGS
-        .iter()
-        .map(|setting| (edits(key, setting.key).min(edits(key, last(setting.key)) + 1), setting.key))
-        .min()
-        .filter(|(distance, _)| *distance <= 3);
-    match nearest {
-        Some((_, near)) => format!("did you mean {near}? `tickring-server check-config` lists every key"),
-        None => {
-            format!("one of {}", SETTINGS.iter().map(|setting| setting.key).collect::<Vec<_>>().join(", "))
-        }
-    }
-}
-
-fn keys_of(table: &str) -> Vec<&'static str> {
-    SETTINGS
-        .iter()
-        .filter_map(|setting| setting.key.split_once('.'))
-        .filter(|(of, _)| *of == table)
-        .map(|(_, key)| key)
-        .collect()
-}
-
-/// Levenshtein distance: single-character edits between two words.
-fn edits(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (i, a) in from.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in to.iter().enumerate() {
-            let substituted = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[to.len()]
-}
-
-/// The lowest layer.
+/// Values of settings, each with its origin.
 #[derive(Clone, Debug)]
-struct Defaults;
-
-impl Source for Defaults {
-    fn clone_into_box(&self) -> Box<dyn Source + Send + Sync> {
-        Box::new(self.clone())
-    }
-
-    fn collect(&self) -> Result<Map<String, Value>, config::ConfigError> {
-        let value = |setting: &Setting| Value::new(None, ValueKind::String(setting.default.to_owned()));
-        Ok(SETTINGS.iter().map(|setting| (setting.key.to_owned(), value(setting))).collect())
-    }
-}
-
-/// The file's values.
-#[derive(Clone, Debug)]
-struct FromFile(Map<String, Value>);
-
-impl Source for FromFile {
-    fn clone_into_box(&self) -> Box<dyn Source + Send + Sync> {
-        Box::new(self.clone())
-    }
-
-    fn collect(&self) -> Result<Map<String, Value>, config::ConfigError> {
-        Ok(self.0.clone())
-    }
-}
-
-/// Values given one by one: key, value, origin.
-#[derive(Clone, Debug)]
-struct Given(Vec<(&'static str, String, String)>);
+struct Given(Layer);
 
 impl Source for Given {
     fn clone_into_box(&self) -> Box<dyn Source + Send + Sync> {
@@ -234,48 +160,6 @@ impl Source for Given {
     }
 
     fn collect(&self) -> Result<Map<String, Value>, config::ConfigError> {
-        let value = |text: &String, origin| Value::new(Some(origin), ValueKind::String(text.clone()));
-        Ok(self.0.iter().map(|(key, text, origin)| ((*key).to_owned(), value(text, origin))).collect())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_near_miss_is_answered_with_the_key_that_was_meant() {
-        assert!(
-            suggestion("tick_rate").contains("did you mean tick_hz")
-                || suggestion("tick_rate").contains("one of")
-        );
-        assert!(suggestion("tickhz").contains("did you mean tick_hz?"));
-        assert!(suggestion("players_max").contains("did you mean room.players_max?"));
-        assert!(suggestion("room").contains("players_max"));
-        assert!(suggestion("entirely_different").contains("one of listen, admin"));
-    }
-
-    #[test]
-    fn edits_counts_single_character_changes() {
-        assert_eq!(edits("tick", "tick"), 0);
-        assert_eq!(edits("tick", "tock"), 1);
-        assert_eq!(edits("", "abc"), 3);
-        assert_eq!(edits("kitten", "sitting"), 3);
-    }
-
-    #[test]
-    fn what_kubernetes_sets_for_a_service_is_not_ours() {
-        for other in [
-            "TICKRING_PORT",
-            "TICKRING_SERVICE_HOST",
-            "TICKRING_SERVICE_PORT_GAME",
-            "TICKRING_PORT_9001_TCP",
-            "PATH",
-        ] {
-            assert!(!is_ours(other), "{other}");
-        }
-        for ours in ["TICKRING_LISTEN", "TICKRING_POTR", "TICKRING_ROOM__PLAYERS_MAX"] {
-            assert!(is_ours(ours), "{ours}");
-        }
+        Ok(self.0.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect())
     }
 }

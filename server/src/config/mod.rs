@@ -8,12 +8,15 @@
 //! Everything is checked here, once. The rest of the server takes a [`ServerConfig`] at its word.
 
 mod effective;
+mod environment;
+mod file;
 mod flags;
 mod layers;
 mod problem;
 mod reader;
 mod relations;
 mod settings;
+mod suggestion;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -193,8 +196,7 @@ impl Loaded {
 /// # Errors
 /// [`ConfigError`] lists every problem found: the key, the value, where it came from, what is allowed.
 pub fn load(inputs: &Inputs, machine: &Machine) -> Result<Loaded, ConfigError> {
-    let merged = layers::merge(inputs)?;
-    let mut problems = layers::unknown_keys(&merged);
+    let layers::Layers { merged, mut problems, whole } = layers::merge(inputs);
     let mut reader = reader::Reader::new(&merged);
     let config = reader::read(&mut reader, machine);
     let (read_problems, origins) = reader.finish();
@@ -202,7 +204,7 @@ pub fn load(inputs: &Inputs, machine: &Machine) -> Result<Loaded, ConfigError> {
     problems.extend(read_problems);
     let mut warnings = Vec::new();
     // Relations between values that could not be read would only be noise.
-    if nothing_misread {
+    if whole && nothing_misread {
         let found = relations::check(&config, &origins, machine);
         problems.extend(found.problems);
         warnings = found.warnings;

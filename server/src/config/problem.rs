@@ -3,6 +3,15 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use config::Value;
+
+use super::layers;
+
+/// Problems that are printed. More come from one mistake, such as the wrong file.
+const SHOWN_MAX: usize = 20;
+/// Characters of one line, key or value that are printed.
+const EXCERPT_CHARS_MAX: usize = 100;
+
 /// Everything that is wrong with a configuration, so that one run shows all of it.
 #[derive(Debug, thiserror::Error)]
 pub struct ConfigError {
@@ -12,19 +21,47 @@ pub struct ConfigError {
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, problem) in self.problems.iter().enumerate() {
+        for (index, problem) in self.problems.iter().take(SHOWN_MAX).enumerate() {
             if index > 0 {
                 writeln!(f)?;
             }
             write!(f, "{problem}")?;
         }
-        Ok(())
+        match self.problems.len().saturating_sub(SHOWN_MAX) {
+            0 => Ok(()),
+            1 => write!(f, "\nand 1 more problem"),
+            more => write!(f, "\nand {more} more problems"),
+        }
     }
 }
 
 impl From<Problem> for ConfigError {
     fn from(problem: Problem) -> Self {
         Self { problems: vec![problem] }
+    }
+}
+
+impl Problem {
+    /// A key that no setting has, with what would be right.
+    pub(super) fn unknown(key: &str, value: &Value, allowed: String) -> Self {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "_-.\"".contains(c);
+        // What would confuse a terminal is written in escapes.
+        let key = if key.chars().all(plain) { key.to_owned() } else { format!("{key:?}") };
+        Self::UnknownKey {
+            key: excerpt(&key),
+            value: layers::shown(value),
+            origin: layers::origin(value),
+            allowed,
+        }
+    }
+}
+
+/// As much of a text as is worth printing.
+pub(super) fn excerpt(text: &str) -> String {
+    let text = text.trim_end();
+    match text.char_indices().nth(EXCERPT_CHARS_MAX) {
+        Some((end, _)) => format!("{}…", text[..end].trim_end()),
+        None => text.to_owned(),
     }
 }
 
@@ -54,7 +91,7 @@ pub enum Problem {
         value: String,
         /// Where it was given.
         origin: String,
-        /// The nearest key that exists, or all of them.
+        /// The nearest key that exists, or those there are.
         allowed: String,
     },
     /// Two values that do not go together.
@@ -90,12 +127,19 @@ pub enum Problem {
         /// What the system said.
         why: String,
     },
+    /// The file's path has no characters.
+    #[error(
+        "the path of the configuration file (from --config or TICKRING_CONFIG) is empty\n  allowed: the path of a readable TOML file; to run without one, unset TICKRING_CONFIG"
+    )]
+    EmptyPath,
     /// The file is not TOML.
-    #[error("the configuration file {} is not valid TOML: {why}\n  allowed: lines such as tick_hz = 60, tables such as [room]", path.display())]
+    #[error("the configuration file {} is not valid TOML: {why}\n  allowed: {allowed}", path.display())]
     NotToml {
         /// The file.
         path: PathBuf,
         /// What the parser said, with line and column.
         why: String,
+        /// What would be right.
+        allowed: String,
     },
 }

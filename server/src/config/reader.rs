@@ -29,8 +29,7 @@ impl<'a> Reader<'a> {
 
     /// The problems met, and where each known key came from.
     pub(super) fn finish(self) -> (Vec<Problem>, Vec<(&'static str, String)>) {
-        let origin =
-            |key: &str| self.merged.get(key).map_or("default".to_owned(), |v| layers::origin(key, v));
+        let origin = |key: &str| self.merged.get(key).map_or("default".to_owned(), layers::origin);
         (self.problems, SETTINGS.iter().map(|setting| (setting.key, origin(setting.key))).collect())
     }
 
@@ -38,9 +37,7 @@ impl<'a> Reader<'a> {
     fn get<T>(&mut self, key: &'static str, parse: impl Fn(&str) -> Result<T, String>) -> T {
         let setting = Setting::find(key).expect("only keys of the table are read");
         let default = || parse(setting.default).expect("defaults parse: a test loads them all");
-        // A key can only be missing when something that is no value stands in its place, and that
-        // is reported as an unknown key.
-        let Some(value) = self.merged.get(key) else { return default() };
+        let value = self.merged.get(key).expect("the defaults are the lowest layer and have every key");
         let parsed = match &value.kind {
             ValueKind::Array(items) => {
                 parse(&items.iter().map(ToString::to_string).collect::<Vec<_>>().join(","))
@@ -52,7 +49,7 @@ impl<'a> Reader<'a> {
             self.problems.push(Problem::Value {
                 key: key.to_owned(),
                 value: layers::shown(value),
-                origin: layers::origin(key, value),
+                origin: layers::origin(value),
                 why,
                 allowed: setting.allowed.to_owned(),
             });

@@ -76,6 +76,14 @@ fn the_environment_names_the_file_unless_a_flag_does() {
 }
 
 #[test]
+fn an_empty_name_of_the_file_is_refused_unless_a_flag_names_one() {
+    let variables = || [("TICKRING_CONFIG".to_owned(), String::new())].into_iter();
+    let text = message(load(&Inputs::default().with_environment(variables()), &machine()));
+    assert!(text.contains("TICKRING_CONFIG") && text.contains("is empty"), "{text}");
+    load_from("", &["TICKRING_CONFIG="], &[]).unwrap();
+}
+
+#[test]
 fn rust_log_lies_between_the_file_and_its_own_variable() {
     let file = "[log]\nlevel = \"warn\"\n";
     let level = |environment: &[&str]| load_from(file, environment, &[]).unwrap().config.log.level;
@@ -151,7 +159,8 @@ fn unknown_keys_are_refused_in_every_layer() {
         "room.players = 5",
         "rooms.x = 1",
         "listn = \"1\"",
-        "TICKRING_LISTN",
+        "TICKRING_LISTN)",
+        "did you mean TICKRING_LISTEN?",
     ] {
         assert!(text.contains(expected), "{text} does not say {expected:?}");
     }
@@ -159,12 +168,63 @@ fn unknown_keys_are_refused_in_every_layer() {
     assert!(text.contains("room is a table"), "{text}");
     let text = message(load_from("tick_hz = { a = 1 }\n", &[], &[]));
     assert!(text.contains("tick_hz.a = 1"), "{text}");
+    let text = message(load_from("tick_hz = {}\n[rooms]\n\"room.players_max\" = 5\n[arena]\n", &[], &[]));
+    for expected in ["tick_hz = {} (from file ", "rooms.\"room.players_max\" = 5"] {
+        assert!(text.contains(expected), "{text} does not say {expected:?}");
+    }
+    assert_eq!(message(load_from("[rooms]\n", &[], &[])).matches("unknown key").count(), 1);
+}
+
+#[test]
+fn a_variable_is_suggested_as_it_must_be_written() {
+    let text = message(load_from("", &["TICKRING_ROOM_PLAYERS_MAX=5"], &[]));
+    assert!(text.contains("did you mean TICKRING_ROOM__PLAYERS_MAX?"), "{text}");
+}
+
+#[test]
+fn a_key_that_would_confuse_a_terminal_is_written_in_escapes() {
+    let text = message(load_from("\"\\u001b[2J\" = 1\n", &["TICKRING_\u{1b}[2J=1"], &[]));
+    assert!(!text.contains('\u{1b}') && text.contains("u{1b}"), "{text:?}");
 }
 
 #[test]
 fn all_problems_are_told_at_once() {
     let error = load_from("tick_hz = 1\nworkers = 0\nnonsense = 1\n", &[], &[]).unwrap_err();
     assert_eq!(error.problems.len(), 3, "{error}");
+    let text = message(load_from("tick_hz = =\n", &["TICKRING_NONSENSE=1"], &[("workers", "0")]));
+    for expected in ["not valid TOML", "TICKRING_NONSENSE", "flag --workers"] {
+        assert!(text.contains(expected), "{text} does not say {expected:?}");
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_not_made_to_clash() {
+    let inputs = Inputs { file: Some(PathBuf::from("no/such/file")), ..Inputs::default() };
+    let flags = vec![("tick_hz", "50".to_owned())];
+    let error = load(&Inputs { flags, ..inputs }, &machine()).unwrap_err();
+    assert_eq!(error.problems.len(), 1, "the file may hold the snapshot_hz that goes with it: {error}");
+}
+
+#[test]
+fn many_problems_are_counted_instead_of_printed() {
+    let wrong = |count: usize| (0..count).map(|n| format!("nonsense_{n} = {n}\n")).collect::<String>();
+    let told = |count| {
+        let text = message(load_from(&wrong(count), &[], &[]));
+        (text.matches("unknown key").count(), text)
+    };
+    assert_eq!(told(20).0, 20);
+    assert!(!told(20).1.contains("more problem"));
+    assert!(told(21).1.ends_with("\nand 1 more problem"));
+    let (shown, text) = told(5_000);
+    assert!(shown == 20 && text.ends_with("\nand 4980 more problems"), "{text}");
+    assert!(text.len() < 20_000, "{} bytes", text.len());
+}
+
+#[test]
+fn long_keys_and_values_are_cut() {
+    let long = "x".repeat(100_000);
+    let text = message(load_from(&format!("{long} = \"{long}\"\ngame = \"{long}\"\n"), &[], &[]));
+    assert!(text.contains("game = \"xxx") && text.len() < 2_000, "{} bytes", text.len());
 }
 
 #[test]
