@@ -50,6 +50,8 @@ fn an_unknown_flag_is_refused_with_the_one_that_was_meant() {
     refused(&output, &["--tick-hs", "--tick-hz"]);
     let output = server().arg("sevre").output().unwrap();
     refused(&output, &["sevre"]);
+    let output = server().args(["--echo", "on"]).output().unwrap();
+    refused(&output, &["--echo takes no value after a space", "--echo=on"]);
 }
 
 #[test]
@@ -76,6 +78,10 @@ fn a_bad_file_is_refused() {
     refused(&output, &[file.path().to_str().unwrap(), "not valid TOML", "line 1"]);
     let output = server().args(["--config", "no/such/file.toml"]).output().unwrap();
     refused(&output, &["no/such/file.toml", "No such file", "readable TOML file"]);
+    let output = server().args(["check-config", "--config", "/dev/zero"]).output().unwrap();
+    refused(&output, &["/dev/zero", "a device, not a regular file", "readable TOML file"]);
+    let output = server().env("TICKRING_CONFIG", "").output().unwrap();
+    refused(&output, &["TICKRING_CONFIG", "is empty", "unset"]);
 }
 
 #[test]
@@ -130,6 +136,10 @@ fn help_teaches_by_examples_and_version_is_short() {
     {
         assert!(help.contains(words), "{help} does not say {words}");
     }
+    let probe = text(&server().args(["probe", "--help"]).output().unwrap().stdout);
+    assert!(probe.contains("exit 0 if it can run here") && !probe.contains("--listen"), "{probe}");
+    let check = text(&server().args(["check-config", "--help"]).output().unwrap().stdout);
+    assert!(check.contains("--listen") && check.contains("--config"), "{check}");
     let version = text(&server().arg("--version").output().unwrap().stdout);
     assert_eq!(version, format!("tickring-server {}\n", env!("CARGO_PKG_VERSION")));
 }

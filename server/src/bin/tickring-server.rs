@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use tickring_arena::Arena;
 use tickring_pulse::Pulse;
 use tickring_ring::Ring;
@@ -16,11 +15,12 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[expect(clippy::print_stderr, reason = "the operator's terminal; the log may not be set up yet")]
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let done = match cli.mode {
-        None => run(cli),
-        Some(Mode::CheckConfig) => check_config(cli),
-        Some(Mode::Probe) => probe(),
+    // Prints help or what is wrong, and exits with 0 or 2.
+    let cli = Cli::read(std::env::args_os()).unwrap_or_else(|error| error.exit());
+    let done = match cli.mode() {
+        Mode::Serve => run(cli),
+        Mode::CheckConfig => check_config(cli),
+        Mode::Probe => probe(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,11 +1,14 @@
 //! The command line. Values stay text here: the reader checks them, so that a bad flag is told in
 //! the same words as a bad line in the file.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Args, CommandFactory as _, Error, Parser, Subcommand};
 
 use super::layers::Inputs;
+use super::settings::Setting;
 
 const ABOUT: &str = "A dedicated game server: fixed ticks, WebSocket, io_uring.";
 
@@ -36,110 +39,178 @@ Look at a running server: curl http://127.0.0.1:9002/status (also /healthz /read
 #[derive(Clone, Debug, Parser)]
 #[command(name = "tickring-server", version, about = ABOUT, after_help = EXAMPLES, max_term_width = 110)]
 pub struct Cli {
-    /// What to do; without it, serve.
     #[command(subcommand)]
-    pub mode: Option<Mode>,
+    command: Option<Command>,
     #[command(flatten)]
     flags: Flags,
 }
 
-/// What the binary can do besides serving.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
+/// What the binary is asked to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Print the effective configuration as TOML, with origins and warnings; exit 2 if it is not usable
+    /// Serve.
+    Serve,
+    /// Print the effective configuration.
     CheckConfig,
+    /// Try what the server needs of this machine.
+    Probe,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+enum Command {
+    /// Print the effective configuration as TOML, with origins and warnings; exit 2 if it is not usable
+    CheckConfig(Box<Flags>),
     /// Try what the server needs of this machine; exit 0 if it can run here, 1 if not
     Probe,
 }
 
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Settings")]
 struct Flags {
     /// A TOML file with settings [env: TICKRING_CONFIG]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Where players connect; port 0 lets the kernel choose [default: 127.0.0.1:9001]
-    #[arg(long, global = true, value_name = "ADDR:PORT")]
+    #[arg(long, value_name = "ADDR:PORT")]
     listen: Option<String>,
     /// Where health, metrics and status are served, or off [default: 127.0.0.1:9002]
-    #[arg(long, global = true, value_name = "ADDR:PORT|off")]
+    #[arg(long, value_name = "ADDR:PORT|off")]
     admin: Option<String>,
     /// Worker threads [default: one per processor]
-    #[arg(long, global = true, value_name = "N")]
+    #[arg(long, value_name = "N")]
     workers: Option<String>,
     /// Processors for the workers, such as 0-3,6
-    #[arg(long, global = true, value_name = "LIST")]
+    #[arg(long, value_name = "LIST")]
     cpus: Option<String>,
     /// Simulation steps per second, 20 to 128 [default: 60]
-    #[arg(long, global = true, value_name = "HZ", allow_hyphen_values = true)]
+    #[arg(long, value_name = "HZ", allow_hyphen_values = true)]
     tick_hz: Option<String>,
     /// Snapshots per second, dividing the tick rate [default: 30]
-    #[arg(long, global = true, value_name = "HZ", allow_hyphen_values = true)]
+    #[arg(long, value_name = "HZ", allow_hyphen_values = true)]
     snapshot_hz: Option<String>,
     /// The game: arena or pulse [default: arena]
-    #[arg(long, global = true, value_name = "NAME")]
+    #[arg(long, value_name = "NAME")]
     game: Option<String>,
     /// Answer on /v1/echo (--echo or --echo=on) [default: off]
-    #[arg(long, global = true, value_name = "on|off", num_args = 0..=1, require_equals = true, default_missing_value = "on")]
+    #[arg(long, value_name = "on|off", num_args = 0..=1, require_equals = true, default_missing_value = "on")]
     echo: Option<String>,
     /// Connections the process holds at most [default: workers x ring.fixed_table]
-    #[arg(long, global = true, value_name = "N", allow_hyphen_values = true)]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
     max_conns: Option<String>,
     /// Players one room seats [default: 50]
-    #[arg(long, global = true, value_name = "N", allow_hyphen_values = true)]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
     players_per_room: Option<String>,
     /// Rooms one worker holds [default: 1024]
-    #[arg(long, global = true, value_name = "N", allow_hyphen_values = true)]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
     rooms_max: Option<String>,
     /// How long a drain waits for players, such as 10s [default: 10s]
-    #[arg(long, global = true, value_name = "TIME", allow_hyphen_values = true)]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     drain_timeout: Option<String>,
     /// Longest gathering of wake-ups, 0 to 1000 microseconds [default: 500]
-    #[arg(long, global = true, value_name = "MICROSECONDS", allow_hyphen_values = true)]
+    #[arg(long, value_name = "MICROSECONDS", allow_hyphen_values = true)]
     gather_us: Option<String>,
     /// Judge hits at the moment the shooter saw [default: on]
-    #[arg(long, global = true, value_name = "on|off")]
+    #[arg(long, value_name = "on|off")]
     lag_compensation: Option<String>,
     /// Seed of every room's randomness [default: random]
-    #[arg(long, global = true, value_name = "N", allow_hyphen_values = true)]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
     seed: Option<String>,
     /// What is logged: a level, or a filter such as info,tickring_server=debug [default: info]
-    #[arg(long, global = true, value_name = "FILTER")]
+    #[arg(long, value_name = "FILTER")]
     log: Option<String>,
     /// How a log line looks: auto, human or json [default: auto]
-    #[arg(long, global = true, value_name = "FORMAT")]
+    #[arg(long, value_name = "FORMAT")]
     log_format: Option<String>,
 }
 
 impl Cli {
-    /// What the command line says, as a layer of settings.
+    /// Reads words such as `std::env::args_os()`.
+    ///
+    /// # Errors
+    /// What clap says of words that are not understood, and its text for `--help` and `--version`.
+    pub fn read(words: impl Iterator<Item = OsString>) -> Result<Self, Error> {
+        let words: Vec<OsString> = words.collect();
+        let cli = Self::try_parse_from(&words).map_err(|error| with_echo_explained(error, &words))?;
+        if matches!(cli.command, Some(Command::Probe))
+            && let Some(flag) = cli.flags.first_given()
+        {
+            let why = format!("probe looks at the machine and takes no settings: leave out {flag}");
+            return Err(Self::command().error(ErrorKind::ArgumentConflict, why));
+        }
+        Ok(cli)
+    }
+
+    /// What to do.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        match self.command {
+            None => Mode::Serve,
+            Some(Command::CheckConfig(_)) => Mode::CheckConfig,
+            Some(Command::Probe) => Mode::Probe,
+        }
+    }
+
+    /// What the command line says, as a layer of settings. Flags go before or after `check-config`;
+    /// of the same flag in both places, the later one wins.
     #[must_use]
     pub fn inputs(self) -> Inputs {
-        let flags = self.flags;
-        let given = [
-            ("listen", flags.listen),
-            ("admin", flags.admin),
-            ("workers", flags.workers),
-            ("cpus", flags.cpus),
-            ("tick_hz", flags.tick_hz),
-            ("snapshot_hz", flags.snapshot_hz),
-            ("game", flags.game),
-            ("echo", flags.echo),
-            ("max_conns", flags.max_conns),
-            ("room.players_max", flags.players_per_room),
-            ("room.rooms_max", flags.rooms_max),
-            ("drain_timeout", flags.drain_timeout),
-            ("ring.gather_us", flags.gather_us),
-            ("room.lag_compensation", flags.lag_compensation),
-            ("seed", flags.seed),
-            ("log.level", flags.log),
-            ("log.format", flags.log_format),
-        ];
+        let after = match self.command {
+            Some(Command::CheckConfig(flags)) => *flags,
+            None | Some(Command::Probe) => Flags::default(),
+        };
         Inputs {
-            file: flags.config,
+            file: after.config.clone().or_else(|| self.flags.config.clone()),
             environment: Vec::new(),
-            flags: given.into_iter().filter_map(|(key, value)| Some((key, value?))).collect(),
+            flags: [self.flags.given(), after.given()].concat(),
         }
+    }
+}
+
+/// `--echo on` would leave it open whether `on` is its value or, as in `--echo check-config`, what to do.
+fn with_echo_explained(error: Error, words: &[OsString]) -> Error {
+    let odd = [ContextKind::InvalidSubcommand, ContextKind::InvalidArg];
+    let Some(ContextValue::String(word)) = odd.iter().find_map(|kind| error.get(*kind)) else { return error };
+    if !words.windows(2).any(|pair| pair[0] == "--echo" && pair[1] == word.as_str()) {
+        return error;
+    }
+    let why = format!(
+        "--echo takes no value after a space: write --echo or --echo=on to turn it on, --echo=off to turn it off, not --echo {word}"
+    );
+    Cli::command().error(ErrorKind::UnknownArgument, why)
+}
+
+impl Flags {
+    /// The settings that were given, by key.
+    fn given(self) -> Vec<(&'static str, String)> {
+        let all = [
+            ("listen", self.listen),
+            ("admin", self.admin),
+            ("workers", self.workers),
+            ("cpus", self.cpus),
+            ("tick_hz", self.tick_hz),
+            ("snapshot_hz", self.snapshot_hz),
+            ("game", self.game),
+            ("echo", self.echo),
+            ("max_conns", self.max_conns),
+            ("room.players_max", self.players_per_room),
+            ("room.rooms_max", self.rooms_max),
+            ("drain_timeout", self.drain_timeout),
+            ("ring.gather_us", self.gather_us),
+            ("room.lag_compensation", self.lag_compensation),
+            ("seed", self.seed),
+            ("log.level", self.log),
+            ("log.format", self.log_format),
+        ];
+        all.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
+    }
+
+    /// The name of a flag that was given.
+    fn first_given(&self) -> Option<&'static str> {
+        if self.config.is_some() {
+            return Some("--config");
+        }
+        let given = self.clone().given();
+        given.first().and_then(|(key, _)| Setting::find(key)).and_then(|setting| setting.flag)
     }
 }
 
@@ -177,14 +248,53 @@ mod tests {
         }
     }
 
+    fn read(words: &[&str]) -> Result<Cli, Error> {
+        Cli::read(["tickring-server"].iter().chain(words).map(Into::into))
+    }
+
     #[test]
     fn flags_go_before_or_after_the_mode() {
-        for words in
-            [["tickring-server", "check-config", "--echo"], ["tickring-server", "--echo", "check-config"]]
-        {
-            let cli = Cli::try_parse_from(words).unwrap();
-            assert_eq!(cli.mode, Some(Mode::CheckConfig));
+        for words in [["check-config", "--echo"], ["--echo", "check-config"]] {
+            let cli = read(&words).unwrap();
+            assert_eq!(cli.mode(), Mode::CheckConfig);
             assert_eq!(cli.inputs().flags, [("echo", "on".to_owned())]);
+        }
+        let words = ["--config", "a", "--seed", "1", "check-config", "--config", "b", "--workers", "2"];
+        let inputs = read(&words).unwrap().inputs();
+        assert_eq!(inputs.file, Some(PathBuf::from("b")));
+        assert_eq!(inputs.flags, [("seed", "1".to_owned()), ("workers", "2".to_owned())]);
+        let cli = read(&[]).unwrap();
+        assert_eq!(cli.mode(), Mode::Serve);
+    }
+
+    #[test]
+    fn a_word_after_echo_is_answered_with_how_to_write_it() {
+        let cases: [&[&str]; 5] = [
+            &["--echo", "on"],
+            &["--echo", "perhaps"],
+            &["--echo", "off", "check-config"],
+            &["check-config", "--echo", "on"],
+            &["--listen", "127.0.0.1:0", "--echo", "on", "--seed", "1"],
+        ];
+        for words in cases {
+            let error = read(words).unwrap_err();
+            assert_eq!(error.exit_code(), 2);
+            assert!(error.to_string().contains("write --echo or --echo=on"), "{words:?}: {error}");
+        }
+        let other = read(&["--echo", "--seed", "1", "sevre"]).unwrap_err().to_string();
+        assert!(other.contains("sevre") && !other.contains("--echo=on"), "{other}");
+    }
+
+    #[test]
+    fn probe_takes_no_settings() {
+        assert_eq!(read(&["probe"]).unwrap().mode(), Mode::Probe);
+        for words in [["--seed", "1", "probe"], ["--config", "x", "probe"], ["probe", "--seed", "1"]] {
+            let error = read(&words).unwrap_err();
+            assert_eq!(error.exit_code(), 2);
+            assert!(
+                error.to_string().contains(words.iter().find(|word| word.starts_with("--")).unwrap()),
+                "{error}"
+            );
         }
     }
 }
