@@ -193,7 +193,25 @@ mod tests {
     use std::io::Write as _;
     use std::path::PathBuf;
 
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        /// Whatever is no TOML is explained without a panic and in a few words.
+        #[test]
+        fn fuzz_anything_is_parsed_or_explained(
+            picks in prop::collection::vec(prop::sample::select(b"ae09.=[]{}\"'#\\\n \xc3\xa9+-_x,".to_vec()), 0..300),
+            digits in 0_usize..40,
+        ) {
+            let number = [b"\nk = ".as_slice(), &b"9".repeat(digits), b"\n", &picks].concat();
+            for bytes in [&picks, &number] {
+                if let Err(wrong) = parse(bytes) {
+                    prop_assert!(!wrong.why.is_empty() && wrong.why.len() < 2_000, "{}", wrong.why);
+                }
+            }
+        }
+    }
 
     fn refusal(bytes: &[u8]) -> String {
         let mut file = tempfile::NamedTempFile::new().unwrap();

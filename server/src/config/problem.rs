@@ -46,7 +46,7 @@ impl Problem {
     pub(super) fn unknown(key: &str, value: &Value, allowed: String) -> Self {
         let plain = |c: char| c.is_ascii_alphanumeric() || "_-.\"".contains(c);
         // What would confuse a terminal is written in escapes.
-        let key = if key.chars().all(plain) { key.to_owned() } else { format!("{key:?}") };
+        let key = if !key.is_empty() && key.chars().all(plain) { key.to_owned() } else { format!("{key:?}") };
         Self::UnknownKey {
             key: excerpt(&key),
             value: layers::shown(value),
