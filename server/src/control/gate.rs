@@ -14,10 +14,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::time::Sleep;
 
+use super::ending::Ending;
+use super::refusal::Seen;
+
 /// Connections at once.
 const CONNECTIONS_MAX: usize = 64;
-/// Bytes read from one connection. A request is a few hundred.
-const REQUEST_BYTES_MAX: usize = 16 * 1024;
 /// Life of one connection: a silent worker takes a second of it, a slow reader the rest.
 const LIFE_MAX: Duration = Duration::from_secs(10);
 /// Pause after a failed accept: descriptors are short, and trying at once would only burn CPU.
@@ -45,7 +46,9 @@ impl Gate {
         self.open.push_back(keep);
         Guarded {
             stream,
-            bytes_left: REQUEST_BYTES_MAX,
+            seen: Seen::default(),
+            answered: false,
+            ending: None,
             end: Box::pin(tokio::time::sleep(LIFE_MAX)),
             cut,
             over: false,
@@ -82,10 +85,14 @@ impl axum::serve::Listener for Gate {
     }
 }
 
-/// An admin connection that fails once it has read too much, lived too long, or lost its place.
+/// An admin connection that fails once it has been sent too much, lived too long, or lost its place.
+/// However it ends otherwise, what was answered reaches the peer.
 pub(super) struct Guarded {
     stream: TcpStream,
-    bytes_left: usize,
+    seen: Seen,
+    /// Whether something was written; then it is too late for another answer.
+    answered: bool,
+    ending: Option<Ending>,
     end: Pin<Box<Sleep>>,
     cut: oneshot::Receiver<()>,
     over: bool,
@@ -99,6 +106,11 @@ impl Guarded {
             || Pin::new(&mut self.cut).poll(context).is_ready();
         if self.over { Err(io::ErrorKind::TimedOut.into()) } else { Ok(()) }
     }
+
+    /// Ends the connection; with nothing more to say, unless it is ending already.
+    fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        self.ending.get_or_insert_with(|| Ending::with(b"")).poll(&mut self.stream, context)
+    }
 }
 
 impl AsyncRead for Guarded {
@@ -108,16 +120,18 @@ impl AsyncRead for Guarded {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         self.check(context)?;
-        let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
-        let read = buffer.filled().len() - before;
-        match self.bytes_left.checked_sub(read) {
-            Some(left) => {
-                self.bytes_left = left;
-                Poll::Ready(Ok(()))
-            }
-            None => Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, "the request is too long"))),
+        if self.ending.is_none() {
+            let before = buffer.filled().len();
+            ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
+            let Some(refusal) = self.seen.take(&buffer.filled()[before..]) else {
+                return Poll::Ready(Ok(()));
+            };
+            buffer.set_filled(before);
+            let answer: &[u8] = if self.answered { b"" } else { refusal };
+            self.ending = Some(Ending::with(answer));
         }
+        ready!(self.poll_end(context));
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, "the request was refused")))
     }
 }
 
@@ -128,6 +142,7 @@ impl AsyncWrite for Guarded {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.check(context)?;
+        self.answered = true;
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 
@@ -137,6 +152,7 @@ impl AsyncWrite for Guarded {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        self.check(context)?;
+        self.poll_end(context).map(Ok)
     }
 }

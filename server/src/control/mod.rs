@@ -9,10 +9,12 @@
 //! sees at most twenty report commands a second.
 
 mod admin;
+mod ending;
 mod gate;
 mod histogram;
 mod metrics;
 mod process;
+mod refusal;
 mod reports;
 mod signals;
 mod status;

@@ -14,6 +14,9 @@ use crate::config::Inputs;
 use crate::limits::Machine;
 use crate::report::{ConnectionStates, RingReport, Traffic};
 
+/// Longest wait for an answer.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// How a made-up worker takes questions.
 enum Manner {
     /// Answers from a thread of its own.
@@ -145,7 +148,7 @@ fn serve(fakes: Vec<Fake>) -> Served {
 /// One request; the status code and everything after the head.
 fn get(address: SocketAddr, path: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
     write!(stream, "GET {path} HTTP/1.1\r\nHost: admin\r\n\r\n").unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
@@ -269,6 +272,32 @@ fn garbage_and_endless_requests_do_not_stop_the_endpoint() {
         let mut answer = Vec::new();
         let _reset = stream.read_to_end(&mut answer);
         assert!(!answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
+    }
+    assert_eq!(get(served.address, "/healthz").0, 200);
+}
+
+#[test]
+fn what_is_refused_is_answered_before_the_connection_is_closed() {
+    let served = serve(vec![Fake::answering(0)]);
+    let path = [b"GET /".as_slice(), &[b'x'; 100_000], b" HTTP/1.1\r\n\r\n"].concat();
+    let head = [b"GET / HTTP/1.1\r\n".as_slice(), &b"X: y\r\n".repeat(50_000)].concat();
+    let body =
+        [b"POST /status HTTP/1.1\r\nContent-Length: 200000\r\n\r\n".as_slice(), &[b'x'; 200_000]].concat();
+    let http2 = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".as_slice(), &[0; 1_000]].concat();
+    let garbage = [b"\x16\x03\x01\x02\x00".as_slice(), &[0x80; 100_000]].concat();
+    let cases = [(path, 414), (head, 431), (body, 405), (http2, 505), (garbage, 400)];
+    for (request, code) in cases {
+        for pieces_bytes in [request.len(), 10_000] {
+            let mut stream = TcpStream::connect(served.address).unwrap();
+            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            for piece in request.chunks(pieces_bytes) {
+                stream.write_all(piece).unwrap_or_else(|error| panic!("{code}: writing: {error}"));
+            }
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).unwrap_or_else(|error| panic!("{code}: reading: {error}"));
+            assert!(answer.starts_with(&format!("HTTP/1.1 {code} ")), "{code}: {answer:?}");
+            assert!(answer.to_lowercase().contains("connection: close\r\n"), "{answer:?}");
+        }
     }
     assert_eq!(get(served.address, "/healthz").0, 200);
 }
