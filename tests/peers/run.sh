@@ -19,7 +19,16 @@ mkdir -p "$packages" || exit 1
 packages=$(cd "$packages" && pwd)
 scratch=$(mktemp -d)
 server_pid=
-trap '[ -z "$server_pid" ] || kill -9 "$server_pid" 2>/dev/null; rm -rf "$scratch"' EXIT
+
+clean_up() {
+    if [ -n "$server_pid" ]; then
+        kill -9 "$server_pid" 2>/dev/null
+        # The shell tells of a killed child when it waits for it, also on its own way out.
+        wait "$server_pid" 2>/dev/null
+    fi
+    rm -rf "$scratch"
+}
+trap clean_up EXIT
 trap 'exit 130' INT TERM
 export PYTHONDONTWRITEBYTECODE=1 PEERS_FOLDER=$packages
 
