@@ -55,7 +55,7 @@ impl Outbox {
         self.queue.len()
     }
 
-    /// Something that must arrive found no place; the connection cannot go on.
+    /// Something that must arrive found no place, or what is in flight does not arrive; the connection cannot go on.
     pub(crate) fn overflow(&mut self) {
         self.overflowed = true;
     }

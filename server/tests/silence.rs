@@ -11,7 +11,10 @@ fn a_silent_peer_is_pinged_and_then_closed() {
     let server = Server::start(&["--echo", "SESSION__PING_AFTER=300ms", "SESSION__SILENT_CLOSE=300ms"]);
     let mut wire = Wire::upgraded(&server.listen, "/v1/echo");
     assert_eq!(wire.frame().unwrap().first, 0x89, "a ping");
-    assert_eq!(wire.frame(), None, "the end without a word");
+    let close = wire.frame().unwrap();
+    assert_eq!((close.first, &close.payload[..2]), (0x88, &4005_u16.to_be_bytes()[..]));
+    assert_eq!(wire.frame(), None, "the end");
+    drop(wire);
     let status = server.until_empty();
     assert_eq!(closes(&status, 4005, "silent"), 1);
     assert_eq!(total(&status, "pings_out"), 1);

@@ -35,6 +35,7 @@ fn players_who_do_not_read_are_bounded_and_closed() {
         "60",
         "PULSE__SNAPSHOT_WIRE_BYTES=32768",
         "SESSION__SILENT_CLOSE=500ms",
+        "SESSION__CLOSE_TIMEOUT=30s",
     ]);
     let mut player = Player::<Pulse>::join(&server.listen, "room", 1);
     let before = rss_bytes(&server.status());
@@ -65,7 +66,19 @@ fn players_who_do_not_read_are_bounded_and_closed() {
     // Each may have one snapshot in the kernel's hands and one waiting.
     assert!(most - before < 32 * MIB, "{} KiB for {DEAF} peers", (most - before) / 1024);
     player.seen.assert_clean();
-    drop(deaf);
+    // Who reads in the end finds the reason behind what was in flight.
+    let mut late = deaf.into_iter().last().unwrap();
+    late.expect_switch();
+    let fault = loop {
+        let frame = late.frame().unwrap();
+        if frame.payload[0] == 0x85 {
+            break frame;
+        }
+    };
+    assert_eq!(fault.payload[1..3], 104_u16.to_le_bytes());
+    let close = late.frame().unwrap();
+    assert_eq!((close.first, &close.payload[..2]), (0x88, &4006_u16.to_be_bytes()[..]));
+    drop(late);
     player.leave();
     server.until_empty();
 }

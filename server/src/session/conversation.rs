@@ -11,7 +11,7 @@ use tickring_protocol::websocket::{Event, OpCode, WebSocketError, write_frame, w
 use tickring_room::{Game, InputDrop, JoinError};
 
 use super::{Cause, Context, Ending, Peer, Session, State};
-use crate::rooms::SeatError;
+use crate::rooms::{Seat, SeatError};
 
 /// Inputs beyond the budget, less those within it, that a connection survives: what queued up on a bad link is
 /// dropped and forgiven, a flood is not.
@@ -97,8 +97,11 @@ impl Peer {
         match (message, &self.state) {
             (ClientMessage::Input { head, game }, State::Playing(_)) => self.input(head, game, cx),
             (ClientMessage::Hello(hello), State::Greeting { .. }) => self.hello(hello, cx),
-            (ClientMessage::Ping(ping), _) => self.answer_ping(ping.client_time_ns.to_native(), cx),
-            (ClientMessage::Leave(_), _) => {
+            (ClientMessage::Ping(ping), State::Playing(seat)) => {
+                let seat = *seat;
+                self.answer_ping(seat, ping.client_time_ns.to_native(), cx)
+            }
+            (ClientMessage::Leave(_), State::Playing(_)) => {
                 self.close(CloseReason::Normal, "left", cx);
                 ControlFlow::Continue(())
             }
@@ -108,12 +111,13 @@ impl Peer {
                 "a hello came again; it is sent once, first",
                 cx,
             ),
-            (ClientMessage::Input { .. }, _) => self.fault(
-                FaultCode::HelloExpected,
-                FaultCode::HelloExpected.label(),
-                "an input came before the hello; send the hello first",
-                cx,
-            ),
+            (ClientMessage::Input { .. } | ClientMessage::Ping(_) | ClientMessage::Leave(_), _) => self
+                .fault(
+                    FaultCode::HelloExpected,
+                    FaultCode::HelloExpected.label(),
+                    "something else came before the hello; send the hello first",
+                    cx,
+                ),
         }
     }
 
@@ -180,15 +184,26 @@ impl Peer {
         }
     }
 
-    fn answer_ping<G: Game>(&mut self, client_time_ns: u64, cx: &mut Context<'_, G>) -> ControlFlow<()> {
-        let (tick, fraction) = match self.state {
-            State::Playing(seat) => cx.rooms.tick_of(seat, cx.now_ns),
-            _ => (0, 0),
-        };
+    fn answer_ping<G: Game>(
+        &mut self,
+        seat: Seat,
+        client_time_ns: u64,
+        cx: &mut Context<'_, G>,
+    ) -> ControlFlow<()> {
         if self.outbox.queued_bytes() >= cx.rules.outbox_bytes_max {
-            self.drop_slow_reader(cx);
-            return ControlFlow::Break(());
+            if self.outbox.is_sending() {
+                self.drop_slow_reader(cx);
+                return ControlFlow::Break(());
+            }
+            // It may well read: there was no time to send in between.
+            return self.fault(
+                FaultCode::Flooding,
+                FaultCode::Flooding.label(),
+                "more clock pings at once than there is room for answers; send one a second",
+                cx,
+            );
         }
+        let (tick, fraction) = cx.rooms.tick_of(seat, cx.now_ns);
         let queue = self.outbox.queue(cx.pool);
         write_frame_head(queue, OpCode::Binary, Pong::BYTES);
         Pong { client_time_ns, server_time_ns: cx.now_ns, tick, fraction }.write(queue);
@@ -238,13 +253,24 @@ impl Peer {
         self.fail(CloseReason::HelloTimeout, CloseReason::HelloTimeout.label(), cx);
     }
 
-    /// The outbox is full and the peer does not read: a Close could not be sent either.
+    /// The outbox is full and the peer does not read. What waited is dropped; behind what the kernel has
+    /// already goes only the reason, for a peer that reads again in time.
     pub(super) fn drop_slow_reader<G: Game>(&mut self, cx: &mut Context<'_, G>) {
-        self.drop_now(CloseReason::SlowReader, cx);
+        const TEXT: &str = "the connection was read more slowly than the room speaks";
+        let in_room = matches!(self.state, State::Playing(_));
+        self.pong.clear();
+        self.outbox.clear(cx.pool);
+        self.outbox.overflow();
+        let code = FaultCode::SlowReader;
+        if in_room {
+            let _ = self.fault(code, code.label(), TEXT, cx);
+        } else {
+            self.fail(code.close_reason(), code.label(), cx);
+        }
     }
 
     /// Neither traffic nor an answer to our ping.
     pub(super) fn drop_silent<G: Game>(&mut self, cx: &mut Context<'_, G>) {
-        self.drop_now(CloseReason::Silent, cx);
+        self.fail(CloseReason::Silent, CloseReason::Silent.label(), cx);
     }
 }

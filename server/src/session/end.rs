@@ -131,12 +131,6 @@ impl Peer {
         self.enter(State::Closing, cx.now_ms);
     }
 
-    /// Ends it without a word: the peer does not read, or is silent.
-    pub(super) fn drop_now<G: Game>(&mut self, reason: CloseReason, cx: &mut Context<'_, G>) {
-        self.abandon(Cause::Coded(reason.code(), reason.label()), cx);
-        self.ending = Ending::Now;
-    }
-
     pub(super) fn enter(&mut self, state: State, now_ms: u32) {
         self.state = state;
         self.since_ms = now_ms;

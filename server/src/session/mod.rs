@@ -304,6 +304,8 @@ impl Peer {
             State::Vacant | State::Moving => Receiving::Nothing,
             State::Upgrading { .. } => Receiving::Once,
             State::Echo if self.outbox.queued_bytes() > ECHO_PAUSE_BYTES => Receiving::Nothing,
+            // Who does not read us is not read either.
+            State::Draining if self.outbox.overflowed() && self.outbox.is_sending() => Receiving::Nothing,
             State::Greeting { .. } | State::Playing(_) | State::Echo | State::Closing | State::Draining => {
                 Receiving::Many
             }

@@ -5,7 +5,7 @@ use tickring_pulse::{Pulse, Settings};
 
 use super::fake_ring::FakeRing;
 use super::{MS, frame, hello, ping, request, rules, stage};
-use crate::session::{Ending, Rules, State};
+use crate::session::{Rules, State};
 
 /// A player in slot 0, with nothing left to be sent.
 fn seated(rules: Rules) -> FakeRing<Pulse> {
@@ -19,10 +19,6 @@ fn seated(rules: Rules) -> FakeRing<Pulse> {
     ring.sent(0, false);
     assert!(matches!(ring.stage.sessions.at(0).peer.state, State::Playing(_)));
     ring
-}
-
-fn ending(ring: &mut FakeRing<Pulse>) -> Ending {
-    ring.stage.sessions.at(0).peer.ending
 }
 
 #[test]
@@ -41,17 +37,86 @@ fn a_snapshot_that_waits_does_not_follow_the_close() {
     assert_eq!(sent.len(), 2 + usize::from(sent[1]), "nothing behind the close: {sent:02x?}");
 }
 
-#[test]
-fn nothing_counts_after_a_reader_was_dropped() {
-    let mut ring = seated(rules());
-    // More answers than the outbox holds, and in the same segment what would be answered with a Close.
-    let mut bytes = ping().repeat(rules().outbox_bytes_max / 24 + 1);
+/// What would be answered with a Close, behind a flood in the same segment.
+fn flood() -> Vec<u8> {
+    let mut bytes = ping().repeat(rules().outbox_bytes_max / 24 + 2);
     for tail in [frame(OpCode::Text, b"text"), frame(OpCode::Close, b"\x03\xe8"), vec![0xff; 16]] {
         bytes.extend(tail);
     }
-    ring.receive(0, &bytes);
-    assert_eq!(ending(&mut ring), Ending::Now);
+    bytes
+}
+
+/// A Fault message of this code, then a Close of that code, and nothing else.
+fn assert_fault(sent: &[u8], fault: u16, close: u16) {
+    assert_eq!((sent[0], sent[1], sent[2]), (0x82, 89, 0x85), "{sent:02x?}");
+    assert_eq!(sent[3..5], fault.to_le_bytes());
+    let last = &sent[91..];
+    assert_eq!((last[0], 2 + usize::from(last[1])), (0x88, last.len()), "{last:02x?}");
+    assert_eq!(last[2..4], close.to_be_bytes());
+}
+
+#[test]
+fn a_flood_of_pings_is_a_flood_and_nothing_counts_after_it() {
+    let mut ring = seated(rules());
+    ring.receive(0, &flood());
+    assert_eq!(ring.stage.ledger.closes(), [(4007, "flooding", 1)]);
+    ring.pass(0);
+    let sent = ring.line(0).sending.take().expect("answers, the fault and the close");
+    let answers = rules().outbox_bytes_max.div_ceil(24) * 24;
+    assert_fault(&sent[answers..], 206, 4007);
+}
+
+#[test]
+fn a_slow_reader_is_told_when_it_reads_again() {
+    let mut ring = seated(rules());
+    ring.receive(0, &ping());
+    ring.pass(0);
+    // One send in flight; a snapshot and more answers than the outbox holds behind it.
+    ring.pass(100 * MS);
+    ring.receive(0, &flood());
     assert_eq!(ring.stage.ledger.closes(), [(4006, "slow_reader", 1)]);
+    ring.pass(0);
+    assert!(!ring.line(0).closing, "it has a little time yet");
+    ring.sent(0, false);
+    ring.pass(0);
+    assert_fault(&ring.line(0).sending.take().expect("the fault and the close"), 104, 4006);
+    assert!(ring.line(0).shut);
+}
+
+#[test]
+fn a_slow_reader_that_stays_one_is_cut_off() {
+    let mut ring = seated(rules());
+    ring.receive(0, &ping());
+    ring.pass(0);
+    for _ in 0..39 {
+        ring.pass(250 * MS);
+    }
+    assert_eq!(ring.stage.ledger.closes(), []);
+    for _ in 0..10 {
+        ring.pass(250 * MS);
+    }
+    assert_eq!(ring.stage.ledger.closes(), [(4006, "slow_reader", 1)]);
+    assert!(!ring.line(0).closing);
+    for _ in 0..30 {
+        ring.pass(250 * MS);
+    }
+    assert!(ring.line(0).closing);
+}
+
+#[test]
+fn the_hello_comes_first() {
+    for early in [ping(), frame(OpCode::Binary, &[0x04, 0])] {
+        let mut ring = FakeRing::new(stage::<Pulse>(Settings::default(), rules()), 1);
+        ring.begin(0);
+        ring.pass(0);
+        ring.receive(0, &request("/v1/rooms/r"));
+        ring.pass(0);
+        ring.sent(0, false);
+        ring.receive(0, &early);
+        ring.pass(0);
+        assert_fault(&ring.line(0).sending.take().expect("the fault and the close"), 203, 4001);
+        assert_eq!(ring.stage.ledger.closes(), [(4001, "hello_expected", 1)]);
+    }
 }
 
 /// A send's completion may be heard of late; the FIN need not wait for it.
@@ -88,7 +153,10 @@ fn the_peers_end_does_not_put_off_ours() {
     let now = ring.now;
     ring.stage.act(0, now, |session, cx| session.peer.drop_slow_reader(cx));
     ring.end(0, false);
-    assert_eq!(ending(&mut ring), Ending::Now);
+    for _ in 0..21 {
+        ring.pass(250 * MS);
+    }
+    assert!(ring.line(0).closing, "what is in flight is waited for, but not for ever");
 }
 
 #[test]
@@ -108,6 +176,8 @@ fn a_ping_that_goes_out_late_leaves_its_full_time_to_answer() {
         ring.sent(0, false);
     }
     assert_eq!(ring.stage.ledger.closes(), [(4005, "silent", 1)]);
+    let told = ring.line(0).sent.ends_with(b"\x88\x08\x0f\xa5silent");
+    assert!(told, "a peer that lives all the same is told");
 }
 
 #[test]
