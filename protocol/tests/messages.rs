@@ -102,6 +102,9 @@ fn lengths_are_exact() {
         assert_eq!(is_ok(shorter), has_tail, "{sample:02x?}");
         assert!(!is_ok(&sample[..1]), "{sample:02x?}");
     }
+    let told = |payload: &[u8]| ClientMessage::decode(payload).unwrap_err().to_string();
+    assert_eq!(told(&[kind::HELLO, 0, 0]), "message of kind 0x01 has 3 bytes, it must have 31");
+    assert_eq!(told(&[kind::INPUT, 0, 0]), "message of kind 0x02 has 3 bytes, it must have 18 to 34");
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use crate::Malformed;
+
 /// Why an input was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum InputDrop {
@@ -17,9 +19,17 @@ pub enum InputDrop {
     /// The player sends more than its budget, or its buffer of 64 is full.
     #[error("the player sends more inputs than its budget")]
     OverBudget,
+    /// The game's part is not as long as this game's inputs are. The server closes the connection.
+    #[error("the game's part of the input has {found} bytes, it must have {expected}")]
+    Length {
+        /// Bytes after the head.
+        found: usize,
+        /// [`Input::BYTES`](crate::Input::BYTES) of the game.
+        expected: usize,
+    },
     /// The game cannot read it. The server closes the connection.
-    #[error("the game cannot read the input")]
-    Malformed,
+    #[error("the game cannot read the input: {0}")]
+    Malformed(Malformed),
     /// Nobody holds that seat.
     #[error("nobody holds that seat")]
     NoSeat,
@@ -83,7 +93,7 @@ impl RoomCounters {
             InputDrop::Early => &mut self.inputs_early,
             InputDrop::Duplicate => &mut self.inputs_duplicate,
             InputDrop::OverBudget => &mut self.inputs_over_budget,
-            InputDrop::Malformed => &mut self.inputs_malformed,
+            InputDrop::Length { .. } | InputDrop::Malformed(_) => &mut self.inputs_malformed,
             InputDrop::NoSeat => &mut self.inputs_no_seat,
         } += 1;
     }

@@ -160,8 +160,8 @@ impl<G: Game> Room<G> {
     /// Takes a player's input in. `game` are the bytes after the head.
     ///
     /// # Errors
-    /// Why the input was dropped; it is already counted. After [`InputDrop::Malformed`] the connection should be
-    /// closed, everything else is ordinary.
+    /// Why the input was dropped; it is already counted. After [`InputDrop::Length`] and [`InputDrop::Malformed`] the
+    /// connection should be closed, everything else is ordinary.
     pub fn input(
         &mut self,
         player: PlayerId,
@@ -186,9 +186,9 @@ impl<G: Game> Room<G> {
             self.seats.get_mut(player).filter(|seat| seat.held_until.is_none()).ok_or(InputDrop::NoSeat)?;
         seat.inputs.charge()?;
         if game.len() != G::Input::BYTES {
-            return Err(InputDrop::Malformed);
+            return Err(InputDrop::Length { found: game.len(), expected: G::Input::BYTES });
         }
-        let input = G::Input::read(game).map_err(|_| InputDrop::Malformed)?.sanitize();
+        let input = G::Input::read(game).map_err(InputDrop::Malformed)?.sanitize();
         let sequence = Sequence(head.sequence.to_native());
         let target = Tick(head.target_tick.to_native());
         let next = self.tick + 1;

@@ -4,7 +4,7 @@ mod dots;
 
 use dots::{Dots, FIRE, RUN, Steer, give, give_bytes};
 use tickring_protocol::message::{INPUT_SLACK_NONE, InputHead, ServerMessage};
-use tickring_room::{InputDrop, JoinError, PlayerId, Room, RoomConfig, To};
+use tickring_room::{InputDrop, JoinError, Malformed, PlayerId, Room, RoomConfig, To};
 
 fn room(players_max: u16, hold_seconds: u16) -> Room<Dots> {
     Room::new(RoomConfig { players_max, ..RoomConfig::default() }, hold_seconds)
@@ -87,8 +87,12 @@ fn every_dropped_input_is_counted_by_reason() {
     assert_eq!(give(&mut room, player, head(2, 12), Steer::default()), Err(InputDrop::Duplicate));
     assert_eq!(give(&mut room, player, head(3, 27), Steer::default()), Ok(()));
     assert_eq!(give(&mut room, player, head(4, 28), Steer::default()), Err(InputDrop::Early));
-    assert_eq!(give_bytes(&mut room, player, head(5, 12), &[1, 2]), Err(InputDrop::Malformed));
-    assert_eq!(give_bytes(&mut room, player, head(5, 12), &[1, 2, 99]), Err(InputDrop::Malformed));
+    assert_eq!(
+        give_bytes(&mut room, player, head(5, 12), &[1, 2]),
+        Err(InputDrop::Length { found: 2, expected: 3 })
+    );
+    let unreadable = InputDrop::Malformed(Malformed("an unknown button"));
+    assert_eq!(give_bytes(&mut room, player, head(5, 12), &[1, 2, 99]), Err(unreadable));
     assert_eq!(give(&mut room, PlayerId(1), head(1, 12), Steer::default()), Err(InputDrop::NoSeat));
     assert_eq!(give(&mut room, PlayerId(999), head(1, 12), Steer::default()), Err(InputDrop::NoSeat));
     let mut over_budget = 0;

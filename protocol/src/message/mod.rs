@@ -67,7 +67,7 @@ pub enum MessageError {
     #[error("unknown message kind {0:#04x}")]
     UnknownKind(u8),
     /// The payload is shorter or longer than its kind allows.
-    #[error("message of kind {kind:#04x} has {found} bytes, it must have {least} to {most}")]
+    #[error("message of kind {kind:#04x} has {found} bytes, it must have {}", Span(*least, *most))]
     Length {
         /// The message's kind.
         kind: u8,
@@ -81,6 +81,16 @@ pub enum MessageError {
     /// The bytes have the right number but not a valid content.
     #[error("message of kind {0:#04x} has an invalid content")]
     Content(u8),
+}
+
+/// `31`, or `18 to 34`.
+struct Span(usize, usize);
+
+impl std::fmt::Display for Span {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self(least, most) = *self;
+        if least == most { write!(f, "{least}") } else { write!(f, "{least} to {most}") }
+    }
 }
 
 impl MessageError {
