@@ -5,8 +5,6 @@
 //! the workers give bytes and due times to [`drivers`], which note everything in [`measure`]; then
 //! [`verdict`] judges and [`report`] writes.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to people")]
-
 mod bots;
 mod cli;
 mod clock;
@@ -25,6 +23,7 @@ mod server_side;
 mod shared;
 mod slo;
 mod sources;
+mod terminal;
 mod verdict;
 mod worker;
 
@@ -40,14 +39,14 @@ fn main() -> ExitCode {
     let plan = match plan::Plan::new(preset) {
         Ok(plan) => plan,
         Err(error) => {
-            eprintln!("loadgen: {error}");
+            terminal::say(format_args!("loadgen: {error}"));
             return ExitCode::from(verdict::USAGE);
         }
     };
     match run::run(plan) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            eprintln!("loadgen: {error:#}");
+            terminal::say(format_args!("loadgen: {error:#}"));
             ExitCode::FAILURE
         }
     }

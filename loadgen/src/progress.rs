@@ -1,6 +1,7 @@
 //! One plain line a second on standard error while the run lasts.
 
 use crate::shared::{LiveReading, Shared};
+use crate::terminal;
 
 /// Prints progress once a second.
 #[derive(Debug)]
@@ -24,7 +25,7 @@ impl Progress {
             return;
         }
         let reading = shared.read();
-        eprintln!("{}", self.line(now_ns, what, &reading, last_ns, &last));
+        terminal::say(format_args!("{}", self.line(now_ns, what, &reading, last_ns, &last)));
         self.last = Some((now_ns, reading));
     }
 

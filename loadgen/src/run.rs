@@ -22,6 +22,7 @@ use crate::preflight::{self, Facts};
 use crate::report::{self, Findings};
 use crate::server_side::{self, Status};
 use crate::shared::Shared;
+use crate::terminal;
 use crate::verdict;
 use crate::worker::{Outcome, Worker};
 
@@ -41,20 +42,20 @@ pub(crate) fn run(plan: Plan) -> anyhow::Result<u8> {
     let facts = Facts::gather(&plan, &machine, status);
     let walls = preflight::walls(&plan, &facts);
     for wall in &walls {
-        eprintln!("loadgen: preflight: {}\n         remedy: {}", wall.problem, wall.remedy);
+        terminal::say(format_args!("loadgen: preflight: {}\n         remedy: {}", wall.problem, wall.remedy));
     }
     if !walls.is_empty() && !plan.force {
-        eprintln!("loadgen: not started; --force tries all the same");
+        terminal::say(format_args!("loadgen: not started; --force tries all the same"));
         return Ok(verdict::PREFLIGHT);
     }
     if let Some(Err(error)) = &facts.status {
-        eprintln!("loadgen: without the server's own figures: {error}");
+        terminal::say(format_args!("loadgen: without the server's own figures: {error}"));
     }
     let plan = Arc::new(plan);
     let findings = match execute(&plan, &interrupted, admin_works) {
         Ok((timeline, outcomes)) => Findings { plan, machine, timeline, outcomes },
         Err(Failure::Ring(error)) => {
-            eprintln!("loadgen: preflight: {error}");
+            terminal::say(format_args!("loadgen: preflight: {error}"));
             return Ok(verdict::PREFLIGHT);
         }
         Err(Failure::Other(error)) => return Err(error),
@@ -154,7 +155,7 @@ fn pin(cpus: &[usize]) {
     let mut set = rustix::thread::CpuSet::new();
     cpus.iter().for_each(|cpu| set.set(*cpu));
     if let Err(error) = rustix::thread::sched_setaffinity(None, &set) {
-        eprintln!("loadgen: cannot pin to CPUs {cpus:?}: {error}");
+        terminal::say(format_args!("loadgen: cannot pin to CPUs {cpus:?}: {error}"));
     }
 }
 

@@ -50,16 +50,26 @@ pub(crate) struct StatusTick {
     pub(crate) lateness_hdr: Option<String>,
 }
 
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(3);
+
 /// Asks for `/status`.
 ///
 /// # Errors
 /// A sentence that names the URL and what happened.
 pub(crate) fn fetch_status(admin: &str) -> Result<Status, String> {
     let url = format!("{admin}/status");
-    let config = ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(3))).proxy(None);
+    let config = ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).proxy(None);
     let agent = ureq::Agent::new_with_config(config.build());
-    let mut response = agent.get(&url).call().map_err(|error| format!("{url}: {error}"))?;
-    response.body_mut().read_json().map_err(|error| format!("{url}: not the status expected: {error}"))
+    let told = |error: ureq::Error| match error {
+        ureq::Error::Timeout(_) => format!("{url} did not answer within {} s", PATIENCE.as_secs()),
+        ureq::Error::Io(error) => format!("{url}: {error}"),
+        ureq::Error::Json(_) => {
+            format!("{url} is not the admin endpoint of a Tickring server; check --admin")
+        }
+        error => format!("{url}: {error}"),
+    };
+    agent.get(&url).call().and_then(|mut response| response.body_mut().read_json()).map_err(told)
 }
 
 impl StatusTick {

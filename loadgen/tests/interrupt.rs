@@ -53,3 +53,22 @@ fn a_signal_before_the_first_connection_leaves_a_report_too() {
     assert_eq!(run.report["conns"]["failed"], 4);
     assert_eq!(server.accepted(), 0, "{}", run.out);
 }
+
+/// As in `loadgen … | head -1`: nobody reads any more, and the run is not lost for it.
+#[test]
+fn whoever_reads_goes_away_and_the_report_is_written() {
+    let server = raw_echo(70, 66);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let target = server.tcp();
+    let words =
+        ["echo", "--raw", "--target", &target, "--conns", "4", "--duration", "1500ms", "--warmup", "100ms"];
+    let mut child = start(&words, file.path().to_str().unwrap());
+    drop((child.stdout.take(), child.stderr.take()));
+    let run = finish(child, file);
+    assert!(
+        matches!(run.code, Some(0 | 4 | 99)),
+        "a verdict, not a failure of loadgen's own: {:?}",
+        run.code
+    );
+    assert!(run.report["messages"]["received"].as_u64().unwrap() > 0);
+}

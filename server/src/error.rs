@@ -65,6 +65,10 @@ pub enum ServerError {
     )]
     Runtime(#[source] io::Error),
 
+    /// The answer could not be printed.
+    #[error("cannot write to standard output: {0}\n  make room there, or give it another place")]
+    Output(#[source] io::Error),
+
     /// No seed could be drawn.
     #[error("cannot draw a random seed: {0}\n  name one with --seed")]
     Seed(#[source] io::Error),
@@ -138,6 +142,7 @@ impl ServerError {
             | Self::Runtime(_)
             | Self::Signals(_)
             | Self::Seed(_)
+            | Self::Output(_)
             | Self::Thread { .. }
             | Self::Pin { .. } => Fault::Machine,
             Self::WorkerPanicked { .. } | Self::WorkerStopped { .. } | Self::Overdue { .. } => Fault::Server,

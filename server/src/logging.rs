@@ -15,7 +15,11 @@ pub fn init(config: &LogConfig) {
         LogFormat::Json => false,
         LogFormat::Auto => std::io::stderr().is_terminal(),
     };
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Whoever reads the log may be gone. That is no reason to stop serving, and there is nobody to tell.
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .log_internal_errors(false);
     // An error says that a subscriber is there already, which is what the caller wants.
     let _already_set = if human {
         lines.with_ansi(std::io::stderr().is_terminal()).try_init()

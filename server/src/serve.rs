@@ -56,12 +56,12 @@ where
     }
 }
 
-/// Says where players can connect. Scripts wait for this line.
-#[expect(clippy::print_stdout, reason = "the first line on standard output is part of the interface")]
+/// Says where players can connect. Scripts wait for this line, the first on standard output.
 fn announce(address: std::net::SocketAddr) {
-    println!("listening on {address}");
-    // A closed standard output is no reason not to serve.
-    let _ignored = std::io::stdout().flush();
+    let mut output = std::io::stdout().lock();
+    if let Err(error) = writeln!(output, "listening on {address}").and_then(|()| output.flush()) {
+        tracing::warn!(%error, "standard output takes no address; it is served all the same");
+    }
 }
 
 /// The worker threads while they start and when they end.

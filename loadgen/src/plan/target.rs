@@ -76,9 +76,9 @@ pub(super) fn admin_url(
     match given {
         Some(url) => {
             let rest = match url.split_once("://") {
-                None => url.as_str(),
+                None if url.contains(':') => url.as_str(),
                 Some(("http", rest)) => rest,
-                Some(_) => {
+                None | Some(_) => {
                     let permitted = "permitted is http://HOST:PORT, for example http://127.0.0.1:9002";
                     return Err(PlanError::new("admin", url, permitted));
                 }

@@ -62,6 +62,7 @@ fn what_cannot_be_is_named_with_what_can() {
         ("idle --src 127.0.0.2 --target ws://[::1]:1", "--src", "IPv4"),
         ("idle --out csv=x", "--out csv=x", "json=FILE, for example --out json=run.json"),
         ("idle --out /x", "--out /x", "json=FILE, for example --out json=run.json"),
+        ("idle --admin foo", "--admin foo", "http://HOST:PORT"),
         ("idle --admin https://x", "--admin https://x", "http://HOST:PORT"),
         ("idle --slo gaps==0.5", "gaps==0.5", "a whole number, for example gaps==0"),
         ("idle --exact", "--exact", "no effect"),

@@ -13,6 +13,7 @@ use crate::kernel::KernelCounters;
 use crate::lead::Timeline;
 use crate::machine::Machine;
 use crate::plan::Plan;
+use crate::terminal;
 use crate::worker::Outcome;
 
 /// Everything found out.
@@ -30,11 +31,12 @@ pub(crate) struct Findings {
 /// When the report cannot be written.
 pub(crate) fn deliver(findings: &Findings) -> anyhow::Result<u8> {
     let (report, verdict) = json::Report::new(findings, KernelCounters::read());
-    println!("{}", summary::text(&report));
+    // The file first: whoever reads the summary may be gone.
     if let Some(path) = &findings.plan.json {
         let mut text = serde_json::to_string_pretty(&report).context("the report does not serialise")?;
         text.push('\n');
         fs::write(path, text).with_context(|| format!("cannot write the report {}", path.display()))?;
     }
+    terminal::answer(format_args!("{}", summary::text(&report))).context("cannot print the summary")?;
     Ok(verdict.exit_code())
 }

@@ -1,5 +1,6 @@
 //! The dedicated server: reads the configuration, then serves, checks or probes.
 
+use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
 
 use tickring_arena::Arena;
@@ -13,7 +14,6 @@ use tickring_server::{logging, serve};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-#[expect(clippy::print_stderr, reason = "the operator's terminal; the log may not be set up yet")]
 fn main() -> ExitCode {
     // Prints help or what is wrong, and exits with 0 or 2.
     let cli = Cli::read(std::env::args_os()).unwrap_or_else(|error| error.exit());
@@ -25,7 +25,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("tickring-server: {error}");
+            complain(format_args!("tickring-server: {error}"));
             ExitCode::from(error.exit_code())
         }
     }
@@ -83,33 +83,48 @@ fn arena_settings(config: &ServerConfig) -> tickring_arena::Settings {
     }
 }
 
-#[expect(clippy::print_stdout, clippy::print_stderr, reason = "the answer to the operator's question")]
-fn check_config(cli: Cli) -> Result<(), ServerError> {
-    let loaded = load(cli)?;
-    print!("{}", loaded.to_toml());
-    for warning in &loaded.warnings {
-        eprintln!("warning: {warning}");
-    }
-    Ok(())
+/// A line on standard error. When nobody takes it, the exit code has to do.
+fn complain(line: std::fmt::Arguments<'_>) {
+    let _ignored = writeln!(std::io::stderr(), "{line}");
 }
 
-#[expect(clippy::print_stdout, reason = "the answer to the operator's question")]
+/// The answer to the operator's question, on standard output. A reader that has seen enough is no error.
+fn answer(text: &str) -> Result<(), ServerError> {
+    let mut output = std::io::stdout().lock();
+    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(ServerError::Output(error)),
+        _ => Ok(()),
+    }
+}
+
+fn check_config(cli: Cli) -> Result<(), ServerError> {
+    let loaded = load(cli)?;
+    for warning in &loaded.warnings {
+        complain(format_args!("warning: {warning}"));
+    }
+    answer(&loaded.to_toml())
+}
+
 fn probe() -> Result<(), ServerError> {
     let features = Ring::probe()?;
     let descriptors = limits::raise_descriptors();
     let machine = Machine::read();
-    println!("{}", features.to_string().trim_end());
-    println!();
-    println!("processors usable       {}", machine.parallelism);
-    println!("descriptors             {} soft, {} hard", descriptors.before, machine.descriptors_hard);
-    println!("connections per worker  {} at most (ring.fixed_table)", machine.descriptors_hard.min(1 << 20));
-    println!();
+    let hard = machine.descriptors_hard;
+    let mut text = features.to_string().trim_end().to_owned();
+    text.push_str("\n\n");
+    text.push_str(&format!("processors usable       {}\n", machine.parallelism));
+    text.push_str(&format!("descriptors             {} soft, {hard} hard\n", descriptors.before));
+    text.push_str(&format!("connections per worker  {} at most (ring.fixed_table)\n\n", hard.min(1 << 20)));
     if !features.gathers() {
-        println!("note: wake-ups cannot be gathered here, which costs about twice the CPU; Linux 6.12 can");
+        text.push_str(
+            "note: wake-ups cannot be gathered here, which costs about twice the CPU; Linux 6.12 can\n",
+        );
     }
-    if machine.descriptors_hard < 4_096 {
-        println!("note: the hard descriptor limit is low; raise it with LimitNOFILE= or --ulimit nofile=");
+    if hard < 4_096 {
+        text.push_str(
+            "note: the hard descriptor limit is low; raise it with LimitNOFILE= or --ulimit nofile=\n",
+        );
     }
-    println!("this machine can run tickring-server");
-    Ok(())
+    text.push_str("this machine can run tickring-server\n");
+    answer(&text)
 }

@@ -191,17 +191,10 @@ impl Peer {
         cx: &mut Context<'_, G>,
     ) -> ControlFlow<()> {
         if self.outbox.queued_bytes() >= cx.rules.outbox_bytes_max {
-            if self.outbox.is_sending() {
-                self.drop_slow_reader(cx);
-                return ControlFlow::Break(());
-            }
-            // It may well read: there was no time to send in between.
-            return self.fault(
-                FaultCode::Flooding,
-                FaultCode::Flooding.label(),
-                "more clock pings at once than there is room for answers; send one a second",
-                cx,
-            );
+            // Whether it reads or not: nobody needs so many.
+            const TEXT: &str = "more clock pings at once than there is room for answers; send one a second";
+            self.cut_off(FaultCode::Flooding, TEXT, cx);
+            return ControlFlow::Break(());
         }
         let (tick, fraction) = cx.rooms.tick_of(seat, cx.now_ns);
         let queue = self.outbox.queue(cx.pool);
@@ -253,17 +246,20 @@ impl Peer {
         self.fail(CloseReason::HelloTimeout, CloseReason::HelloTimeout.label(), cx);
     }
 
-    /// The outbox is full and the peer does not read. What waited is dropped; behind what the kernel has
-    /// already goes only the reason, for a peer that reads again in time.
+    /// The peer takes nothing, or an event found its outbox full.
     pub(super) fn drop_slow_reader<G: Game>(&mut self, cx: &mut Context<'_, G>) {
         const TEXT: &str = "the connection was read more slowly than the room speaks";
-        let in_room = matches!(self.state, State::Playing(_));
+        self.cut_off(FaultCode::SlowReader, TEXT, cx);
+    }
+
+    /// Ends it with the outbox full: what waited is dropped, and behind what the kernel has already goes only the
+    /// reason, for a peer that reads on in time.
+    fn cut_off<G: Game>(&mut self, code: FaultCode, text: &str, cx: &mut Context<'_, G>) {
         self.pong.clear();
         self.outbox.clear(cx.pool);
         self.outbox.overflow();
-        let code = FaultCode::SlowReader;
-        if in_room {
-            let _ = self.fault(code, code.label(), TEXT, cx);
+        if matches!(self.state, State::Playing(_)) {
+            let _ = self.fault(code, code.label(), text, cx);
         } else {
             self.fail(code.close_reason(), code.label(), cx);
         }

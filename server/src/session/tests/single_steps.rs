@@ -5,7 +5,7 @@ use tickring_pulse::{Pulse, Settings};
 
 use super::fake_ring::FakeRing;
 use super::{MS, frame, hello, ping, request, rules, stage};
-use crate::session::{Rules, State};
+use crate::session::{Receiving, Rules, State};
 
 /// A player in slot 0, with nothing left to be sent.
 fn seated(rules: Rules) -> FakeRing<Pulse> {
@@ -61,9 +61,21 @@ fn a_flood_of_pings_is_a_flood_and_nothing_counts_after_it() {
     ring.receive(0, &flood());
     assert_eq!(ring.stage.ledger.closes(), [(4007, "flooding", 1)]);
     ring.pass(0);
-    let sent = ring.line(0).sending.take().expect("answers, the fault and the close");
-    let answers = rules().outbox_bytes_max.div_ceil(24) * 24;
-    assert_fault(&sent[answers..], 206, 4007);
+    assert_fault(&ring.line(0).sending.take().expect("the fault and the close"), 206, 4007);
+}
+
+#[test]
+fn a_flood_behind_what_is_in_flight_is_one_too() {
+    let mut ring = seated(rules());
+    ring.receive(0, &ping());
+    ring.pass(0);
+    ring.receive(0, &flood());
+    assert_eq!(ring.stage.ledger.closes(), [(4007, "flooding", 1)]);
+    ring.pass(0);
+    assert_eq!(ring.line(0).receiving, Some(Receiving::Nothing), "it is not read until it reads");
+    ring.sent(0, false);
+    ring.pass(0);
+    assert_fault(&ring.line(0).sending.take().expect("the fault and the close"), 206, 4007);
 }
 
 #[test]
@@ -71,9 +83,11 @@ fn a_slow_reader_is_told_when_it_reads_again() {
     let mut ring = seated(rules());
     ring.receive(0, &ping());
     ring.pass(0);
-    // One send in flight; a snapshot and more answers than the outbox holds behind it.
+    // One send in flight, a snapshot and answers behind it.
     ring.pass(100 * MS);
-    ring.receive(0, &flood());
+    ring.receive(0, &ping().repeat(100));
+    let now = ring.now;
+    ring.stage.act(0, now, |session, cx| session.peer.drop_slow_reader(cx));
     assert_eq!(ring.stage.ledger.closes(), [(4006, "slow_reader", 1)]);
     ring.pass(0);
     assert!(!ring.line(0).closing, "it has a little time yet");
