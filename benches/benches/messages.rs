@@ -30,7 +30,6 @@ fn input() -> Vec<u8> {
 fn snapshot_head() -> SnapshotHead {
     SnapshotHead {
         tick: 120,
-        baseline: 120,
         last_input: 7,
         input_slack: 16,
         time_dilation: 255,

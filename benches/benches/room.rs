@@ -65,6 +65,7 @@ fn snapshots(criterion: &mut Criterion) {
                 room.encode_snapshot();
                 for player in &seats {
                     out.clear();
+                    room.prepare_snapshot(*player, false);
                     room.write_snapshot(*player, 0, black_box(&mut out));
                 }
             });

@@ -16,6 +16,8 @@ const RECENT_MAX: usize = 24;
 pub struct WorldState<G: Game> {
     state: ReceivedState<G>,
     tick: Tick,
+    /// Its number among all that were ever decoded, from 1.
+    serial: u64,
     /// Computed when it is first asked for.
     checksum: Cell<Option<u32>>,
 }
@@ -58,6 +60,8 @@ pub struct Decoded<G: Game> {
 #[derive(Debug)]
 struct Kept<G: Game> {
     body: Vec<u8>,
+    /// Which state the body followed on, 0 for none.
+    base: u64,
     state: Rc<WorldState<G>>,
 }
 
@@ -74,33 +78,42 @@ impl<G: Game> Decoded<G> {
         self.decodes
     }
 
-    /// The state of a body; `baseline` is the head's.
+    /// The state that `base`, the last one of this connection, becomes with a body.
     pub(crate) fn state(
         &mut self,
+        base: Option<&WorldState<G>>,
         tick: Tick,
-        baseline: Tick,
         body: &[u8],
     ) -> Result<Rc<WorldState<G>>, SnapshotError> {
-        // Only a full state is the same for everybody whatever came before.
-        let same = |kept: &&Kept<G>| kept.state.tick == tick && baseline == tick && kept.body == body;
+        let from = base.map_or(0, |base| base.serial);
+        let same = |kept: &&Kept<G>| kept.state.tick == tick && kept.base == from && kept.body == body;
         if let Some(kept) = self.recent.iter().rev().find(same) {
             return Ok(Rc::clone(&kept.state));
         }
         let mut kept = self.unused();
         let state = Rc::get_mut(&mut kept.state).expect("an unused state has one holder");
-        let decoded = state.state.decode(tick, baseline, body);
+        let decoded = state.state.decode_after(base.map(|base| &base.state), tick, body);
+        self.decodes += 1;
         state.tick = tick;
+        state.serial = self.decodes;
         state.checksum.set(None);
+        if let Err(error) = decoded {
+            self.retired.push_back(kept);
+            return Err(error);
+        }
+        // Two connections that came by different ways to the same state share it, and from then on every body.
+        let equal = |other: &&Kept<G>| other.state.tick == tick && other.state.state.is_same(&kept.state.state);
+        if let Some(other) = self.recent.iter().rev().find(equal) {
+            let state = Rc::clone(&other.state);
+            self.retired.push_back(kept);
+            return Ok(state);
+        }
+        kept.base = from;
         kept.body.clear();
         kept.body.extend_from_slice(body);
-        self.decodes += 1;
-        let result = decoded.map(|()| Rc::clone(&kept.state));
-        if result.is_ok() {
-            self.recent.push_back(kept)
-        } else {
-            self.retired.push_back(kept)
-        }
-        result
+        let state = Rc::clone(&kept.state);
+        self.recent.push_back(kept);
+        Ok(state)
     }
 
     /// The checksum of a state, computed once.
@@ -118,9 +131,11 @@ impl<G: Game> Decoded<G> {
         let free = self.retired.iter().position(|kept| Rc::strong_count(&kept.state) == 1);
         free.and_then(|at| self.retired.remove(at)).unwrap_or_else(|| Kept {
             body: Vec::new(),
+            base: 0,
             state: Rc::new(WorldState {
                 state: ReceivedState::default(),
                 tick: Tick(0),
+                serial: 0,
                 checksum: Cell::new(None),
             }),
         })

@@ -59,8 +59,6 @@ pub enum ClientEvent<'a, G: Game> {
 pub struct Snapshot<'a> {
     /// Its tick.
     pub tick: Tick,
-    /// The tick the body is a delta to; equal to `tick` for a full state.
-    pub baseline: Tick,
     /// The last input that the server has processed; 0 when none.
     pub last_input: Sequence,
     /// How long before it was needed the newest input arrived, in 1/16 tick, negative when too late; `None` when

@@ -61,7 +61,7 @@ impl<G: Game> Playing<G> {
         body: &'a [u8],
         shared: &mut Decoded<G>,
     ) -> Result<Snapshot<'a>, ClientError> {
-        let (tick, baseline) = (Tick(head.tick.to_native()), Tick(head.baseline.to_native()));
+        let tick = Tick(head.tick.to_native());
         let last_input = Sequence(head.last_input.to_native());
         let slack = Some(head.input_slack.to_native()).filter(|slack| *slack != INPUT_SLACK_NONE);
         let (continuity, dropped) = self.sequencer.observe(tick, head.dropped.to_native());
@@ -69,10 +69,11 @@ impl<G: Game> Playing<G> {
         let mut checksum_ok = None;
         if !matches!(continuity, Continuity::Duplicate | Continuity::Reordered) {
             let state = shared
-                .state(tick, baseline, body)
+                .state(self.recent.newest(), tick, body)
                 .map_err(|cause| ClientError::Snapshot { tick: tick.0, cause })?;
             if features & FEATURE_STATE_CHECKSUM != 0 {
-                checksum_ok = Some(shared.checksum(&state) == head.checksum.to_native());
+                let told = head.checksum.to_native();
+                checksum_ok = (told != 0).then(|| shared.checksum(&state) == told);
             }
             self.private = Some(G::Private::read(private)?);
             self.recent.push(state);
@@ -85,7 +86,6 @@ impl<G: Game> Playing<G> {
         }
         Ok(Snapshot {
             tick,
-            baseline,
             last_input,
             slack,
             continuity,

@@ -24,7 +24,7 @@ struct Outcome {
 /// `1 / input_hz` from a phase that belongs to the seed.
 fn play(config: RoomConfig, input_hz: u16, delay_ms: u64, jitter_ms: u64, aligned: bool) -> Outcome {
     let tick_ns = 1e9 / f64::from(config.tick_hz);
-    let mut link = Link::<Dots>::new(config, 0, delay_ms * MS, jitter_ms * MS);
+    let mut link = Link::<Dots>::new(config, dots::Settings::default(), delay_ms * MS, jitter_ms * MS);
     for seed in 0..6 {
         link.connect(seed, Some(input_hz));
     }
@@ -148,7 +148,7 @@ fn honest_view_times_are_believed() {
 
 #[test]
 fn a_stalled_server_is_followed_by_a_jump() {
-    let mut link = Link::<Dots>::new(RoomConfig::default(), 0, 20 * MS, 0);
+    let mut link = Link::<Dots>::new(RoomConfig::default(), dots::Settings::default(), 20 * MS, 0);
     link.connect(1, None);
     let mut accepted = Vec::new();
     for step in 0..8000u64 {

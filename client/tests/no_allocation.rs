@@ -90,7 +90,7 @@ fn tick(room: &mut Room<Dots>, peers: &mut [Peer], shared: &mut Decoded<Dots>, w
         room.encode_snapshot();
         for peer in peers {
             wire.clear();
-            write_frame_head(wire, OpCode::Binary, room.snapshot_bytes(peer.player));
+            write_frame_head(wire, OpCode::Binary, room.prepare_snapshot(peer.player, false));
             room.write_snapshot(peer.player, 0, wire);
             peer.connection.receive(now_ns, wire, shared, &mut |_| {}).expect("an honest server");
         }
@@ -99,7 +99,7 @@ fn tick(room: &mut Room<Dots>, peers: &mut [Peer], shared: &mut Decoded<Dots>, w
 
 #[test]
 fn a_warm_tick_allocates_nothing() {
-    let mut room = Room::<Dots>::new(RoomConfig::default(), 0);
+    let mut room = Room::<Dots>::new(RoomConfig::default(), dots::Settings::default());
     let (mut shared, mut wire) = (Decoded::default(), Vec::new());
     let mut peers: Vec<Peer> = (0..50).map(|seed| connect(&mut room, &mut shared, seed)).collect();
     // The history has been round once.

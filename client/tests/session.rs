@@ -25,7 +25,7 @@ fn settled<G: Game>(players: u64, settings: G::Settings) -> Link<G> {
 
 #[test]
 fn a_session_from_upgrade_to_close() {
-    let mut link = Link::<Dots>::new(RoomConfig::default(), 0, 2 * MS, 0);
+    let mut link = Link::<Dots>::new(RoomConfig::default(), dots::Settings::default(), 2 * MS, 0);
     link.connect(1, None);
     let mut heard = Vec::new();
     for step in 0..400u64 {
@@ -76,7 +76,7 @@ fn a_session_from_upgrade_to_close() {
 
 /// The server's bytes of a short session, and what a client hears of them.
 fn transcript(chunk: usize) -> (Vec<String>, Result<(), ClientError>) {
-    let mut link = Link::<Dots>::new(RoomConfig::default(), 0, 0, 0);
+    let mut link = Link::<Dots>::new(RoomConfig::default(), dots::Settings::default(), 0, 0);
     link.connect(5, None);
     // The bytes that one client received are handed to another one of the same seed, in other pieces.
     let config =
@@ -115,7 +115,7 @@ fn bytes_may_come_in_any_pieces() {
 
 #[test]
 fn one_decode_serves_all_players_of_a_room() {
-    let mut link = settled::<Dots>(20, 0);
+    let mut link = settled::<Dots>(20, dots::Settings::default());
     let (mut snapshots, before) = (0, link.shared.decodes());
     for _ in 0..1000 {
         link.pass(MS, &mut |_, event| {
@@ -142,12 +142,12 @@ fn pulse_is_received_too() {
             sizes.push((snapshot.private.len(), snapshot.body.len()));
         }
     });
-    assert!(!sizes.is_empty() && sizes.iter().all(|size| *size == (512 - 4 - 24, 0)), "{sizes:?}");
+    assert!(!sizes.is_empty() && sizes.iter().all(|size| *size == (512 - 4 - 20, 0)), "{sizes:?}");
 }
 
 #[test]
 fn faults_and_goodbyes_are_told_and_a_close_is_answered() {
-    let mut link = settled::<Dots>(1, 0);
+    let mut link = settled::<Dots>(1, dots::Settings::default());
     let mut payload = Vec::new();
     Fault::new(FaultCode::RoomFull, "the room is full").write(&mut payload);
     write_frame(&mut link.peers[0].out, OpCode::Binary, &payload);
@@ -170,7 +170,7 @@ fn faults_and_goodbyes_are_told_and_a_close_is_answered() {
 
 /// A client that is playing, its link cut.
 fn playing() -> Connection<Dots> {
-    let mut link = settled::<Dots>(1, 0);
+    let mut link = settled::<Dots>(1, dots::Settings::default());
     link.peers.remove(0).connection
 }
 

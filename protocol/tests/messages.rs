@@ -13,7 +13,6 @@ const INPUT: InputHead =
     InputHead { sequence: 1, target_tick: 2, view_tick: 3, view_fraction: 4, newest_snapshot_tick: 5 };
 const SNAPSHOT: SnapshotHead = SnapshotHead {
     tick: 9,
-    baseline: 9,
     last_input: 1,
     input_slack: 20,
     time_dilation: TIME_DILATION_NONE,

@@ -59,7 +59,6 @@ const PONG: Pong =
 
 const SNAPSHOT: SnapshotHead = SnapshotHead {
     tick: 1004,
-    baseline: 1004,
     last_input: 1,
     input_slack: 2 * INPUT_SLACK_PER_TICK,
     time_dilation: TIME_DILATION_NONE,

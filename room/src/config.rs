@@ -22,6 +22,18 @@ pub struct RoomConfig {
     pub rewind_ms_max: u16,
     /// How far behind the newest snapshot clients draw, in ticks, 0..=32.
     pub interpolation_ticks: u8,
+    /// Bytes of snapshots a player is sent per second, 1,000..=10,000,000, where the game limits what is in sight
+    /// ([`Interest`]): what is far waits when this binds. The cell a player is in is always sent.
+    pub snapshot_bytes_per_s: u32,
+}
+
+/// What players see of a large field: everything within `radius`, and some more, by square cells.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Interest {
+    /// Side of a cell, in the game's units, more than 0. A quarter to a half of the radius is a good choice.
+    pub cell: f32,
+    /// What is nearer than this is always in sight.
+    pub radius: f32,
 }
 
 impl Default for RoomConfig {
@@ -43,6 +55,7 @@ impl RoomConfig {
             lag_compensation: true,
             rewind_ms_max: 250,
             interpolation_ticks: u8::try_from(2 * u32::from(snapshot_ticks)).unwrap_or(u8::MAX).min(32),
+            snapshot_bytes_per_s: 32_000,
         }
     }
 
@@ -58,7 +71,8 @@ impl RoomConfig {
         check("snapshot_hz", self.snapshot_hz.into(), 1, self.tick_hz.into())?;
         check("players_max", self.players_max.into(), 1, 4096)?;
         check("rewind_ms_max", self.rewind_ms_max.into(), 1, 1000)?;
-        check("interpolation_ticks", self.interpolation_ticks.into(), 0, 32)
+        check("interpolation_ticks", self.interpolation_ticks.into(), 0, 32)?;
+        check("snapshot_bytes_per_s", self.snapshot_bytes_per_s, 1_000, 10_000_000)
     }
 
     /// The farthest look back in whole ticks.

@@ -78,8 +78,8 @@ pub struct RoomCounters {
     pub views_too_old: u64,
     /// View times too far from what the measured round trip allows.
     pub views_implausible: u64,
-    /// Snapshot bodies encoded.
-    pub bodies_encoded: u64,
+    /// Blocks of snapshots encoded, each shared by everybody who needs the same.
+    pub blocks_encoded: u64,
     /// Snapshots written for players.
     pub snapshots_written: u64,
     /// Events emitted.
@@ -121,7 +121,7 @@ impl RoomCounters {
             views_future,
             views_too_old,
             views_implausible,
-            bodies_encoded,
+            blocks_encoded,
             snapshots_written,
             events,
         } = other;
@@ -145,7 +145,7 @@ impl RoomCounters {
         self.views_future += views_future;
         self.views_too_old += views_too_old;
         self.views_implausible += views_implausible;
-        self.bodies_encoded += bodies_encoded;
+        self.blocks_encoded += blocks_encoded;
         self.snapshots_written += snapshots_written;
         self.events += events;
     }

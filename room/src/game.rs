@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use thiserror::Error;
 use tickring_protocol::ids::{EntityId, PlayerId};
 
-use crate::{Field, Pose, Rng, Step, World};
+use crate::{Field, Interest, Pose, Rng, Step, World};
 
 /// The rules of one game. A room owns one value of this type and calls it from one thread only.
 ///
@@ -30,6 +30,13 @@ pub trait Game: Sized + 'static {
     type Private: PrivateState;
     /// Something that happened and is worth a message of its own.
     type Event: GameEvent;
+
+    /// How far players see on a field that is too large to send whole; `None`: everybody is sent everything.
+    /// Asked once, when the room is made.
+    fn interest(setup: &Setup<Self>) -> Option<Interest> {
+        let _ = setup;
+        None
+    }
 
     /// Starts a game in an empty world.
     fn create(setup: &Setup<Self>) -> Self;

@@ -24,7 +24,7 @@ mod step;
 mod view_time;
 mod world;
 
-pub use config::{ConfigError, HISTORY_TICKS, RoomConfig};
+pub use config::{ConfigError, HISTORY_TICKS, Interest, RoomConfig};
 pub use counters::{InputDrop, RoomCounters};
 pub use events::To;
 pub use field::{Field, Scale};

@@ -13,7 +13,7 @@ use crate::events::{Events, To};
 use crate::history::History;
 use crate::input_buffer::{Viewed, WINDOW_TICKS, Waiting};
 use crate::seat::{Encoded, Lookback, Seats};
-use crate::snapshot::EncodedTick;
+use crate::snapshot::Encoder;
 use crate::view_time::{ViewFault, ViewRules};
 use crate::{
     Game, Hold, Input, InputDrop, JoinRefusal, PrivateState, Rng, RoomConfig, RoomCounters, Setup, Step,
@@ -23,8 +23,8 @@ use crate::{
 /// One authoritative world with its players.
 ///
 /// The caller's loop: hand inputs to [`Room::input`] as they come; for every tick that is due call
-/// [`Room::step`], send [`Room::events`], and when [`Room::snapshot_due`] call [`Room::encode_snapshot`] once and
-/// [`Room::write_snapshot`] for each player that can take one.
+/// [`Room::step`], send [`Room::events`], and when [`Room::snapshot_due`] call [`Room::encode_snapshot`] once and, for
+/// each player that can take one, [`Room::prepare_snapshot`] and [`Room::write_snapshot`].
 #[derive(Debug)]
 pub struct Room<G: Game> {
     config: RoomConfig,
@@ -37,7 +37,10 @@ pub struct Room<G: Game> {
     rng: Rng,
     tick: Tick,
     events: Events,
-    encoded: EncodedTick,
+    encoder: Encoder,
+    /// The private blocks of all seats, one after the other.
+    private: Vec<u8>,
+    snapshot_bytes_max: usize,
     counters: RoomCounters,
 }
 
@@ -83,7 +86,9 @@ impl<G: Game> Room<G> {
             rng: Rng::seed_from_u64(config.seed),
             tick: Tick(0),
             events: Events::default(),
-            encoded: EncodedTick::default(),
+            encoder: Encoder::new::<G>(G::interest(&setup)),
+            private: Vec::new(),
+            snapshot_bytes_max: config.snapshot_bytes_per_s as usize / usize::from(config.snapshot_hz),
             counters: RoomCounters::default(),
             config,
         }
@@ -269,13 +274,12 @@ impl<G: Game> Room<G> {
         tick > 0 && sent_by(tick) != sent_by(tick - 1)
     }
 
-    /// Encodes the state of the last completed tick: the shared body once, and every player's private block.
+    /// Encodes what every player needs of the last completed tick for itself. What they share is encoded as it is
+    /// needed, once.
     pub fn encode_snapshot(&mut self) {
-        let with_checksum =
-            self.seats.iter_mut().any(|(_, seat)| seat.features & FEATURE_STATE_CHECKSUM != 0);
-        self.encoded.encode(self.tick, &self.world, with_checksum);
-        self.counters.bodies_encoded += 1;
-        let private = &mut self.encoded.private;
+        self.encoder.encode(self.tick, &self.world);
+        self.private.clear();
+        let private = &mut self.private;
         for (player, seat) in self.seats.iter_mut() {
             if seat.held_until.is_some() {
                 continue;
@@ -293,35 +297,39 @@ impl<G: Game> Room<G> {
         }
     }
 
-    /// Size of the message that [`Room::write_snapshot`] would append; 0 when there is nothing for this player:
-    /// an empty or held seat, or one taken after the last encoding.
-    #[must_use]
-    pub fn snapshot_bytes(&self, player: PlayerId) -> usize {
-        let encoded = self.seats.get(player).and_then(|seat| seat.encoded);
-        encoded
-            .map_or(0, |own| SnapshotHead::BYTES + usize::from(own.private_bytes) + self.encoded.body.len())
+    /// Decides what a player gets of the last encoded snapshot, and returns the size of the message that
+    /// [`Room::write_snapshot`] will append; 0 when there is nothing for this player: an empty or held seat, or one
+    /// taken after the last encoding. `replaced`: the snapshot prepared before was never sent, and this one takes
+    /// its place. All others are taken to have been sent.
+    pub fn prepare_snapshot(&mut self, player: PlayerId, replaced: bool) -> usize {
+        let Some(seat) = self.seats.get_mut(player) else { return 0 };
+        let Some(own) = seat.encoded else { return 0 };
+        let own_bytes = SnapshotHead::BYTES + usize::from(own.private_bytes);
+        let entity = self.world.entity_of(player);
+        let body_max = self.snapshot_bytes_max.saturating_sub(own_bytes);
+        let body_bytes = self.encoder.prepare(&mut seat.sight, entity, replaced, body_max);
+        self.counters.blocks_encoded = self.encoder.blocks_made();
+        own_bytes + body_bytes
     }
 
-    /// Appends the message with the last encoded snapshot, exactly [`Room::snapshot_bytes`] long. `dropped` is
-    /// how many snapshots this reader was too slow for so far.
+    /// Appends the message that [`Room::prepare_snapshot`] decided upon. `dropped` is how many snapshots this reader
+    /// was too slow for so far.
     pub fn write_snapshot(&mut self, player: PlayerId, dropped: u16, out: &mut Vec<u8>) {
         let Some(seat) = self.seats.get(player) else { return };
         let Some(own) = seat.encoded else { return };
         let with_checksum = seat.features & FEATURE_STATE_CHECKSUM != 0;
-        let encoded = &self.encoded;
         SnapshotHead {
-            tick: encoded.tick.0,
-            baseline: encoded.baseline.0,
+            tick: self.encoder.tick().0,
             last_input: own.last_input,
             input_slack: own.input_slack,
             time_dilation: TIME_DILATION_NONE,
             dropped,
-            checksum: if with_checksum { encoded.checksum } else { 0 },
+            checksum: if with_checksum { self.encoder.checksum(&seat.sight) } else { 0 },
             private_bytes: own.private_bytes,
         }
         .write(out);
-        out.extend_from_slice(&encoded.private[own.private_start..][..usize::from(own.private_bytes)]);
-        out.extend_from_slice(&encoded.body);
+        out.extend_from_slice(&self.private[own.private_start..][..usize::from(own.private_bytes)]);
+        self.encoder.write_body(&seat.sight, out);
         self.counters.snapshots_written += 1;
     }
 

@@ -3,6 +3,7 @@
 use tickring_protocol::ids::{PlayerId, Tick};
 
 use crate::input_buffer::{InputBuffer, Source, Viewed};
+use crate::snapshot::View;
 use crate::view_time::{ViewCheck, ViewFault, bounded};
 use crate::{Input, RoomCounters, ViewTime};
 
@@ -33,6 +34,8 @@ pub(crate) struct SeatState<I> {
     pub(crate) slack_ticks: Option<i32>,
     /// What the last encoding holds for this seat.
     pub(crate) encoded: Option<Encoded>,
+    /// What the connection sees and has been sent.
+    pub(crate) sight: View,
 }
 
 /// A seat's part of an encoded snapshot.
@@ -124,6 +127,7 @@ impl<I: Input> SeatState<I> {
             viewed: None,
             slack_ticks: None,
             encoded: None,
+            sight: View::default(),
         }
     }
 
@@ -136,6 +140,7 @@ impl<I: Input> SeatState<I> {
         self.viewed = None;
         self.slack_ticks = None;
         self.encoded = None;
+        self.sight = View::default();
     }
 
     /// Fixes the input and the view of the step of `tick`.

@@ -20,7 +20,7 @@ struct Outcome {
 fn play(seed: u64, script: u64) -> Outcome {
     let mut script = Pcg64Mcg::seed_from_u64(script);
     let mut dice = move |sides: u32| script.next_u32() % sides;
-    let mut room = Room::<Dots>::new(RoomConfig { seed, players_max: 16, ..RoomConfig::default() }, 1);
+    let mut room = Room::<Dots>::new(RoomConfig { seed, players_max: 16, ..RoomConfig::default() }, dots::Settings::held(1));
     let (mut checksums, mut events) = (Vec::new(), Vec::new());
     let mut sequence = 0;
     for _ in 0..600 {
@@ -52,8 +52,8 @@ fn play(seed: u64, script: u64) -> Outcome {
         room.step();
         events.extend(room.events().map(|(to, bytes)| (to, bytes.to_vec())));
         room.encode_snapshot();
-        let player = room.seats().find(|player| room.snapshot_bytes(*player) > 0);
-        if let Some(player) = player {
+        let players: Vec<_> = room.seats().collect();
+        if let Some(player) = players.into_iter().find(|player| room.prepare_snapshot(*player, false) > 0) {
             let mut message = Vec::new();
             room.write_snapshot(player, 0, &mut message);
             let Ok(ServerMessage::Snapshot { head, .. }) = ServerMessage::decode(&message) else {

@@ -67,7 +67,7 @@ proptest! {
         // because the player also acknowledges snapshots that late.
         let config = RoomConfig { interpolation_ticks: 0, rewind_ms_max: 250, ..RoomConfig::with_rates(60, 60) };
         let depth_max = config.rewind_ticks_max();
-        let mut room = Room::<Dots>::new(config, 0);
+        let mut room = Room::<Dots>::new(config, dots::Settings::default());
         let players: Vec<PlayerId> = (0..4).map(|_| room.join(0).unwrap().player).collect();
         let mut record = Record::new();
         let mut views: BTreeMap<PlayerId, u32> = BTreeMap::new();
@@ -110,7 +110,7 @@ const START: u32 = 100;
 /// 200 ticks. Returns how far back it really saw it, and the views found implausible and too old.
 fn look(delay: u32, lag_compensation: bool, behind: u32) -> (u32, u64, u64) {
     let config = RoomConfig { lag_compensation, interpolation_ticks: 4, ..RoomConfig::default() };
-    let mut room = Room::<Dots>::new(config, 0);
+    let mut room = Room::<Dots>::new(config, dots::Settings::default());
     (0..START).for_each(|_| room.step());
     let shooter = room.join(0).expect("a seat is free").player;
     let target = room.join(0).expect("a seat is free");

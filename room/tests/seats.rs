@@ -7,7 +7,7 @@ use tickring_protocol::message::{INPUT_SLACK_NONE, InputHead, ServerMessage};
 use tickring_room::{InputDrop, JoinError, Malformed, PlayerId, Room, RoomConfig, To};
 
 fn room(players_max: u16, hold_seconds: u16) -> Room<Dots> {
-    Room::new(RoomConfig { players_max, ..RoomConfig::default() }, hold_seconds)
+    Room::new(RoomConfig { players_max, ..RoomConfig::default() }, dots::Settings::held(hold_seconds))
 }
 
 fn head(sequence: u32, target_tick: u32) -> InputHead {
@@ -16,6 +16,7 @@ fn head(sequence: u32, target_tick: u32) -> InputHead {
 
 fn slack_and_last(room: &mut Room<Dots>, player: PlayerId) -> (i16, u32) {
     room.encode_snapshot();
+    room.prepare_snapshot(player, false);
     let mut message = Vec::new();
     room.write_snapshot(player, 0, &mut message);
     let Ok(ServerMessage::Snapshot { head, .. }) = ServerMessage::decode(&message) else {
@@ -52,7 +53,7 @@ fn a_lost_connection_keeps_its_seat_for_the_hold() {
         room.step();
         assert_eq!(room.game().inputs, [(seat.player, Steer::default())], "a held seat stands still");
     }
-    assert_eq!(room.snapshot_bytes(seat.player), 0);
+    assert_eq!(room.prepare_snapshot(seat.player, false), 0);
     assert_eq!(room.resume(seat.player, 0), Some(seat));
     assert_eq!(room.resume(seat.player, 0), None, "only once");
     // Sequence numbers begin again.
@@ -146,7 +147,7 @@ fn a_missing_input_is_repeated_without_presses_and_then_neutral() {
 #[test]
 fn snapshots_are_spread_evenly_at_any_rate() {
     for (tick_hz, snapshot_hz) in [(60, 30), (60, 60), (60, 25), (128, 30), (20, 1), (61, 60)] {
-        let mut room = Room::<Dots>::new(RoomConfig::with_rates(tick_hz, snapshot_hz), 0);
+        let mut room = Room::<Dots>::new(RoomConfig::with_rates(tick_hz, snapshot_hz), dots::Settings::default());
         let mut due = Vec::new();
         for tick in 1..=u32::from(tick_hz) * 3 {
             room.step();

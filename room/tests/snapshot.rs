@@ -1,20 +1,22 @@
-//! A snapshot decodes to the state it was made from, and nothing else decodes to anything harmful.
+//! What a client has received is what the server has sent, whatever was skipped, and nothing else that arrives does
+//! any harm.
 
 mod dots;
 
-use dots::{Dot, Dots, Hits, Steer, give};
+use dots::{Dot, Dots, Hits, Sight, Steer, give};
 use proptest::prelude::*;
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::{Rng, SeedableRng};
 use tickring_protocol::message::{FEATURE_STATE_CHECKSUM, InputHead, ServerMessage};
 use tickring_room::{
-    EntityId, PlayerId, PrivateState, ReceivedState, Replicated, Room, RoomConfig, SnapshotError, Tick,
+    EntityId, PlayerId, PrivateState, ReceivedState, Replicated, Room, RoomConfig, SnapshotError, Tick, Vec3,
 };
 
-fn message(room: &mut Room<Dots>, player: PlayerId) -> Vec<u8> {
+fn message(room: &mut Room<Dots>, player: PlayerId, replaced: bool) -> Vec<u8> {
+    let bytes = room.prepare_snapshot(player, replaced);
     let mut message = vec![0xee];
     room.write_snapshot(player, 7, &mut message);
-    assert_eq!(message.len() - 1, room.snapshot_bytes(player));
+    assert_eq!(message.len() - 1, bytes);
     message.split_off(1)
 }
 
@@ -27,110 +29,119 @@ fn values(dot: &Dot) -> [i32; 5] {
     values
 }
 
-proptest! {
-    #[test]
-    fn decoding_gives_the_quantised_state(players in 1usize..40, moves in prop::collection::vec(any::<(u16, i8, i8, u8)>(), 0..300)) {
-        let mut room = Room::<Dots>::new(RoomConfig::default(), 0);
-        for _ in 0..players { room.join(FEATURE_STATE_CHECKSUM).unwrap(); }
-        let mut state = ReceivedState::<Dots>::default();
-        for (number, (who, dx, dz, buttons)) in (1u32..).zip(&moves) {
-            let player = PlayerId(who % u16::try_from(players).unwrap());
-            let next = room.tick().0 + 1;
-            let head = InputHead { sequence: number, target_tick: next, view_tick: next, view_fraction: 0, newest_snapshot_tick: 0 };
-            let _ = give(&mut room, player, head, Steer { dx: *dx, dz: *dz, buttons: buttons % 8 });
-            room.step();
-            if number % 8 == 0 { room.leave(PlayerId(0)); room.join(FEATURE_STATE_CHECKSUM).unwrap(); room.step(); }
-            room.encode_snapshot();
-            let bytes = message(&mut room, player);
-            let Ok(ServerMessage::Snapshot { head, private, body }) = ServerMessage::decode(&bytes) else { panic!("a snapshot decodes") };
-            prop_assert_eq!((head.tick.to_native(), head.dropped.to_native()), (room.tick().0, 7));
-            prop_assert!(Hits::read(private).is_ok());
-            state.decode(Tick(head.tick.to_native()), Tick(head.baseline.to_native()), body).unwrap();
-            let sent: Vec<(EntityId, [i32; 5])> = room.world().iter().map(|(id, dot)| (id, values(dot))).collect();
-            let received: Vec<(EntityId, [i32; 5])> = state.entities().iter().map(|(id, dot)| (*id, values(dot))).collect();
-            prop_assert_eq!(sent, received);
-            prop_assert_eq!(state.checksum(&mut Vec::new()), head.checksum.to_native());
-        }
+fn state_of<'a>(entities: impl Iterator<Item = (EntityId, &'a Dot)>) -> Vec<(EntityId, [i32; 5])> {
+    entities.map(|(id, dot)| (id, values(dot))).collect()
+}
+
+/// A client: what it has, and what was prepared for it and may still be replaced.
+struct Client {
+    player: PlayerId,
+    state: ReceivedState<Dots>,
+    waiting: Option<(Tick, Vec<u8>, Vec<(EntityId, [i32; 5])>)>,
+}
+
+impl Client {
+    fn join(room: &mut Room<Dots>) -> Self {
+        let player = room.join(FEATURE_STATE_CHECKSUM).unwrap().player;
+        Self { player, state: ReceivedState::default(), waiting: None }
     }
-}
 
-/// A room with three dots, and a body of it.
-fn body() -> Vec<u8> {
-    let mut room = Room::<Dots>::new(RoomConfig::default(), 0);
-    let player = [(); 3].map(|()| room.join(0).expect("a seat is free").player)[0];
-    room.step();
-    room.encode_snapshot();
-    let bytes = message(&mut room, player);
-    let Ok(ServerMessage::Snapshot { body, head, .. }) = ServerMessage::decode(&bytes) else {
-        panic!("a snapshot decodes");
-    };
-    assert_eq!(head.checksum.to_native(), 0, "nobody asked for a checksum");
-    body.to_vec()
-}
-
-#[test]
-fn wrong_bodies_are_named() {
-    let good = body();
-    // 2 bytes of id, x of 20 bits in 3, z of 17 in 3, yaw of 11 in 2, epoch in 2, hits in 1.
-    assert_eq!(good.len(), 3 * 13);
-    let mut state = ReceivedState::<Dots>::default();
-    let decode = |state: &mut ReceivedState<Dots>, body: &[u8]| state.decode(Tick(5), Tick(5), body);
-    assert_eq!(decode(&mut state, &good), Ok(()));
-    assert_eq!((state.tick(), state.entities().len()), (Some(Tick(5)), 3));
-    assert_eq!(decode(&mut state, &good[1..]), Err(SnapshotError::Length { bytes: 38, entity_bytes: 13 }));
-    assert_eq!((state.tick(), state.entities().len()), (None, 0), "a failed decode leaves nothing behind");
-    assert_eq!(state.decode(Tick(5), Tick(3), &good), Err(SnapshotError::Baseline { tick: 5, baseline: 3 }));
-    let with = |at: usize, byte: u8| {
-        let mut bad = good.clone();
-        bad[at] = byte;
-        bad
-    };
-    assert_eq!(decode(&mut state, &with(13, 0)), Err(SnapshotError::Order(0)));
-    assert_eq!(
-        decode(&mut state, &with(4, 0x08)),
-        Err(SnapshotError::Range {
-            field: "x",
-            entity: 0,
-            value: 0x8_0000 | i32::from(good[2]) | i32::from(good[3]) << 8
-        })
-    );
-    assert!(matches!(decode(&mut state, &with(12, 101)), Err(SnapshotError::Entity { entity: 0, .. })));
-    assert!(matches!(decode(&mut state, &with(12, 128)), Err(SnapshotError::Range { field: "hits", .. })));
-}
-
-#[test]
-fn fuzz_decoder() {
-    let iterations: u64 =
-        std::env::var("TICKRING_FUZZ_ITERATIONS").ok().and_then(|text| text.parse().ok()).unwrap_or(50_000);
-    let seed = std::env::var("TICKRING_FUZZ_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
-    println!("TICKRING_FUZZ_SEED={seed} replays this run");
-    let mut rng = Pcg64Mcg::seed_from_u64(seed);
-    let good = body();
-    let mut state = ReceivedState::<Dots>::default();
-    let (mut accepted, mut refused) = (0u64, 0u64);
-    for _ in 0..iterations {
-        let mut bytes = if rng.next_u32() % 4 == 0 {
-            let mut bytes = vec![0; (rng.next_u32() % 80) as usize];
-            rng.fill_bytes(&mut bytes);
-            bytes
-        } else {
-            good.clone()
+    /// The snapshot that waits leaves, arrives and is compared with what the server had.
+    fn deliver(&mut self) {
+        let Some((tick, bytes, expected)) = self.waiting.take() else { return };
+        let Ok(ServerMessage::Snapshot { head, private, body }) = ServerMessage::decode(&bytes) else {
+            panic!("a snapshot decodes")
         };
-        for _ in 0..rng.next_u32() % 4 {
-            if !bytes.is_empty() {
-                let at = rng.next_u32() as usize % bytes.len();
-                bytes[at] ^= rng.next_u32().to_le_bytes()[0];
-            }
-        }
-        match state.decode(Tick(1), Tick(1), &bytes) {
-            Ok(()) => {
-                accepted += 1;
-                // Whatever is accepted encodes to the same bytes again: the form is canonical.
-                assert_eq!(state.checksum(&mut Vec::new()), crc32fast::hash(&bytes), "{bytes:?}");
-            }
-            Err(_) => refused += 1,
-        }
-        assert!(state.entities().len() <= bytes.len() / 13);
+        assert_eq!((head.tick.to_native(), head.dropped.to_native()), (tick.0, 7));
+        assert!(Hits::read(private).is_ok());
+        self.state.decode(tick, body).unwrap();
+        assert_eq!(state_of(self.state.entities().iter().map(|(id, dot)| (*id, dot))), expected);
+        assert_eq!(self.state.checksum(&mut Vec::new()), head.checksum.to_native());
     }
-    assert!(accepted > 0 && refused > 0, "{accepted} accepted, {refused} refused");
+}
+
+/// One step of the story: who does what, and whose connection takes its snapshot.
+type Scene = (u16, i8, i8, u8, u32, u8);
+
+fn story(scenes: &[Scene], sight: Option<Sight>) {
+    let config = RoomConfig { snapshot_bytes_per_s: 10_000_000, ..RoomConfig::default() };
+    let mut room = Room::<Dots>::new(config, dots::Settings { hold_seconds: 0, sight });
+    let mut clients = vec![Client::join(&mut room)];
+    let mut far = 0_u32;
+    for (number, &(who, dx, dz, buttons, takes, event)) in (1u32..).zip(scenes) {
+        match event {
+            0 | 1 if clients.len() < 32 => clients.push(Client::join(&mut room)),
+            2 if clients.len() > 1 => {
+                let gone = clients.remove(usize::from(who) % clients.len());
+                room.leave(gone.player);
+            }
+            // Nobody is sent anything for longer than the server remembers.
+            3 if number % 5 == 0 => far = 40,
+            _ => {}
+        }
+        let actor = clients[usize::from(who) % clients.len()].player;
+        let next = room.tick().0 + 1;
+        let head = InputHead {
+            sequence: number,
+            target_tick: next,
+            view_tick: next,
+            view_fraction: 0,
+            newest_snapshot_tick: 0,
+        };
+        let _ = give(&mut room, actor, head, Steer { dx, dz, buttons: buttons % 8 });
+        room.step();
+        room.encode_snapshot();
+        for (at, client) in clients.iter_mut().enumerate() {
+            if far > 0 && at % 3 == 0 {
+                far -= 1;
+                continue;
+            }
+            // What still waits leaves in time, or is replaced.
+            let replaced = client.waiting.is_some() && takes >> (at % 32) & 1 == 0;
+            if !replaced {
+                client.deliver();
+            }
+            let bytes = message(&mut room, client.player, replaced);
+            let own = room.world().entity_of(client.player).and_then(|own| room.world().get(own)).unwrap();
+            let visible = |dot: &Dot| sight.is_none_or(|sight| dot.position.distance(own.position) <= sight.radius);
+            let all = state_of(room.world().iter());
+            let near = state_of(room.world().iter().filter(|(_, dot)| visible(dot)));
+            client.waiting = Some((room.tick(), bytes, if sight.is_none() { all } else { near }));
+            if sight.is_some() {
+                // How much more than the radius is seen is the grid's business: check here, and only at least.
+                let Some((tick, bytes, near)) = client.waiting.clone() else { unreachable!() };
+                let mut ahead = ReceivedState::default();
+                let Ok(ServerMessage::Snapshot { body, .. }) = ServerMessage::decode(&bytes) else {
+                    panic!("a snapshot decodes")
+                };
+                ahead.decode_after(Some(&client.state), tick, body).unwrap();
+                let seen = state_of(ahead.entities().iter().map(|(id, dot)| (*id, dot)));
+                assert!(near.iter().all(|near| seen.contains(near)), "somebody near is not seen");
+                assert!(seen.iter().all(|seen| all_of(&room).contains(seen)), "a ghost");
+                client.waiting = Some((tick, bytes, seen));
+            }
+        }
+    }
+}
+
+fn all_of(room: &Room<Dots>) -> Vec<(EntityId, [i32; 5])> {
+    state_of(room.world().iter())
+}
+
+fn scenes() -> impl Strategy<Value = Vec<Scene>> {
+    prop::collection::vec(any::<Scene>(), 1..120)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+    #[test]
+    fn the_chain_gives_the_state(scenes in scenes()) {
+        story(&scenes, None);
+    }
+
+    #[test]
+    fn the_chain_gives_what_is_in_sight(scenes in scenes()) {
+        story(&scenes, Some(Sight { cell: 8.0, radius: 12.0 }));
+    }
 }

@@ -38,9 +38,14 @@ impl Outbox {
         &mut self.queue
     }
 
+    /// A snapshot waits behind what is in flight.
+    pub(crate) fn snapshot_waits(&self) -> bool {
+        !self.snapshot.is_empty()
+    }
+
     /// An empty buffer for the newest framed snapshot. One that still waited is dropped and counted.
     pub(crate) fn snapshot(&mut self, pool: &mut BufferPool) -> NewestSnapshot<'_> {
-        let replaced = !self.snapshot.is_empty();
+        let replaced = self.snapshot_waits();
         if replaced {
             self.snapshots_replaced = self.snapshots_replaced.wrapping_add(1);
             self.snapshot.clear();

@@ -127,6 +127,7 @@ impl<G: Game> Link<G> {
                 for peer in &mut self.peers {
                     let Some(player) = peer.player else { continue };
                     let mut payload = Vec::new();
+                    self.room.prepare_snapshot(player, false);
                     self.room.write_snapshot(player, 0, &mut payload);
                     write_frame(&mut peer.out, OpCode::Binary, &payload);
                 }

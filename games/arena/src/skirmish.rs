@@ -133,6 +133,7 @@ impl Skirmish {
 
     /// Appends the snapshot message of the last tick for a player, as a server would send it.
     pub fn write_snapshot(&mut self, player: PlayerId, out: &mut Vec<u8>) {
+        self.room.prepare_snapshot(player, false);
         self.room.write_snapshot(player, 0, out);
     }
 
@@ -240,6 +241,7 @@ impl Skirmish {
         self.room.encode_snapshot();
         for fighter in &self.fighters {
             self.snapshot.clear();
+            self.room.prepare_snapshot(fighter.player, false);
             self.room.write_snapshot(fighter.player, 0, &mut self.snapshot);
             let message = ServerMessage::decode(&self.snapshot).expect("the room encoded it");
             let ServerMessage::Snapshot { head, private, .. } = message else {

@@ -168,7 +168,7 @@ mod tests {
                 room.step();
                 room.encode_snapshot();
                 let mut out = Vec::new();
-                write_frame_head(&mut out, OpCode::Binary, room.snapshot_bytes(player));
+                write_frame_head(&mut out, OpCode::Binary, room.prepare_snapshot(player, false));
                 let head = out.len();
                 room.write_snapshot(player, 0, &mut out);
                 assert_eq!(out.len(), wire, "{players} players");

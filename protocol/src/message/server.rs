@@ -57,8 +57,6 @@ message!(
 pub struct SnapshotHead {
     /// The tick whose end this state is.
     pub tick: u32,
-    /// The tick of the snapshot that the body is a delta to; equal to `tick` in a keyframe.
-    pub baseline: u32,
     /// Sequence of the last input of this player that the room has processed.
     pub last_input: u32,
     /// How long before it was needed the newest input to arrive did so, in 1/16 tick, saturating; negative when
@@ -69,7 +67,8 @@ pub struct SnapshotHead {
     pub time_dilation: u8,
     /// Snapshots that this reader was too slow for so far, wrapping: drops that are declared.
     pub dropped: u16,
-    /// CRC-32 of the quantised state, or 0 when the hello did not ask for it.
+    /// Sum of the CRC-32s of the cells' quantised states, wrapping; 0 when the hello did not ask for it, or when some
+    /// of what is in sight was put off.
     pub checksum: u32,
     /// Length of the private block.
     pub private_bytes: u16,
@@ -78,7 +77,7 @@ message!(
     SnapshotHead,
     ArchivedSnapshotHead,
     kind::SNAPSHOT,
-    "0x82 snapshot: tick u32, baseline u32, last_input u32, input_slack i16, time_dilation u8, dropped u16, \
+    "0x82 snapshot: tick u32, last_input u32, input_slack i16, time_dilation u8, dropped u16, \
      checksum u32, private_bytes u16"
 );
 

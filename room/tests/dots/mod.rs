@@ -5,7 +5,7 @@
 use rand_pcg::rand_core::Rng as _;
 use tickring_protocol::message::InputHead;
 use tickring_room::{
-    EntityId, Field, Game, GameEvent, Hold, Input, InputDrop, JoinRefusal, Malformed, PlayerId, Pose,
+    EntityId, Field, Game, GameEvent, Hold, Input, InputDrop, Interest, JoinRefusal, Malformed, PlayerId, Pose,
     PrivateState, Replicated, Rng, Room, Setup, Shape, Step, To, Vec3, World, layout_hash,
 };
 
@@ -15,6 +15,27 @@ pub(crate) const JUMP: u8 = 1;
 pub(crate) const FIRE: u8 = 2;
 /// Held, not a press.
 pub(crate) const RUN: u8 = 4;
+
+/// How a room of dots is set up.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Settings {
+    pub(crate) hold_seconds: u16,
+    pub(crate) sight: Option<Sight>,
+}
+
+impl Settings {
+    /// Seats are held for so long.
+    pub(crate) fn held(hold_seconds: u16) -> Self {
+        Self { hold_seconds, sight: None }
+    }
+}
+
+/// How far dots see.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sight {
+    pub(crate) cell: f32,
+    pub(crate) radius: f32,
+}
 
 /// The rules, with a log of what was seen.
 #[derive(Debug)]
@@ -148,15 +169,14 @@ impl GameEvent for Struck {
 impl Game for Dots {
     const NAME: &'static str = "dots";
     const LAYOUT: u64 = layout_hash(&["dots"]);
-    /// Seconds a seat is held.
-    type Settings = u16;
+    type Settings = Settings;
     type Input = Steer;
     type Entity = Dot;
     type Private = Hits;
     type Event = Struck;
 
     fn create(setup: &Setup<Self>) -> Self {
-        let hold = Hold { seconds: setup.settings };
+        let hold = Hold { seconds: setup.settings.hold_seconds };
         Self {
             hold,
             looks: Vec::new(),
@@ -165,6 +185,10 @@ impl Game for Dots {
             resumed: Vec::new(),
             closed: false,
         }
+    }
+
+    fn interest(setup: &Setup<Self>) -> Option<Interest> {
+        setup.settings.sight.map(|Sight { cell, radius }| Interest { cell, radius })
     }
 
     fn may_join(&self, _world: &World<Self>) -> Result<(), JoinRefusal> {

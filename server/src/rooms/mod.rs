@@ -29,6 +29,8 @@ pub(crate) struct Seat {
 pub(crate) trait Delivery {
     /// A message that must arrive, in order.
     fn message(&mut self, slot: u32, payload: &[u8]);
+    /// Whether the last snapshot for this reader still waits: [`Delivery::snapshot`] will replace it.
+    fn snapshot_waits(&self, slot: u32) -> bool;
     /// A snapshot of exactly `bytes`; a newer one replaces it while it waits. `write` is told how
     /// many snapshots this reader has skipped so far.
     fn snapshot(&mut self, slot: u32, bytes: usize, write: impl FnOnce(u16, &mut Vec<u8>));

@@ -116,7 +116,7 @@ impl<G: Game> Entry<G> {
                 continue;
             }
             let player = tickring_protocol::ids::PlayerId(player);
-            let bytes = self.room.snapshot_bytes(player);
+            let bytes = self.room.prepare_snapshot(player, out.snapshot_waits(slot));
             out.snapshot(slot, bytes, |dropped, buffer| self.room.write_snapshot(player, dropped, buffer));
         }
     }

@@ -114,6 +114,10 @@ impl Delivery for Deliver<'_> {
         self.sessions.mark(slot);
     }
 
+    fn snapshot_waits(&self, slot: u32) -> bool {
+        self.sessions.table[slot as usize].peer.outbox.snapshot_waits()
+    }
+
     fn snapshot(&mut self, slot: u32, bytes: usize, write: impl FnOnce(u16, &mut Vec<u8>)) {
         let newest = self.sessions.table[slot as usize].peer.outbox.snapshot(self.pool);
         write_frame_head(newest.buffer, OpCode::Binary, bytes);

@@ -1,0 +1,212 @@
+//! What each player is sent: blocks that are made once per tick and shared.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use tickring_protocol::ids::{EntityId, Tick};
+
+use super::block::{Scratch, forget_bytes, write_block, write_forget};
+use super::frame::{CellState, Frame, Gathered, checksum};
+use super::grid::{CellId, Grid};
+use super::view::{Held, Offer, View};
+use super::{DEPTH, KEYFRAME, NUMBER_BYTES};
+use crate::{Field, Game, Interest, Replicated, World};
+
+/// The snapshots of the last [`DEPTH`] snapshot ticks, and the blocks made of the newest.
+#[derive(Debug)]
+pub(crate) struct Encoder {
+    grid: Grid,
+    /// Newest last.
+    frames: VecDeque<Frame>,
+    tick: Tick,
+    /// Snapshots so far, wrapping; the low byte goes to the readers.
+    number: u32,
+    fields: &'static [Field],
+    blocks: Blocks,
+    gathered: Gathered,
+    /// Checksums of the newest frame's cells, as far as they were asked for.
+    checksums: Vec<Option<u32>>,
+}
+
+/// Blocks of the newest frame, each made when it is first needed.
+#[derive(Debug, Default)]
+struct Blocks {
+    bytes: Vec<u8>,
+    /// By cell: kind and place in `bytes`.
+    made: Vec<Vec<(u8, Range<usize>)>>,
+    count: u64,
+    scratch: Scratch,
+    checked: Vec<u8>,
+}
+
+/// What one player gets of the newest frame.
+#[derive(Clone, Debug)]
+pub(super) enum Part {
+    /// A shared block, by its place.
+    Block(Range<usize>),
+    /// The cell is out of sight.
+    Forget(CellId),
+}
+
+impl Encoder {
+    pub(crate) fn new<G: Game>(interest: Option<Interest>) -> Self {
+        Self {
+            grid: Grid::new(interest),
+            frames: VecDeque::with_capacity(DEPTH),
+            tick: Tick(0),
+            number: 0,
+            fields: G::Entity::FIELDS,
+            blocks: Blocks::default(),
+            gathered: Gathered::default(),
+            checksums: Vec::new(),
+        }
+    }
+
+    /// Takes the state of a tick as the newest.
+    pub(crate) fn encode<G: Game>(&mut self, tick: Tick, world: &World<G>) {
+        let mut frame =
+            if self.frames.len() == DEPTH { self.frames.pop_front() } else { None }.unwrap_or_default();
+        frame.fill(world, self.frames.back(), &mut self.grid, &mut self.gathered);
+        self.frames.push_back(frame);
+        self.tick = tick;
+        self.number = self.number.wrapping_add(1);
+        self.blocks.clear(self.grid.len());
+        self.checksums.clear();
+        self.checksums.resize(self.grid.len(), None);
+    }
+
+    /// Tick of the newest state.
+    pub(crate) fn tick(&self) -> Tick {
+        self.tick
+    }
+
+    /// Number of the newest snapshot as its readers know it.
+    pub(crate) fn number(&self) -> u8 {
+        self.number.to_le_bytes()[0]
+    }
+
+    /// Blocks made so far.
+    pub(crate) fn blocks_made(&self) -> u64 {
+        self.blocks.count
+    }
+
+    /// Decides what a player with this entity gets of the newest state in about `bytes_max` bytes, and returns how
+    /// many bytes [`Encoder::write_body`] will append. `replaced`: what was prepared last was never sent.
+    pub(crate) fn prepare(
+        &mut self,
+        view: &mut View,
+        entity: Option<EntityId>,
+        replaced: bool,
+        bytes_max: usize,
+    ) -> usize {
+        if self.fields.is_empty() {
+            return 0;
+        }
+        let newest = self.frames.back().expect("a state was encoded");
+        view.settle(replaced);
+        view.look(&self.grid, entity.and_then(|entity| newest.cell_of(entity)));
+        let mut held = view.sent.iter().copied().peekable();
+        for &cell in &view.sees {
+            while let Some(gone) = held.next_if(|held| held.cell < cell) {
+                view.parts.extend(forget(gone));
+            }
+            let before = held.next_if(|held| held.cell == cell);
+            let had = before.filter(|held| !held.is_empty);
+            let is_empty = newest.is_empty(cell);
+            if had.is_none() && is_empty {
+                view.next.push(Held { cell, number: self.number, is_empty });
+                continue;
+            }
+            let ago = had.map(|had| self.number.wrapping_sub(had.number) as usize);
+            let kind = ago.filter(|ago| *ago < self.frames.len());
+            let kind = kind.map_or(KEYFRAME, |ago| u8::try_from(ago).expect("a depth is less than 32"));
+            let block = self.blocks.block(&self.frames, self.fields, cell, kind);
+            let now = Held { cell, number: self.number, is_empty };
+            let waited = ago.unwrap_or(1);
+            view.offers.push(Offer { before, now, block, waited });
+        }
+        view.parts.extend(held.filter_map(forget));
+        view.choose(&self.grid, bytes_max);
+        NUMBER_BYTES + view.parts.iter().map(Part::bytes).sum::<usize>()
+    }
+
+    /// Appends what was prepared for a player, if it was prepared of the newest state.
+    pub(crate) fn write_body(&self, view: &View, out: &mut Vec<u8>) {
+        if self.fields.is_empty() {
+            return;
+        }
+        out.push(self.number());
+        for part in &view.parts {
+            match part {
+                Part::Block(range) => out.extend_from_slice(&self.blocks.bytes[range.clone()]),
+                Part::Forget(cell) => write_forget(*cell, out),
+            }
+        }
+    }
+
+    /// The checksum of all that a player has when it gets what was prepared: the sum of the cells' CRC-32, or 0
+    /// when some of it is older.
+    pub(crate) fn checksum(&mut self, view: &View) -> u32 {
+        let newest = self.frames.back().expect("a state was encoded");
+        let mut sum = 0_u32;
+        for held in &view.next {
+            if held.number != self.number {
+                return 0;
+            }
+            let known = &mut self.checksums[usize::from(held.cell)];
+            let cell = *known.get_or_insert_with(|| {
+                checksum(newest.cell(held.cell, self.fields.len()), self.fields, &mut self.blocks.checked)
+            });
+            sum = sum.wrapping_add(cell);
+        }
+        sum
+    }
+}
+
+/// What a reader must be told of a cell that it does not see any more.
+fn forget(held: Held) -> Option<Part> {
+    (!held.is_empty).then_some(Part::Forget(held.cell))
+}
+
+impl Part {
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Block(range) => range.len(),
+            Self::Forget(cell) => forget_bytes(*cell),
+        }
+    }
+}
+
+impl Blocks {
+    fn clear(&mut self, cells: usize) {
+        self.bytes.clear();
+        self.made.iter_mut().for_each(Vec::clear);
+        self.made.resize_with(cells, Vec::new);
+    }
+
+    /// The block of a cell of the newest frame, to what was sent `kind` snapshots before.
+    fn block(
+        &mut self,
+        frames: &VecDeque<Frame>,
+        fields: &'static [Field],
+        cell: CellId,
+        kind: u8,
+    ) -> Range<usize> {
+        let made = &mut self.made[usize::from(cell)];
+        if let Some((_, range)) = made.iter().find(|(of, _)| *of == kind) {
+            return range.clone();
+        }
+        let newest = frames.len() - 1;
+        let now = frames[newest].cell(cell, fields.len());
+        let then = match kind {
+            KEYFRAME => CellState::default(),
+            ago => frames[newest - usize::from(ago)].cell(cell, fields.len()),
+        };
+        let start = self.bytes.len();
+        write_block(cell, kind, then, now, fields, &mut self.scratch, &mut self.bytes);
+        self.count += 1;
+        let range = start..self.bytes.len();
+        made.push((kind, range.clone()));
+        range
+    }
+}

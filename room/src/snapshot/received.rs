@@ -1,0 +1,440 @@
+//! A client's side: what has been received so far.
+
+use thiserror::Error;
+use tickring_protocol::ids::{EntityId, Tick};
+
+use super::bits::{BitReader, Truncated};
+use super::column::read_column;
+use super::frame::{CellState, checksum};
+use super::grid::CellId;
+use super::prediction::{extrapolate, moves, restore, restore_velocity, unzigzag};
+use super::{DEPTH, FIELDS_MAX, FORGET, KEYFRAME};
+use crate::{Field, Game, Malformed, Replicated};
+
+/// The state a client has received. Each snapshot brings it up to date; its memory is kept.
+#[derive(Debug)]
+pub struct ReceivedState<G: Game> {
+    tick: Option<Tick>,
+    /// By rising id; none of them empty.
+    cells: Vec<Cell>,
+    entities: Vec<(EntityId, G::Entity)>,
+    scratch: Scratch,
+}
+
+/// One cell as it was sent last.
+#[derive(Debug, PartialEq)]
+struct Cell {
+    id: CellId,
+    /// Of the snapshot it came with.
+    number: u8,
+    entities: Columns,
+}
+
+/// Entities by rising id, with as many values and velocities each as there are fields.
+#[derive(Debug, Default, PartialEq)]
+struct Columns {
+    ids: Vec<EntityId>,
+    values: Vec<i32>,
+    velocities: Vec<i32>,
+}
+
+/// Buffers that are kept from block to block.
+#[derive(Debug, Default)]
+struct Scratch {
+    column: Vec<u32>,
+    removed: Vec<u32>,
+    added: Vec<u32>,
+    /// The cell being read, and those added to it.
+    next: Columns,
+    new: Columns,
+    /// Cells that have been emptied.
+    spare: Vec<Columns>,
+}
+
+/// A snapshot body that does not follow on what was received before, or is none at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum SnapshotError {
+    /// The body ends too early.
+    #[error("the body ends in the middle of a block")]
+    Truncated,
+    /// A block is a delta to a state that is not here.
+    #[error("cell {cell} comes as a delta to snapshot {baseline}, which was not received")]
+    Baseline {
+        /// The cell.
+        cell: u16,
+        /// Number of the snapshot it refers to.
+        baseline: u8,
+    },
+    /// A block is of no known kind.
+    #[error("cell {cell} comes as a block of unknown kind {kind}")]
+    Kind {
+        /// The cell.
+        cell: u16,
+        /// The kind.
+        kind: u8,
+    },
+    /// An entity is removed that is not there, or added twice, or beyond the largest id.
+    #[error("the entities of cell {cell} do not fit to what is there")]
+    Entities {
+        /// The cell.
+        cell: u16,
+    },
+    /// The game cannot make an entity of the values.
+    #[error("entity {entity}: {cause}")]
+    Entity {
+        /// The entity.
+        entity: u16,
+        /// What the game says.
+        cause: Malformed,
+    },
+}
+
+impl From<Truncated> for SnapshotError {
+    fn from(Truncated: Truncated) -> Self {
+        Self::Truncated
+    }
+}
+
+impl<G: Game> Default for ReceivedState<G> {
+    fn default() -> Self {
+        Self { tick: None, cells: Vec::new(), entities: Vec::new(), scratch: Scratch::default() }
+    }
+}
+
+impl<G: Game> ReceivedState<G> {
+    /// Brings the state up to date with the body of a snapshot.
+    ///
+    /// # Errors
+    /// When the body does not follow on what was received before. The state is then empty, and only a snapshot
+    /// made of keyframes can fill it again: the connection is of no more use.
+    pub fn decode(&mut self, tick: Tick, body: &[u8]) -> Result<(), SnapshotError> {
+        let result = self.apply(body).and_then(|()| self.restore_entities());
+        if result.is_ok() {
+            self.tick = Some(tick);
+        } else {
+            self.clear();
+        }
+        result
+    }
+
+    fn clear(&mut self) {
+        self.tick = None;
+        self.cells.clear();
+        self.entities.clear();
+    }
+
+    /// Makes this the state that `base` (`None`: nothing yet) becomes with the body of a snapshot.
+    ///
+    /// # Errors
+    /// See [`ReceivedState::decode`].
+    pub fn decode_after(&mut self, base: Option<&Self>, tick: Tick, body: &[u8]) -> Result<(), SnapshotError> {
+        self.copy_cells(base.map_or(&[], |base| &base.cells));
+        self.decode(tick, body)
+    }
+
+    /// Whether both received the same, and so will take the same bodies to the same states.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.cells == other.cells
+    }
+
+    fn copy_cells(&mut self, from: &[Cell]) {
+        while self.cells.len() > from.len() {
+            self.remove(Ok(self.cells.len() - 1));
+        }
+        for (cell, from) in self.cells.iter_mut().zip(from) {
+            (cell.id, cell.number) = (from.id, from.number);
+            cell.entities.copy(&from.entities);
+        }
+        for from in &from[self.cells.len()..] {
+            let mut entities = self.scratch.spare.pop().unwrap_or_default();
+            entities.copy(&from.entities);
+            self.cells.push(Cell { id: from.id, number: from.number, entities });
+        }
+    }
+
+    fn apply(&mut self, body: &[u8]) -> Result<(), SnapshotError> {
+        let fields = G::Entity::FIELDS;
+        const { assert!(G::Entity::FIELDS.len() <= FIELDS_MAX, "an entity has at most 32 fields") };
+        if fields.is_empty() && body.is_empty() {
+            return Ok(());
+        }
+        let (&number, mut rest) = body.split_first().ok_or(SnapshotError::Truncated)?;
+        while !rest.is_empty() {
+            let (cell, after) = read_cell(rest)?;
+            let (&kind, after) = after.split_first().ok_or(SnapshotError::Truncated)?;
+            let found = self.cells.binary_search_by_key(&cell, |cell| cell.id);
+            rest = match kind {
+                FORGET => {
+                    self.remove(found);
+                    after
+                }
+                KEYFRAME => {
+                    self.remove(found);
+                    self.block(cell, number, KEYFRAME, fields, after)?
+                }
+                ago if usize::from(ago) < DEPTH => {
+                    let baseline = number.wrapping_sub(ago);
+                    let here = found.is_ok_and(|at| self.cells[at].number == baseline);
+                    if !here {
+                        return Err(SnapshotError::Baseline { cell, baseline });
+                    }
+                    self.block(cell, number, ago, fields, after)?
+                }
+                kind => return Err(SnapshotError::Kind { cell, kind }),
+            };
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, found: Result<usize, usize>) {
+        if let Ok(at) = found {
+            let mut cell = self.cells.remove(at);
+            cell.entities.clear();
+            self.scratch.spare.push(cell.entities);
+        }
+    }
+
+    /// Reads the bits of one block and returns what follows it.
+    fn block<'a>(
+        &mut self,
+        cell: CellId,
+        number: u8,
+        ago: u8,
+        fields: &[Field],
+        bytes: &'a [u8],
+    ) -> Result<&'a [u8], SnapshotError> {
+        let mut bits = BitReader::new(bytes);
+        let found = self.cells.binary_search_by_key(&cell, |cell| cell.id);
+        let empty = Columns::default();
+        let then = found.map_or(&empty, |at| &self.cells[at].entities);
+        self.scratch.read(&mut bits, then, ago, fields, cell)?;
+        match found {
+            Ok(at) if self.scratch.next.ids.is_empty() => self.remove(Ok(at)),
+            Ok(at) => {
+                self.cells[at].number = number;
+                std::mem::swap(&mut self.cells[at].entities, &mut self.scratch.next);
+            }
+            Err(_) if self.scratch.next.ids.is_empty() => {}
+            Err(at) => {
+                let mut entities = self.scratch.spare.pop().unwrap_or_default();
+                std::mem::swap(&mut entities, &mut self.scratch.next);
+                self.cells.insert(at, Cell { id: cell, number, entities });
+            }
+        }
+        Ok(bits.finish())
+    }
+
+    /// Makes the game's entities of the values.
+    fn restore_entities(&mut self) -> Result<(), SnapshotError> {
+        let fields = G::Entity::FIELDS.len();
+        self.entities.clear();
+        if fields == 0 {
+            return Ok(());
+        }
+        for cell in &self.cells {
+            for (id, values) in cell.entities.ids.iter().zip(cell.entities.values.chunks_exact(fields)) {
+                let entity = G::Entity::restore(values)
+                    .map_err(|cause| SnapshotError::Entity { entity: id.0, cause })?;
+                self.entities.push((*id, entity));
+            }
+        }
+        if self.cells.len() > 1 {
+            // An entity that went from a cell that was not sent to one that was is in both until both are.
+            self.entities.sort_by_key(|(id, _)| *id);
+            self.entities.dedup_by_key(|(id, _)| *id);
+        }
+        Ok(())
+    }
+
+    /// Tick of the state; `None` before the first and after a failed decode.
+    #[must_use]
+    pub fn tick(&self) -> Option<Tick> {
+        self.tick
+    }
+
+    /// The entities by rising id.
+    #[must_use]
+    pub fn entities(&self) -> &[(EntityId, G::Entity)] {
+        &self.entities
+    }
+
+    /// One entity.
+    #[must_use]
+    pub fn get(&self, id: EntityId) -> Option<&G::Entity> {
+        let at = self.entities.binary_search_by_key(&id, |(id, _)| *id).ok()?;
+        Some(&self.entities[at].1)
+    }
+
+    /// The checksum of this state, computed from what was decoded: equal to the head's when both sides agree and
+    /// the head has one. `scratch` is overwritten.
+    #[must_use]
+    pub fn checksum(&self, scratch: &mut Vec<u8>) -> u32 {
+        self.cells.iter().fold(0, |sum, cell| {
+            sum.wrapping_add(checksum(cell.entities.state(), G::Entity::FIELDS, scratch))
+        })
+    }
+}
+
+impl Columns {
+    fn clear(&mut self) {
+        self.ids.clear();
+        self.values.clear();
+        self.velocities.clear();
+    }
+
+    fn copy(&mut self, from: &Self) {
+        self.ids.clone_from(&from.ids);
+        self.values.clone_from(&from.values);
+        self.velocities.clone_from(&from.velocities);
+    }
+
+    fn state(&self) -> CellState<'_> {
+        CellState { ids: &self.ids, values: &self.values, velocities: &self.velocities }
+    }
+
+    fn push(&mut self, from: &Self, at: usize, fields: usize) {
+        let range = at * fields..(at + 1) * fields;
+        self.ids.push(from.ids[at]);
+        self.values.extend_from_slice(&from.values[range.clone()]);
+        self.velocities.extend_from_slice(&from.velocities[range]);
+    }
+}
+
+impl Scratch {
+    /// Reads a block into `next`.
+    fn read(
+        &mut self,
+        bits: &mut BitReader<'_>,
+        then: &Columns,
+        ago: u8,
+        fields: &[Field],
+        cell: CellId,
+    ) -> Result<(), SnapshotError> {
+        let wrong = SnapshotError::Entities { cell };
+        read_distances(bits, &mut self.removed)?;
+        if self.removed.last().is_some_and(|last| *last as usize >= then.ids.len()) {
+            return Err(wrong);
+        }
+        self.next.clear();
+        let mut removed = self.removed.iter().peekable();
+        for at in 0..then.ids.len() {
+            if removed.next_if(|gone| **gone as usize == at).is_none() {
+                self.next.push(then, at, fields.len());
+            }
+        }
+        self.advance(bits, ago, fields)?;
+        self.read_added(bits, fields)?;
+        self.merge(fields.len(), wrong)
+    }
+
+    /// Brings those who stay up to date.
+    fn advance(&mut self, bits: &mut BitReader<'_>, ago: u8, fields: &[Field]) -> Result<(), SnapshotError> {
+        let Columns { ids, values, velocities } = &mut self.next;
+        if ids.is_empty() {
+            return Ok(());
+        }
+        self.column.resize(ids.len(), 0);
+        for (number, field) in fields.iter().enumerate() {
+            read_column(bits, &mut self.column, field.bits.into())?;
+            let places = (number..).step_by(fields.len());
+            for (residual, at) in self.column.iter().zip(places) {
+                let before = values[at];
+                values[at] = restore(field, *residual, extrapolate(before, velocities[at], ago.into()));
+                if ago == 1 {
+                    velocities[at] = super::prediction::velocity(field, before, values[at]);
+                }
+            }
+        }
+        if ago > 1 {
+            for (number, field) in fields.iter().enumerate().filter(|(_, field)| moves(field)) {
+                read_column(bits, &mut self.column, field.bits.into())?;
+                let places = (number..).step_by(fields.len());
+                for (residual, at) in self.column.iter().zip(places) {
+                    velocities[at] = restore_velocity(field, *residual, velocities[at]);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads those who came into `new`.
+    fn read_added(&mut self, bits: &mut BitReader<'_>, fields: &[Field]) -> Result<(), SnapshotError> {
+        read_distances(bits, &mut self.added)?;
+        self.new.clear();
+        for &id in &self.added {
+            let id = u16::try_from(id).map_err(|_| SnapshotError::Truncated)?;
+            self.new.ids.push(EntityId(id));
+            for field in fields {
+                self.new.values.push(restore(field, bits.take(field.bits.into())?, 0));
+            }
+        }
+        self.new.velocities.resize(self.new.values.len(), 0);
+        if self.added.is_empty() {
+            return Ok(());
+        }
+        self.column.resize(self.added.len(), 0);
+        for (number, field) in fields.iter().enumerate().filter(|(_, field)| moves(field)) {
+            read_column(bits, &mut self.column, field.bits.into())?;
+            let places = (number..).step_by(fields.len());
+            for (residual, at) in self.column.iter().zip(places) {
+                self.new.velocities[at] = unzigzag(*residual);
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts those who came among those who stay.
+    fn merge(&mut self, fields: usize, wrong: SnapshotError) -> Result<(), SnapshotError> {
+        if self.new.ids.is_empty() {
+            return Ok(());
+        }
+        let stayed = std::mem::replace(&mut self.next, self.spare.pop().unwrap_or_default());
+        self.next.clear();
+        let (mut old, mut new) = (0, 0);
+        while old < stayed.ids.len() || new < self.new.ids.len() {
+            let came = self.new.ids.get(new);
+            let result = match (stayed.ids.get(old), came) {
+                (Some(one), Some(other)) if one == other => Err(wrong),
+                (Some(one), other) if other.is_none_or(|other| one < other) => {
+                    self.next.push(&stayed, old, fields);
+                    old += 1;
+                    Ok(())
+                }
+                _ => {
+                    self.next.push(&self.new, new, fields);
+                    new += 1;
+                    Ok(())
+                }
+            };
+            result?;
+        }
+        self.spare.push(stayed);
+        Ok(())
+    }
+}
+
+/// A count, then rising numbers.
+fn read_distances(bits: &mut BitReader<'_>, numbers: &mut Vec<u32>) -> Result<(), Truncated> {
+    numbers.clear();
+    let mut next = 0;
+    for _ in 0..bits.take_count()? {
+        let number = next + u32::from(bits.take_count()?);
+        numbers.push(number);
+        next = number + 1;
+    }
+    Ok(())
+}
+
+/// LEB128 of 16 bits.
+fn read_cell(bytes: &[u8]) -> Result<(CellId, &[u8]), SnapshotError> {
+    let mut cell = 0_u32;
+    for (at, byte) in bytes.iter().take(3).enumerate() {
+        cell |= u32::from(byte & 0x7f) << (7 * at);
+        if byte & 0x80 == 0 {
+            let cell = CellId::try_from(cell).map_err(|_| SnapshotError::Truncated)?;
+            return Ok((cell, &bytes[at + 1..]));
+        }
+    }
+    Err(SnapshotError::Truncated)
+}
