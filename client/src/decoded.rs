@@ -102,7 +102,8 @@ impl<G: Game> Decoded<G> {
             return Err(error);
         }
         // Two connections that came by different ways to the same state share it, and from then on every body.
-        let equal = |other: &&Kept<G>| other.state.tick == tick && other.state.state.is_same(&kept.state.state);
+        let equal =
+            |other: &&Kept<G>| other.state.tick == tick && other.state.state.is_same(&kept.state.state);
         if let Some(other) = self.recent.iter().rev().find(equal) {
             let state = Rc::clone(&other.state);
             self.retired.push_back(kept);

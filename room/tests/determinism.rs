@@ -20,7 +20,10 @@ struct Outcome {
 fn play(seed: u64, script: u64) -> Outcome {
     let mut script = Pcg64Mcg::seed_from_u64(script);
     let mut dice = move |sides: u32| script.next_u32() % sides;
-    let mut room = Room::<Dots>::new(RoomConfig { seed, players_max: 16, ..RoomConfig::default() }, dots::Settings::held(1));
+    let mut room = Room::<Dots>::new(
+        RoomConfig { seed, players_max: 16, ..RoomConfig::default() },
+        dots::Settings::held(1),
+    );
     let (mut checksums, mut events) = (Vec::new(), Vec::new());
     let mut sequence = 0;
     for _ in 0..600 {

@@ -147,7 +147,8 @@ fn a_missing_input_is_repeated_without_presses_and_then_neutral() {
 #[test]
 fn snapshots_are_spread_evenly_at_any_rate() {
     for (tick_hz, snapshot_hz) in [(60, 30), (60, 60), (60, 25), (128, 30), (20, 1), (61, 60)] {
-        let mut room = Room::<Dots>::new(RoomConfig::with_rates(tick_hz, snapshot_hz), dots::Settings::default());
+        let mut room =
+            Room::<Dots>::new(RoomConfig::with_rates(tick_hz, snapshot_hz), dots::Settings::default());
         let mut due = Vec::new();
         for tick in 1..=u32::from(tick_hz) * 3 {
             room.step();

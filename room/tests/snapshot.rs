@@ -9,7 +9,7 @@ use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::{Rng, SeedableRng};
 use tickring_protocol::message::{FEATURE_STATE_CHECKSUM, InputHead, ServerMessage};
 use tickring_room::{
-    EntityId, PlayerId, PrivateState, ReceivedState, Replicated, Room, RoomConfig, SnapshotError, Tick, Vec3,
+    EntityId, PlayerId, PrivateState, ReceivedState, Replicated, Room, RoomConfig, SnapshotError, Tick,
 };
 
 fn message(room: &mut Room<Dots>, player: PlayerId, replaced: bool) -> Vec<u8> {
@@ -103,7 +103,8 @@ fn story(scenes: &[Scene], sight: Option<Sight>) {
             }
             let bytes = message(&mut room, client.player, replaced);
             let own = room.world().entity_of(client.player).and_then(|own| room.world().get(own)).unwrap();
-            let visible = |dot: &Dot| sight.is_none_or(|sight| dot.position.distance(own.position) <= sight.radius);
+            let visible =
+                |dot: &Dot| sight.is_none_or(|sight| dot.position.distance(own.position) <= sight.radius);
             let all = state_of(room.world().iter());
             let near = state_of(room.world().iter().filter(|(_, dot)| visible(dot)));
             client.waiting = Some((room.tick(), bytes, if sight.is_none() { all } else { near }));
@@ -126,6 +127,196 @@ fn story(scenes: &[Scene], sight: Option<Sight>) {
 
 fn all_of(room: &Room<Dots>) -> Vec<(EntityId, [i32; 5])> {
     state_of(room.world().iter())
+}
+
+/// A room of three dots, the player in the first seat, and the bodies of its first snapshots.
+fn bodies(count: usize) -> (Room<Dots>, PlayerId, Vec<Vec<u8>>) {
+    let mut room = Room::<Dots>::new(RoomConfig::default(), dots::Settings::default());
+    let player = [(); 3].map(|()| room.join(0).expect("a seat is free").player)[0];
+    let mut bodies = Vec::new();
+    for _ in 0..count {
+        room.step();
+        room.encode_snapshot();
+        bodies.push(body_for(&mut room, player, false));
+    }
+    (room, player, bodies)
+}
+
+fn body_for(room: &mut Room<Dots>, player: PlayerId, replaced: bool) -> Vec<u8> {
+    let bytes = message(room, player, replaced);
+    let Ok(ServerMessage::Snapshot { body, head, .. }) = ServerMessage::decode(&bytes) else {
+        panic!("a snapshot decodes");
+    };
+    assert_eq!(head.checksum.to_native(), 0, "nobody asked for a checksum");
+    body.to_vec()
+}
+
+#[test]
+fn wrong_bodies_are_named() {
+    let (_, _, bodies) = bodies(3);
+    // Number, cell and kind; then who is gone, who is new, and their fields in full width.
+    assert_eq!(bodies[0][..3], [1, 0, 0]);
+    // The same and a delta: nobody moved.
+    assert_eq!((&bodies[1][..3], bodies[1].len()), (&[2, 0, 1][..], 4));
+    let after = |before: &[&[u8]], body: &[u8]| {
+        let mut state = ReceivedState::<Dots>::default();
+        for body in before {
+            state.decode(Tick(4), body).expect("an honest body");
+        }
+        let result = state.decode(Tick(5), body);
+        if result.is_err() {
+            assert_eq!(
+                (state.tick(), state.entities().len()),
+                (None, 0),
+                "a failed decode leaves nothing behind"
+            );
+        }
+        result.map(|()| state.entities().len())
+    };
+    assert_eq!(after(&[], &bodies[0]), Ok(3));
+    assert_eq!(after(&[&bodies[0]], &bodies[1]), Ok(3));
+    assert_eq!(after(&[&bodies[0]], &[2]), Ok(3), "what is not mentioned stays");
+    assert_eq!(after(&[&bodies[0]], &[2, 0, 255]), Ok(0), "what is out of sight is forgotten");
+    assert_eq!(after(&[], &bodies[1]), Err(SnapshotError::Baseline { cell: 0, baseline: 1 }));
+    assert_eq!(after(&[&bodies[0]], &bodies[2]), Err(SnapshotError::Baseline { cell: 0, baseline: 2 }));
+    assert_eq!(after(&[], &[]), Err(SnapshotError::Truncated));
+    assert_eq!(after(&[], &bodies[0][..20]), Err(SnapshotError::Truncated));
+    assert_eq!(after(&[], &[1, 0x80, 0x80, 0x80, 0]), Err(SnapshotError::Truncated));
+    assert_eq!(after(&[], &[1, 0]), Err(SnapshotError::Truncated));
+    assert_eq!(after(&[], &[1, 0, 32]), Err(SnapshotError::Kind { cell: 0, kind: 32 }));
+    // Removed: one, the fourth of three.
+    assert_eq!(after(&[&bodies[0]], &[2, 0, 1, 0b0010_0010]), Err(SnapshotError::Entities { cell: 0 }));
+    // A dot is hit at most 100 times: all 127 of its 7 bits, which are the last.
+    let mut hit = Vec::new();
+    let mut room = Room::<Dots>::new(RoomConfig::default(), dots::Settings::default());
+    let player = room.join(0).unwrap().player;
+    room.step();
+    room.encode_snapshot();
+    hit.extend(body_for(&mut room, player, false));
+    hit.iter_mut().skip(4).for_each(|byte| *byte = 0xff);
+    assert!(
+        matches!(after(&[], &hit), Err(SnapshotError::Entity { .. } | SnapshotError::Truncated)),
+        "{hit:02x?}"
+    );
+}
+
+/// Whoever is in step needs the same bytes.
+#[test]
+fn fifty_in_step_cost_one_encoding_a_snapshot() {
+    let mut room = Room::<Dots>::new(RoomConfig::default(), dots::Settings::default());
+    let players: Vec<PlayerId> = (0..50).map(|_| room.join(0).unwrap().player).collect();
+    let sent = |room: &mut Room<Dots>, skipping: &[PlayerId], replaced: &[PlayerId]| {
+        room.step();
+        room.encode_snapshot();
+        let before = room.counters().blocks_encoded;
+        for &player in players.iter().filter(|player| !skipping.contains(player)) {
+            message(room, player, replaced.contains(&player));
+        }
+        room.counters().blocks_encoded - before
+    };
+    assert_eq!(sent(&mut room, &[], &[]), 1, "the keyframe");
+    for _ in 0..40 {
+        assert_eq!(sent(&mut room, &[], &[]), 1);
+    }
+    let (one, two) = (players[3], players[30]);
+    assert_eq!(sent(&mut room, &[one, two], &[]), 1);
+    assert_eq!(sent(&mut room, &[], &[players[7]]), 2, "three catch up by the same block");
+    assert_eq!(sent(&mut room, &[], &[]), 1, "and are in step again");
+    for _ in 0..31 {
+        sent(&mut room, &[one], &[]);
+    }
+    assert_eq!(sent(&mut room, &[], &[]), 2, "after too long, a keyframe");
+    assert_eq!(sent(&mut room, &[], &[]), 1);
+}
+
+/// What is too much at once waits, the near less than the far, and nobody waits for ever.
+#[test]
+fn a_budget_is_kept_and_nobody_is_forgotten() {
+    let config = RoomConfig { players_max: 200, snapshot_bytes_per_s: 6_000, ..RoomConfig::default() };
+    let sight = Some(Sight { cell: 8.0, radius: 400.0 });
+    let mut room = Room::<Dots>::new(config, dots::Settings { hold_seconds: 0, sight });
+    let players: Vec<PlayerId> = (0..200).map(|_| room.join(0).unwrap().player).collect();
+    let mut state = ReceivedState::<Dots>::default();
+    let mut rng = Pcg64Mcg::seed_from_u64(1);
+    let mut seen_at = vec![0; 200];
+    for number in 1..400_u32 {
+        for &player in &players {
+            let next = room.tick().0 + 1;
+            let head = InputHead {
+                sequence: number,
+                target_tick: next,
+                view_tick: next,
+                view_fraction: 0,
+                newest_snapshot_tick: 0,
+            };
+            let [dx, dz, ..] = rng.next_u32().to_le_bytes();
+            let steer = Steer { dx: dx.cast_signed() / 4, dz: dz.cast_signed() / 4, buttons: 0 };
+            give(&mut room, player, head, steer).unwrap();
+        }
+        room.step();
+        room.encode_snapshot();
+        let body = body_for(&mut room, players[100], false);
+        // 200 B a snapshot, of which the own cell may take more.
+        assert!(body.len() < 300, "{} B", body.len());
+        state.decode(room.tick(), &body).unwrap();
+        for (id, dot) in room.world().iter() {
+            if state.get(id).is_some_and(|seen| values(seen) == values(dot)) {
+                seen_at[usize::from(id.0)] = number;
+            }
+        }
+    }
+    // Who goes from a cell that was sent to one that waits is out of sight until that one comes.
+    assert!((160..=200).contains(&state.entities().len()), "{} of 200 are there", state.entities().len());
+    let longest = seen_at.iter().map(|at| 399 - at).max().unwrap();
+    assert!(longest < 100, "somebody was not brought up to date for {longest} snapshots");
+    assert!(399 - seen_at[100] <= 1, "the own cell never waits");
+}
+
+#[test]
+fn fuzz_decoder() {
+    let iterations: u64 =
+        std::env::var("TICKRING_FUZZ_ITERATIONS").ok().and_then(|text| text.parse().ok()).unwrap_or(50_000);
+    let seed = std::env::var("TICKRING_FUZZ_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
+    println!("TICKRING_FUZZ_SEED={seed} replays this run");
+    let mut rng = Pcg64Mcg::seed_from_u64(seed);
+    let (_, _, good) = bodies(40);
+    let mut state = ReceivedState::<Dots>::default();
+    let (mut accepted, mut refused) = (0u64, 0u64);
+    for _ in 0..iterations {
+        let mut bytes = if rng.next_u32() % 4 == 0 {
+            let mut bytes = vec![0; (rng.next_u32() % 80) as usize];
+            rng.fill_bytes(&mut bytes);
+            bytes
+        } else {
+            good[rng.next_u32() as usize % good.len()].clone()
+        };
+        for _ in 0..rng.next_u32() % 4 {
+            if !bytes.is_empty() {
+                let at = rng.next_u32() as usize % bytes.len();
+                bytes[at] ^= rng.next_u32().to_le_bytes()[0];
+            }
+        }
+        let before = state.entities().len();
+        match state.decode(Tick(1), &bytes) {
+            Ok(()) => {
+                accepted += 1;
+                assert!(state.entities().is_sorted_by_key(|(id, _)| *id));
+                // Every entity that comes costs bits, so memory grows with what arrives.
+                assert!(state.entities().len() <= before + bytes.len(), "{bytes:02x?}");
+                for (_, dot) in state.entities() {
+                    let plain = values(dot);
+                    assert!(
+                        Dot::FIELDS
+                            .iter()
+                            .zip(plain)
+                            .all(|(field, value)| (field.min()..=field.max()).contains(&value))
+                    );
+                }
+            }
+            Err(_) => refused += 1,
+        }
+    }
+    assert!(accepted > 0 && refused > 0, "{accepted} accepted, {refused} refused");
 }
 
 fn scenes() -> impl Strategy<Value = Vec<Scene>> {

@@ -31,7 +31,10 @@ fn an_id_rests_as_long_as_the_history_remembers_it() {
 /// A new entity under an old id is not the old one for somebody who looks at the past.
 #[test]
 fn the_past_of_an_id_is_not_its_successors() {
-    let mut room = Room::<Dots>::new(RoomConfig { interpolation_ticks: 4, ..RoomConfig::default() }, dots::Settings::default());
+    let mut room = Room::<Dots>::new(
+        RoomConfig { interpolation_ticks: 4, ..RoomConfig::default() },
+        dots::Settings::default(),
+    );
     let watcher = room.join(0).unwrap().player;
     let first = room.join(0).unwrap();
     (0..10).for_each(|_| room.step());

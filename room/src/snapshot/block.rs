@@ -19,12 +19,12 @@
 
 use tickring_protocol::ids::EntityId;
 
+use super::FORGET;
 use super::bits::BitWriter;
 use super::column::write_column;
 use super::frame::CellState;
 use super::grid::CellId;
 use super::prediction::{extrapolate, moves, residual, zigzag};
-use super::FORGET;
 use crate::Field;
 
 /// Buffers that are kept from block to block.
@@ -71,7 +71,10 @@ pub(super) fn write_block(
     compare(then.ids, now.ids, stayed, removed, added);
     let mut writer = BitWriter::new(out);
     let bits = &mut writer;
-    write_distances(bits, removed.iter().map(|place| u16::try_from(*place).expect("places are entity counts")));
+    write_distances(
+        bits,
+        removed.iter().map(|place| u16::try_from(*place).expect("places are entity counts")),
+    );
     if !stayed.is_empty() {
         let at = |place: u32, field: usize| place as usize * fields.len() + field;
         let steps = i32::from(ago);

@@ -117,12 +117,12 @@ impl Encoder {
                 view.next.push(Held { cell, number: self.number, is_empty });
                 continue;
             }
-            let ago = had.map(|had| self.number.wrapping_sub(had.number) as usize);
-            let kind = ago.filter(|ago| *ago < self.frames.len());
+            let since = |held: Held| self.number.wrapping_sub(held.number) as usize;
+            let kind = had.map(since).filter(|ago| *ago < self.frames.len());
             let kind = kind.map_or(KEYFRAME, |ago| u8::try_from(ago).expect("a depth is less than 32"));
             let block = self.blocks.block(&self.frames, self.fields, cell, kind);
             let now = Held { cell, number: self.number, is_empty };
-            let waited = ago.unwrap_or(1);
+            let waited = before.map_or(1, since);
             view.offers.push(Offer { before, now, block, waited });
         }
         view.parts.extend(held.filter_map(forget));

@@ -132,7 +132,8 @@ impl Frame {
 
     /// The entities of a cell; nothing for a cell that did not exist yet.
     pub(super) fn cell(&self, cell: CellId, fields: usize) -> CellState<'_> {
-        let Some(&[start, end]) = self.starts.get(usize::from(cell)..).and_then(|rest| rest.first_chunk()) else {
+        let Some(&[start, end]) = self.starts.get(usize::from(cell)..).and_then(|rest| rest.first_chunk())
+        else {
             return CellState::default();
         };
         let (start, end) = (start as usize, end as usize);

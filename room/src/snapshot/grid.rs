@@ -91,7 +91,10 @@ impl Grid {
 }
 
 fn index(at: f32) -> i16 {
-    #[expect(clippy::cast_possible_truncation, reason = "a float cast saturates and turns NaN into 0: wanted")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a float cast saturates and turns NaN into 0: wanted"
+    )]
     let index = at.floor() as i16;
     index.clamp(-EDGE, EDGE)
 }

@@ -127,7 +127,12 @@ impl<G: Game> ReceivedState<G> {
     ///
     /// # Errors
     /// See [`ReceivedState::decode`].
-    pub fn decode_after(&mut self, base: Option<&Self>, tick: Tick, body: &[u8]) -> Result<(), SnapshotError> {
+    pub fn decode_after(
+        &mut self,
+        base: Option<&Self>,
+        tick: Tick,
+        body: &[u8],
+    ) -> Result<(), SnapshotError> {
         self.copy_cells(base.map_or(&[], |base| &base.cells));
         self.decode(tick, body)
     }

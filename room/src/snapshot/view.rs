@@ -33,7 +33,7 @@ pub(super) struct Held {
     pub(super) cell: CellId,
     /// Of the snapshot it was sent with.
     pub(super) number: u32,
-    /// Without entities then.
+    /// Without entities then, or wanted since then but never sent.
     pub(super) is_empty: bool,
 }
 
@@ -73,7 +73,8 @@ impl View {
     }
 
     /// Takes as many of the offers as fit into `bytes_max`: the own cell always, then by how long they have waited
-    /// and how near they are. What is put off stays as the client has it.
+    /// and how near they are. What is put off stays as the client has it; an entity that went from a cell that is sent
+    /// to one that is put off is out of sight until that one comes.
     pub(super) fn choose(&mut self, grid: &Grid, bytes_max: usize) {
         let all: usize = self.offers.iter().map(|offer| offer.block.len()).sum();
         if all > bytes_max
@@ -95,7 +96,8 @@ impl View {
                 self.next.push(offer.now);
                 self.parts.push(Part::Block(offer.block));
             } else {
-                self.next.extend(offer.before);
+                // What the client never had is remembered too, for how long it has waited.
+                self.next.push(offer.before.unwrap_or(Held { is_empty: true, ..offer.now }));
             }
         }
         self.next.sort_unstable_by_key(|held| held.cell);

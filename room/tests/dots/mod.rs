@@ -5,8 +5,8 @@
 use rand_pcg::rand_core::Rng as _;
 use tickring_protocol::message::InputHead;
 use tickring_room::{
-    EntityId, Field, Game, GameEvent, Hold, Input, InputDrop, Interest, JoinRefusal, Malformed, PlayerId, Pose,
-    PrivateState, Replicated, Rng, Room, Setup, Shape, Step, To, Vec3, World, layout_hash,
+    EntityId, Field, Game, GameEvent, Hold, Input, InputDrop, Interest, JoinRefusal, Malformed, PlayerId,
+    Pose, PrivateState, Replicated, Rng, Room, Setup, Shape, Step, To, Vec3, World, layout_hash,
 };
 
 /// Presses that act once.
