@@ -3,7 +3,7 @@
 //! Cells are numbered as they are first entered, so that numbers stay small on the wire. An entity that walks
 //! along a border does not change cells all the time: it must be a tenth of a cell beyond it.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use glam::Vec3;
 
@@ -27,15 +27,15 @@ type Place = (i16, i16);
 pub(super) struct Grid {
     interest: Option<Interest>,
     places: Vec<Place>,
-    by_place: HashMap<Place, CellId>,
+    by_place: BTreeMap<Place, CellId>,
 }
 
 impl Grid {
     /// Without `interest` there is one cell, and everybody sees it.
     pub(super) fn new(interest: Option<Interest>) -> Self {
         let (places, by_place) = match interest {
-            Some(_) => (Vec::new(), HashMap::new()),
-            None => (vec![(0, 0)], HashMap::from([((0, 0), 0)])),
+            Some(_) => (Vec::new(), BTreeMap::new()),
+            None => (vec![(0, 0)], BTreeMap::from([((0, 0), 0)])),
         };
         Self { interest, places, by_place }
     }
