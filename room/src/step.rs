@@ -83,6 +83,11 @@ impl<'a, G: Game> Step<'a, G> {
         *self.emitted += 1;
     }
 
+    /// Both at once, for what is made at random.
+    pub fn world_and_rng(&mut self) -> (&mut World<G>, &mut Rng) {
+        (self.world, self.rng)
+    }
+
     /// The room's random numbers.
     pub fn rng(&mut self) -> &mut Rng {
         self.rng

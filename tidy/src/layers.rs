@@ -14,14 +14,25 @@ use crate::paths::mentions;
 use crate::source::{Source, lines_with_word};
 
 /// A crate, by folder, and the crates of this workspace its shipped code may import.
-pub const MAY_IMPORT: [(&str, &[&str]); 10] = [
+pub const MAY_IMPORT: [(&str, &[&str]); 11] = [
     ("protocol", &[]),
     ("ring", &[]),
     ("room", &["tickring-protocol"]),
     ("games/arena", &["tickring-room", "tickring-protocol"]),
     ("games/pulse", &["tickring-room", "tickring-protocol"]),
+    ("games/snakes", &["tickring-room", "tickring-protocol"]),
     ("client", &["tickring-protocol", "tickring-room"]),
-    ("server", &["tickring-protocol", "tickring-ring", "tickring-room", "tickring-arena", "tickring-pulse"]),
+    (
+        "server",
+        &[
+            "tickring-protocol",
+            "tickring-ring",
+            "tickring-room",
+            "tickring-arena",
+            "tickring-pulse",
+            "tickring-snakes",
+        ],
+    ),
     (
         "loadgen",
         &[
@@ -49,7 +60,7 @@ pub const MAY_IMPORT: [(&str, &[&str]); 10] = [
 ];
 
 /// Crates without sockets, files, threads and clock.
-pub const PURE: [&str; 5] = ["protocol", "room", "client", "games/arena", "games/pulse"];
+pub const PURE: [&str; 6] = ["protocol", "room", "client", "games/arena", "games/pulse", "games/snakes"];
 
 /// Packages that would let the outside in.
 const IMPURE_PACKAGES: [&str; 11] = [

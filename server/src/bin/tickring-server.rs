@@ -10,6 +10,7 @@ use tickring_server::config::{self, Cli, GameName, Loaded, Mode, ServerConfig};
 use tickring_server::error::ServerError;
 use tickring_server::limits::{self, Machine};
 use tickring_server::{logging, serve};
+use tickring_snakes::Snakes;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -64,6 +65,7 @@ fn run(cli: Cli) -> Result<(), ServerError> {
             let settings = arena_settings(&config);
             serve::<Arena>(config, &settings)
         }
+        GameName::Snakes => serve::<Snakes>(config, &()),
         GameName::Pulse => {
             let settings = tickring_pulse::Settings { snapshot_wire_bytes: config.pulse_snapshot_wire_bytes };
             serve::<Pulse>(config, &settings)

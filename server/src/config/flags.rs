@@ -88,7 +88,7 @@ struct Flags {
     /// Snapshots per second, dividing the tick rate [default: 30]
     #[arg(long, value_name = "HZ", allow_hyphen_values = true)]
     snapshot_hz: Option<String>,
-    /// The game: arena or pulse [default: arena]
+    /// The game: arena, snakes or pulse [default: arena]
     #[arg(long, value_name = "NAME")]
     game: Option<String>,
     /// Answer on /v1/echo (--echo or --echo=on) [default: off]

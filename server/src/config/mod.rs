@@ -123,6 +123,8 @@ impl ServerConfig {
 pub enum GameName {
     /// The arena shooter of `games/arena`.
     Arena,
+    /// The short example of `games/snakes`.
+    Snakes,
     /// The synthetic tick load of `games/pulse`: no rules, only bytes.
     Pulse,
 }
@@ -133,6 +135,7 @@ impl GameName {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Arena => "arena",
+            Self::Snakes => "snakes",
             Self::Pulse => "pulse",
         }
     }

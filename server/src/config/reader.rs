@@ -78,8 +78,9 @@ pub(super) fn read(from: &mut Reader<'_>, machine: &Machine) -> ServerConfig {
         pin: from.get("pin", on_or_off),
         cpus,
         served: None,
-        game: from
-            .get("game", |text| one_of(text, &[GameName::Arena, GameName::Pulse], |game| game.as_str())),
+        game: from.get("game", |text| {
+            one_of(text, &[GameName::Arena, GameName::Snakes, GameName::Pulse], |game| game.as_str())
+        }),
         echo: from.get("echo", on_or_off),
         max_conns: max_conns.unwrap_or(connections_possible),
         tick_hz: from.get("tick_hz", |text| number(text, 20..=128)),
