@@ -60,9 +60,8 @@ impl History {
         poses.extend(world.lives().map(|(id, life, entity)| Recorded { id, life, pose: entity.pose() }));
         bounds.clear();
         bounds.extend(poses.iter().zip(0u32..).filter_map(|(recorded, at)| {
-            let radius = recorded.pose.shape.bound_radius();
-            let ball = Ball { centre: recorded.pose.position, radius };
-            (radius >= 0.0 && recorded.pose.alive).then_some(Bound { ball, at })
+            let ball = recorded.pose.bound();
+            (ball.radius >= 0.0 && recorded.pose.alive).then_some(Bound { ball, at })
         }));
         if self.recorded > 0 {
             self.widen(self.newest, tick);

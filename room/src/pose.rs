@@ -1,7 +1,7 @@
 //! Where an entity stands and what of it can be hit.
 
 use glam::{Quat, Vec3};
-use parry3d::query::{Ray, RayCast};
+use parry3d::query::{Ray, intersection_test};
 use parry3d::shape::{Capsule, Cuboid};
 
 /// Where an entity stands at one tick. Units are the game's; the y axis points up.
@@ -54,6 +54,17 @@ impl Shape {
             Self::Cuboid { half } => half.length(),
         }
     }
+
+    fn exact(&self) -> Option<Exact> {
+        match *self {
+            Self::None => None,
+            Self::Sphere { radius } => Some(Exact::Ball(parry3d::shape::Ball::new(radius))),
+            Self::Capsule { half_height, radius } => {
+                Some(Exact::Capsule(Capsule::new_y(half_height, radius)))
+            }
+            Self::Cuboid { half } => Some(Exact::Cuboid(Cuboid::new(half))),
+        }
+    }
 }
 
 impl Pose {
@@ -85,31 +96,58 @@ impl Pose {
     /// Distance along a ray to the shape, `direction` being a unit vector. `Some(0.0)` from inside.
     #[must_use]
     pub fn ray(&self, origin: Vec3, direction: Vec3, distance_max: f32) -> Option<f32> {
-        let ball = Ball { centre: self.position, radius: self.shape.bound_radius() };
-        if !self.alive || !ball.may_meet(origin, direction, distance_max) {
+        if !self.alive || !self.bound().may_meet(origin, direction, distance_max) {
             return None;
         }
         self.meet(origin, direction, distance_max)
+    }
+
+    /// The ball that holds the shape.
+    pub(crate) fn bound(&self) -> Ball {
+        Ball { centre: self.position, radius: self.shape.bound_radius() }
+    }
+
+    /// Whether the two shapes have a point in common. The dead overlap nobody.
+    #[must_use]
+    pub fn overlaps(&self, other: &Self) -> bool {
+        self.alive && other.alive && self.bound().may_touch(&other.bound()) && self.touches(other)
+    }
+
+    /// Narrow phase: the exact shapes.
+    fn touches(&self, other: &Self) -> bool {
+        let frame = |pose: &Self| parry3d::math::Pose3::from_parts(pose.position, pose.rotation);
+        let (Some(one), Some(two)) = (self.shape.exact(), other.shape.exact()) else { return false };
+        intersection_test(&frame(self), one.as_shape(), &frame(other), two.as_shape())
+            .expect("every pair of these shapes is supported")
+            .intersecting
     }
 
     /// Narrow phase: the exact shape.
     fn meet(&self, origin: Vec3, direction: Vec3, distance_max: f32) -> Option<f32> {
         let frame = parry3d::math::Pose3::from_parts(self.position, self.rotation);
         let ray = Ray::new(origin, direction);
-        match self.shape {
-            Shape::None => None,
-            Shape::Sphere { radius } => {
-                parry3d::shape::Ball::new(radius).cast_ray(&frame, &ray, distance_max, true)
-            }
-            Shape::Capsule { half_height, radius } => {
-                Capsule::new_y(half_height, radius).cast_ray(&frame, &ray, distance_max, true)
-            }
-            Shape::Cuboid { half } => Cuboid::new(half).cast_ray(&frame, &ray, distance_max, true),
+        self.shape.exact()?.as_shape().cast_ray(&frame, &ray, distance_max, true)
+    }
+}
+
+/// A shape as the geometry library has it.
+enum Exact {
+    Ball(parry3d::shape::Ball),
+    Capsule(Capsule),
+    Cuboid(Cuboid),
+}
+
+impl Exact {
+    fn as_shape(&self) -> &dyn parry3d::shape::Shape {
+        match self {
+            Self::Ball(ball) => ball,
+            Self::Capsule(capsule) => capsule,
+            Self::Cuboid(cuboid) => cuboid,
         }
     }
 }
 
-/// A bounding ball: the broad phase of ray queries. With a negative radius it holds nothing.
+/// A bounding ball: the broad phase of queries. With a negative radius it holds nothing.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ball {
     pub(crate) centre: Vec3,
@@ -125,6 +163,15 @@ impl Ball {
         // A little slack, so that rounding here never overrules the exact test.
         let reach = self.radius * 1.001 + 1e-3;
         self.radius >= 0.0 && (to_centre - direction * along).length_squared() <= reach * reach
+    }
+
+    /// Whether the other ball comes near enough that an exact test is needed.
+    #[inline]
+    pub(crate) fn may_touch(&self, other: &Self) -> bool {
+        let reach = (self.radius + other.radius) * 1.001 + 1e-3;
+        self.radius >= 0.0
+            && other.radius >= 0.0
+            && self.centre.distance_squared(other.centre) <= reach * reach
     }
 }
 
@@ -180,7 +227,38 @@ mod tests {
         assert!((facing + Vec3::X).length() < 1e-4, "{facing}");
     }
 
+    #[test]
+    fn shapes_overlap_where_they_touch() {
+        let at = |x: f32, shape| Pose::upright(Vec3::new(x, 0.0, 0.0), 0.0, shape);
+        let ball = at(0.0, Shape::Sphere { radius: 1.0 });
+        assert!(ball.overlaps(&at(2.9, Shape::Sphere { radius: 2.0 })));
+        assert!(!ball.overlaps(&at(3.1, Shape::Sphere { radius: 2.0 })));
+        let tall = Shape::Capsule { half_height: 5.0, radius: 0.5 };
+        assert!(ball.overlaps(&at(1.4, tall)) && !ball.overlaps(&at(1.6, tall)), "its bound reaches farther");
+        let plank = Shape::Cuboid { half: Vec3::new(0.5, 1.0, 4.0) };
+        assert!(at(0.0, plank).overlaps(&at(0.9, plank)) && !at(0.0, plank).overlaps(&at(1.1, plank)));
+        let turned = Pose::upright(Vec3::new(4.0, 0.0, 0.0), FRAC_PI_2, plank);
+        assert!(at(0.0, plank).overlaps(&turned));
+        assert!(!ball.overlaps(&Pose { alive: false, ..ball }) && !ball.overlaps(&at(0.0, Shape::None)));
+    }
+
     proptest! {
+        /// Nor what it would touch.
+        #[test]
+        fn the_broad_phase_of_overlaps_hides_nothing(
+            centre in prop::array::uniform3(-6.0f32..6.0), yaw in 0.0f32..6.0, a in 0.1f32..3.0, b in 0.1f32..3.0,
+        ) {
+            let shapes = [Shape::Sphere { radius: a }, Shape::Capsule { half_height: a, radius: b },
+                          Shape::Cuboid { half: Vec3::new(a, b, a) }];
+            for one in shapes {
+                for two in shapes {
+                    let (one, two) = (Pose::upright(Vec3::ZERO, 1.0, one), Pose::upright(Vec3::from(centre), yaw, two));
+                    prop_assert_eq!(one.overlaps(&two), one.touches(&two));
+                    prop_assert_eq!(one.overlaps(&two), two.overlaps(&one));
+                }
+            }
+        }
+
         /// The broad phase never hides what the exact shape would meet.
         #[test]
         fn the_broad_phase_hides_nothing(

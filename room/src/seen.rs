@@ -4,7 +4,7 @@ use glam::Vec3;
 use tickring_protocol::ids::EntityId;
 
 use crate::history::History;
-use crate::{Pose, ViewTime};
+use crate::{Pose, Shape, ViewTime};
 
 /// A read-only view of the past as one player saw it when it gave its input.
 ///
@@ -68,6 +68,29 @@ impl Seen<'_> {
             seen,
             present: self.history.pose(entity, ViewTime::at(self.history.newest())),
         })
+    }
+
+    /// Everything seen that has a point in common with `volume`, other than `ignoring`, by rising id: `on` is called
+    /// with each and its pose as seen. `volume` must be alive, as poses are that nobody killed.
+    ///
+    /// For a blast, a sword's sweep, a zone. Walls are the game's.
+    pub fn overlap(&self, volume: &Pose, ignoring: EntityId, mut on: impl FnMut(EntityId, &Pose)) {
+        let bound = volume.bound();
+        self.history.candidates(
+            self.view,
+            &mut on,
+            |_, ball| ball.may_touch(&bound),
+            |on, id, pose| {
+                if id != ignoring && pose.overlaps(volume) {
+                    on(id, &pose);
+                }
+            },
+        );
+    }
+
+    /// [`Seen::overlap`] with a ball.
+    pub fn sphere(&self, centre: Vec3, radius: f32, ignoring: EntityId, on: impl FnMut(EntityId, &Pose)) {
+        self.overlap(&Pose::upright(centre, 0.0, Shape::Sphere { radius }), ignoring, on);
     }
 
     /// Where an entity was seen; `None` when it was not there.

@@ -9,7 +9,7 @@ mod dots;
 
 use std::collections::BTreeMap;
 
-use dots::{Dots, JUMP, Steer, give};
+use dots::{Dots, FIRE, JUMP, Steer, give};
 use proptest::prelude::*;
 use tickring_protocol::message::InputHead;
 use tickring_room::{EntityId, PlayerId, Pose, Replicated, Room, RoomConfig};
@@ -24,7 +24,7 @@ struct Act {
 
 fn act() -> impl Strategy<Value = Act> {
     (any::<i8>(), any::<i8>(), 0u8..8, 0u32..20 * 256).prop_map(|(dx, dz, roll, behind)| Act {
-        steer: Steer { dx: dx.max(-100), dz, buttons: if roll == 0 { JUMP } else { 0 } },
+        steer: Steer { dx: dx.max(-100), dz, buttons: [JUMP, FIRE, 0][usize::from(roll).min(2)] },
         behind,
     })
 }
@@ -56,7 +56,7 @@ fn same(seen: Option<&Pose>, expected: Option<&Pose>) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
     fn seen_poses_are_those_of_the_declared_moment(

@@ -29,7 +29,7 @@ fn values(dot: &Dot) -> [i32; 5] {
     values
 }
 
-fn state_of<'a>(entities: impl Iterator<Item = (EntityId, &'a Dot)>) -> Vec<(EntityId, [i32; 5])> {
+fn state_of<'a>(entities: impl Iterator<Item = (EntityId, &'a Dot)>) -> State {
     entities.map(|(id, dot)| (id, values(dot))).collect()
 }
 
@@ -37,24 +37,33 @@ fn state_of<'a>(entities: impl Iterator<Item = (EntityId, &'a Dot)>) -> Vec<(Ent
 struct Client {
     player: PlayerId,
     state: ReceivedState<Dots>,
-    waiting: Option<(Tick, Vec<u8>, Vec<(EntityId, [i32; 5])>)>,
+    waiting: Option<Waiting>,
 }
+
+/// A snapshot that was prepared, and what the client must have once it has arrived.
+struct Waiting {
+    tick: Tick,
+    bytes: Vec<u8>,
+    expected: State,
+}
+
+type State = Vec<(EntityId, [i32; 5])>;
 
 impl Client {
     fn join(room: &mut Room<Dots>) -> Self {
-        let player = room.join(FEATURE_STATE_CHECKSUM).unwrap().player;
+        let player = room.join(FEATURE_STATE_CHECKSUM).expect("a seat is free").player;
         Self { player, state: ReceivedState::default(), waiting: None }
     }
 
     /// The snapshot that waits leaves, arrives and is compared with what the server had.
     fn deliver(&mut self) {
-        let Some((tick, bytes, expected)) = self.waiting.take() else { return };
+        let Some(Waiting { tick, bytes, expected }) = self.waiting.take() else { return };
         let Ok(ServerMessage::Snapshot { head, private, body }) = ServerMessage::decode(&bytes) else {
             panic!("a snapshot decodes")
         };
         assert_eq!((head.tick.to_native(), head.dropped.to_native()), (tick.0, 7));
         assert!(Hits::read(private).is_ok());
-        self.state.decode(tick, body).unwrap();
+        self.state.decode(tick, body).expect("an honest body");
         assert_eq!(state_of(self.state.entities().iter().map(|(id, dot)| (*id, dot))), expected);
         assert_eq!(self.state.checksum(&mut Vec::new()), head.checksum.to_native());
     }
@@ -102,31 +111,29 @@ fn story(scenes: &[Scene], sight: Option<Sight>) {
                 client.deliver();
             }
             let bytes = message(&mut room, client.player, replaced);
-            let own = room.world().entity_of(client.player).and_then(|own| room.world().get(own)).unwrap();
-            let visible =
-                |dot: &Dot| sight.is_none_or(|sight| dot.position.distance(own.position) <= sight.radius);
-            let all = state_of(room.world().iter());
-            let near = state_of(room.world().iter().filter(|(_, dot)| visible(dot)));
-            client.waiting = Some((room.tick(), bytes, if sight.is_none() { all } else { near }));
-            if sight.is_some() {
-                // How much more than the radius is seen is the grid's business: check here, and only at least.
-                let Some((tick, bytes, near)) = client.waiting.clone() else { unreachable!() };
-                let mut ahead = ReceivedState::default();
-                let Ok(ServerMessage::Snapshot { body, .. }) = ServerMessage::decode(&bytes) else {
-                    panic!("a snapshot decodes")
-                };
-                ahead.decode_after(Some(&client.state), tick, body).unwrap();
-                let seen = state_of(ahead.entities().iter().map(|(id, dot)| (*id, dot)));
-                assert!(near.iter().all(|near| seen.contains(near)), "somebody near is not seen");
-                assert!(seen.iter().all(|seen| all_of(&room).contains(seen)), "a ghost");
-                client.waiting = Some((tick, bytes, seen));
-            }
+            client.waiting = Some(expect(&room, client, bytes, sight));
         }
     }
 }
 
-fn all_of(room: &Room<Dots>) -> Vec<(EntityId, [i32; 5])> {
-    state_of(room.world().iter())
+/// What the client must have: everything, or what is in sight. How much more than the radius is seen is the grid's
+/// business.
+fn expect(room: &Room<Dots>, client: &Client, bytes: Vec<u8>, sight: Option<Sight>) -> Waiting {
+    let (tick, all) = (room.tick(), state_of(room.world().iter()));
+    let Some(sight) = sight else { return Waiting { tick, bytes, expected: all } };
+    let own =
+        room.world().entity_of(client.player).and_then(|own| room.world().get(own)).expect("a player's dot");
+    let near = |dot: &Dot| dot.position.distance(own.position) <= sight.radius;
+    let Ok(ServerMessage::Snapshot { body, .. }) = ServerMessage::decode(&bytes) else {
+        panic!("a snapshot decodes")
+    };
+    let mut ahead = ReceivedState::default();
+    ahead.decode_after(Some(&client.state), tick, body).expect("an honest body");
+    let seen = state_of(ahead.entities().iter().map(|(id, dot)| (*id, dot)));
+    let in_sight = state_of(room.world().iter().filter(|(_, dot)| near(dot)));
+    assert!(in_sight.iter().all(|dot| seen.contains(dot)), "somebody near is not seen");
+    assert!(seen.iter().all(|dot| all.contains(dot)), "a ghost");
+    Waiting { tick, bytes, expected: seen }
 }
 
 /// A room of three dots, the player in the first seat, and the bodies of its first snapshots.

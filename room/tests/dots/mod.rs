@@ -241,6 +241,7 @@ impl Game for Dots {
         for shooter in shooters {
             let own = tick.world().entity_of(shooter).expect("a player has a dot");
             let origin = tick.world().get(own).expect("dots live as long as players").position;
+            check_overlaps(tick, shooter, origin, own);
             let found = tick.seen_by(shooter).ray(origin, Vec3::X, 100.0, own);
             assert_eq!(found.map(|hit| (hit.distance, hit.entity)), first_met(tick, shooter, origin, own));
             if let Some(hit) = found {
@@ -268,6 +269,29 @@ fn first_met(
     let others = (0..1000).map(EntityId).filter(|id| *id != own);
     let met = others.filter_map(|id| Some((seen.pose(id)?.ray(origin, Vec3::X, 100.0)?, id)));
     met.min_by(|one, other| one.partial_cmp(other).expect("distances are numbers"))
+}
+
+/// A ball and a plank around the shooter find whom asking for every entity there can be finds.
+fn check_overlaps(tick: &Step<'_, Dots>, shooter: PlayerId, origin: Vec3, own: EntityId) {
+    let seen = tick.seen_by(shooter);
+    let ball = Pose::upright(origin, 0.0, Shape::Sphere { radius: 3.0 });
+    let plank = Pose::upright(origin, 0.7, Shape::Cuboid { half: Vec3::new(9.0, 1.0, 1.0) });
+    for volume in [ball, plank] {
+        let others = (0..1000).map(EntityId).filter(|id| *id != own);
+        let expected: Vec<EntityId> =
+            others.filter(|id| seen.pose(*id).is_some_and(|pose| pose.overlaps(&volume))).collect();
+        let mut found = Vec::new();
+        seen.overlap(&volume, own, |id, pose| {
+            assert_eq!(Some(*pose), seen.pose(id));
+            found.push(id);
+        });
+        assert_eq!(found, expected);
+    }
+    let mut near = 0;
+    seen.sphere(origin, 3.0, own, |_, _| near += 1);
+    let mut inside = 0;
+    seen.overlap(&ball, own, |_, _| inside += 1);
+    assert_eq!(near, inside);
 }
 
 /// Hands a room an input as it comes from the wire.
