@@ -6,13 +6,16 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::link_model::Stall;
 use crate::slo::Slo;
-use values::{number, time, whole};
+use values::{number, short_time, stall, time, whole};
 
 /// Most connections of one run: below it every count fits where it is used.
 const CONNS_MAX: u64 = 4_000_000;
 /// Longest gathering in the generator, us: beyond it, it would measure itself.
 const GATHER_US_MAX: u64 = 5_000;
+/// Longest latency and largest jitter of the modelled link, ms.
+const LINK_MS_MAX: u64 = 500;
 /// Largest message: what the echo endpoint takes.
 const SIZE_MAX: u64 = tickring_protocol::limits::ECHO_MESSAGE_BYTES_MAX as u64;
 /// Largest process number of Linux on 64 bits.
@@ -71,6 +74,8 @@ Examples:
       a thousand bots in 20 rooms of the default server for 30 s
   loadgen run game --conns 1000 --rooms 20 --duration 60s --slo 'effect_p99<34ms' --slo 'lateness_p99<=1ms' --out json=run.json
       the same for a minute, with objectives and a report
+  loadgen run game --conns 200 --latency 40ms --jitter 10ms --stall 200ms/5s
+      the same bots far away: 80 ms to 100 ms of round trip, and now and then a lost packet
   loadgen run game --raw --raw-in 64 --raw-out 512 --input-hz 30 --target tcp://127.0.0.1:7000 --server-pid 4242
       the same bytes at the same times against a bare program: no WebSocket, no game";
 
@@ -162,6 +167,24 @@ pub(crate) struct CommonArgs {
     /// With --raw: bytes received per message [default: echo, the wire size of the frame; game 512]
     #[arg(long, value_name = "BYTES", requires = "raw", value_parser = whole::<u32>(1, SIZE_MAX, "--raw-out 66"))]
     pub(crate) raw_out: Option<u32>,
+    #[command(flatten)]
+    pub(crate) link: LinkArgs,
+}
+
+/// The link between bots and server, see [`crate::link_model`].
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct LinkArgs {
+    /// Bots only: delay of the link, one way, in both directions
+    #[arg(long, value_name = "TIME", value_parser = short_time(LINK_MS_MAX, "--latency 75ms"))]
+    pub(crate) latency: Option<Duration>,
+    /// Bots only: what is added to the delay, at random from 0 to TIME, one way, in both directions;
+    /// nothing is reordered
+    #[arg(long, value_name = "TIME", value_parser = short_time(LINK_MS_MAX, "--jitter 15ms"))]
+    pub(crate) jitter: Option<Duration>,
+    /// Bots only: once a PERIOD the link holds everything back for TIME and then releases it at once, each
+    /// direction at its own moments [default PERIOD: 5s]
+    #[arg(long, value_name = "TIME[/PERIOD]", value_parser = stall)]
+    pub(crate) stall: Option<Stall>,
 }
 
 #[derive(Debug, Args)]

@@ -14,8 +14,6 @@ use crate::shared::{LiveReading, Phase, Shared};
 
 /// How often the leading thread looks up.
 pub(crate) const LOOK: Duration = Duration::from_millis(20);
-/// Answers may take this long after the window, ns.
-pub(crate) const SETTLE_NS: u64 = 2_000_000_000;
 
 /// The server's figures at one moment.
 #[derive(Clone, Debug, Default)]
@@ -113,7 +111,7 @@ impl<'a> Leader<'a> {
         let interrupted = self.is_interrupted();
         self.shared.advance(Phase::Settling);
         if connected && !interrupted {
-            self.watch("settling", clock::now_ns() + SETTLE_NS, |live| {
+            self.watch("settling", clock::now_ns() + self.plan.settle_ns(), |live| {
                 live.unanswered == 0 || live.open == 0
             });
         }

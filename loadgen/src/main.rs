@@ -11,6 +11,7 @@ mod clock;
 mod drivers;
 mod kernel;
 mod lead;
+mod link_model;
 mod machine;
 mod measure;
 mod pacing;

@@ -1,5 +1,6 @@
 //! What will be done: the command line, parsed and checked once. Nothing behind this looks at text.
 
+mod link;
 mod objectives;
 mod out;
 mod target;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::cli::{CommonArgs, EchoArgs, GameArgs, GameName, IdleArgs, PresetArgs};
+use crate::link_model::LinkModel;
 use crate::pacing::Pacer;
 use crate::slo::Slo;
 use crate::sources::Sources;
@@ -50,6 +52,9 @@ pub(crate) struct Plan {
     pub(crate) force: bool,
     /// Plain TCP with these sizes.
     pub(crate) raw: Option<RawSizes>,
+    /// What lies between the bots and the server; `None`: nothing but the machine.
+    #[serde(skip)]
+    pub(crate) link: Option<LinkModel>,
 }
 
 /// What the connections do.
@@ -88,6 +93,11 @@ impl Preset {
             Self::Echo { pace: Pace::Closed { .. }, .. } => 20,
             Self::Idle => 1_000,
         }
+    }
+
+    /// Whether bots play.
+    pub(crate) const fn plays(&self) -> bool {
+        matches!(self, Self::Game { .. })
     }
 
     /// Whether every message has a time it is meant to be sent at.
@@ -136,6 +146,8 @@ const RAW_INPUT_HZ: u16 = 30;
 const RAW_SNAPSHOT_BYTES: u32 = 512;
 /// Bytes a game without WebSocket sends per message unless told otherwise: an input's frame.
 const RAW_INPUT_BYTES: u32 = 64;
+/// Answers may take this long after the window, ns.
+const SETTLE_NS: u64 = 2_000_000_000;
 /// Grace for the last connections, ns.
 const RAMP_GRACE_NS: u64 = 5_000_000_000;
 /// Bots of a room unless told otherwise.
@@ -203,6 +215,7 @@ impl Plan {
                     .to_owned(),
             });
         }
+        let link = link::of(args.link, &preset, raw.is_some())?;
         objectives::check(&args.slo, &preset, raw.is_some())?;
         let target = Target::parse(&args.target, raw.is_some())?;
         if matches!(preset, Preset::Game { .. }) && target.path.is_some() {
@@ -240,6 +253,7 @@ impl Plan {
             sources,
             force: args.force,
             raw,
+            link,
         })
     }
 
@@ -251,6 +265,11 @@ impl Plan {
             u32::try_from(cut).expect("at most conns")
         };
         at(worker)..at(worker + 1)
+    }
+
+    /// How long answers may take after the window, ns: what the link adds both ways, and some grace.
+    pub(crate) fn settle_ns(&self) -> u64 {
+        SETTLE_NS + self.link.map_or(0, |link| 2 * link.delay_ns_max())
     }
 
     /// How long connecting may take: what the rate asks for and half as much again, then the last

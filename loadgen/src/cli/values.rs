@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use crate::link_model::Stall;
+
 /// Longest time of any flag.
 const TIME_MAX: Duration = Duration::from_secs(86_400);
 
@@ -45,6 +47,40 @@ pub(super) fn time(
     }
 }
 
+/// A time up to `max_ms`.
+pub(super) fn short_time(
+    max_ms: u64,
+    example: &'static str,
+) -> impl Fn(&str) -> Result<Duration, String> + Clone + Send + Sync {
+    move |text| {
+        parse_time(text)
+            .filter(|time| *time <= Duration::from_millis(max_ms))
+            .ok_or_else(|| format!("permitted is a time from 0ms to {max_ms}ms, for example {example}"))
+    }
+}
+
+/// Longest stall.
+const STALL_MS_MAX: u64 = 1_000;
+/// Longest time from one stall to the next.
+const STALL_PERIOD_MAX: Duration = Duration::from_secs(60);
+/// The period of stalls unless one is named.
+const STALL_PERIOD: Duration = Duration::from_secs(5);
+
+/// `TIME` or `TIME/PERIOD`.
+pub(super) fn stall(text: &str) -> Result<Stall, String> {
+    let (length, period) =
+        text.split_once('/').map_or((text, None), |(length, period)| (length, Some(period)));
+    let length = parse_time(length).filter(|length| *length <= Duration::from_millis(STALL_MS_MAX));
+    let period = period.map_or(Some(STALL_PERIOD), parse_time).filter(|period| *period <= STALL_PERIOD_MAX);
+    match (length, period) {
+        (Some(length), Some(period)) if length <= period && !period.is_zero() => Ok(Stall { length, period }),
+        _ => Err(format!(
+            "permitted is a time from 0ms to {STALL_MS_MAX}ms, and after a / the period it comes once in (at \
+             least as long, at most 60s; 5s if none is given), for example --stall 200ms or --stall 200ms/2s"
+        )),
+    }
+}
+
 /// `500ms`, `30s`, `2m`, `1h`; a bare number is seconds.
 fn parse_time(text: &str) -> Option<Duration> {
     let digits = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
@@ -76,6 +112,20 @@ mod tests {
             let error = parse(wrong).unwrap_err();
             assert!(error.contains("1ms to 24h") && error.contains("--duration 30s"), "{wrong}: {error}");
         }
+    }
+
+    #[test]
+    fn stalls_have_a_length_and_a_period() {
+        let ms = Duration::from_millis;
+        assert_eq!(stall("200ms"), Ok(Stall { length: ms(200), period: ms(5_000) }));
+        assert_eq!(stall("0.2s/2s"), Ok(Stall { length: ms(200), period: ms(2_000) }));
+        assert_eq!(stall("0ms"), Ok(Stall { length: ms(0), period: ms(5_000) }));
+        for wrong in ["", "x", "2s", "200ms/100ms", "200ms/", "/2s", "200ms/61s", "0ms/0s", "200ms/2s/2s"] {
+            assert!(stall(wrong).unwrap_err().contains("--stall 200ms/2s"), "{wrong}");
+        }
+        assert_eq!(short_time(500, "--latency 75ms")("75ms"), Ok(ms(75)));
+        // A bare number is seconds: too long for a link, and refused rather than waited for.
+        assert!(short_time(500, "--latency 75ms")("75").unwrap_err().contains("0ms to 500ms"));
     }
 
     #[test]

@@ -47,6 +47,8 @@ pub(crate) enum Cause {
     NotAttempted,
     /// The run was over before it was ready.
     Interrupted,
+    /// More bytes were under way than a modelled link holds.
+    LinkFull,
 }
 
 impl Cause {
@@ -73,6 +75,7 @@ impl Cause {
             Self::NoSuchSource => "no such source address".to_owned(),
             Self::NotAttempted => "not attempted".to_owned(),
             Self::Interrupted => "interrupted".to_owned(),
+            Self::LinkFull => "modelled link full".to_owned(),
         }
     }
 
@@ -111,6 +114,9 @@ impl Cause {
                 ("server", "connecting took too long: see the other lines, or lower --connect-rate")
             }
             Self::Interrupted => ("generator", "the run was over before this connection was ready"),
+            Self::LinkFull => {
+                ("generator", "more than 8 MiB were under way: a shorter --latency, --jitter or --stall")
+            }
         }
     }
 }

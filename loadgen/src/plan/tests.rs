@@ -67,10 +67,26 @@ fn what_cannot_be_is_named_with_what_can() {
         ("idle --slo gaps==0.5", "gaps==0.5", "a whole number, for example gaps==0"),
         ("idle --exact", "--exact", "no effect"),
         ("echo --closed --exact", "--exact", "no effect"),
+        ("idle --latency 75ms", "--latency", "`run idle`, which measures the server without a link"),
+        ("echo --stall 200ms", "--stall", "run game --stall 15ms"),
+        ("game --raw --jitter 5ms", "--jitter", "`run game --raw`"),
+        ("game --latency 75", "'75' for '--latency", "0ms to 500ms, for example --latency 75ms"),
+        ("game --stall 200ms/100ms", "'200ms/100ms' for '--stall", "for example --stall 200ms"),
     ] {
         let error = parse(flags).unwrap_err();
         assert!(error.contains(given) && error.contains(permitted), "{flags}: {error}");
     }
+}
+
+#[test]
+fn a_link_is_one_way_and_answers_are_waited_for_both_ways() {
+    assert_eq!(parse("game").unwrap().link, None);
+    assert_eq!(parse("game --latency 0ms").unwrap().link, None, "no link at all");
+    let plan = parse("game --latency 75ms --jitter 15ms --stall 200ms/2s").unwrap();
+    let link = plan.link.unwrap();
+    assert_eq!((link.latency_ns, link.jitter_ns), (75_000_000, 15_000_000));
+    assert_eq!((link.stall_ns, link.stall_period_ns), (200_000_000, 2_000_000_000));
+    assert_eq!(plan.settle_ns() - parse("game").unwrap().settle_ns(), 2 * 290_000_000);
 }
 
 #[test]

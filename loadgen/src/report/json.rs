@@ -7,6 +7,7 @@ use super::Findings;
 use super::figures::{self, Merged};
 use crate::clock;
 use crate::kernel::KernelCounters;
+use crate::link_model::LinkModel;
 use crate::machine::Machine;
 use crate::measure::errors::ErrorLine;
 use crate::measure::health::RingCounters;
@@ -30,6 +31,8 @@ pub(crate) struct Report<'a> {
     pub(crate) finished_unix_s: u64,
     /// Length of the measuring window.
     pub(crate) window_s: f64,
+    /// The modelled link, if there is one.
+    pub(crate) link: Option<LinkModel>,
     pub(crate) conns: Conns,
     pub(crate) messages: Messages,
     pub(crate) latency_us: LatencyUs,
@@ -168,6 +171,7 @@ impl<'a> Report<'a> {
             reasons: Vec::new(),
             finished_unix_s: clock::unix_s(),
             window_s: merged.window_s,
+            link: plan.link,
             conns: figures::conns(plan, &merged),
             messages: figures::messages(plan, &merged),
             latency_us: LatencyUs {

@@ -38,6 +38,15 @@ fn write_all(out: &mut String, report: &Report<'_>) -> std::fmt::Result {
             line.remedy
         )?;
     }
+    if let Some(link) = report.link {
+        write!(out, "  link         each way {}", time(micros(link.latency_ns)))?;
+        write!(out, ", jitter up to {}", time(micros(link.jitter_ns)))?;
+        if link.stall_ns > 0 {
+            let (length, period) = (micros(link.stall_ns), micros(link.stall_period_ns));
+            write!(out, ", a stall of {} in every {}", time(length), time(period))?;
+        }
+        writeln!(out)?;
+    }
     spread(out, "connect", conns.connect_us)?;
     spread(out, "upgrade", conns.upgrade_us)?;
     if messages.sent + messages.received > 0 {
@@ -139,6 +148,12 @@ fn spread(out: &mut String, name: &str, percentiles: Option<Percentiles>) -> std
         time(p.p999),
         time(p.max)
     )
+}
+
+/// ns in µs.
+#[expect(clippy::cast_precision_loss, reason = "figures for people, of some seconds at most")]
+fn micros(ns: u64) -> f64 {
+    ns as f64 / 1e3
 }
 
 /// µs in a unit that reads well.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tickring_ring::{ConnectionId, Wait};
 
 use super::dial::Dialer;
+use super::lines::Lines;
 use super::links::{Links, State};
 use super::{PATIENCE_NS, SLEEP_MAX_NS, WaitPolicy};
 use crate::clock;
@@ -60,9 +61,13 @@ pub(super) struct Core<D: Driver> {
     pub(super) close_deadline_ns: u64,
     /// When connecting is over even if nobody says so.
     pub(super) ramp_end_ns: u64,
+    /// How long answers may take after the window.
+    pub(super) settle_ns: u64,
     /// When the worker leaves whatever happens.
     pub(super) leave_ns: u64,
     pub(super) wait: WaitPolicy,
+    /// The links between the connections and the server, where they are modelled.
+    pub(super) lines: Option<Lines>,
 }
 
 impl<D: Driver> Core<D> {
@@ -101,7 +106,9 @@ impl<D: Driver> Core<D> {
             closed_to: 0,
             close_deadline_ns: u64::MAX,
             ramp_end_ns: now_ns + plan.ramp_ns_max() + PATIENCE_NS,
+            settle_ns: plan.settle_ns(),
             leave_ns: u64::MAX,
+            lines: Lines::of(plan, now_ns, index),
         }
     }
 
@@ -113,6 +120,8 @@ impl<D: Driver> Core<D> {
             // Not at every single due time, but at most a gathering later.
             until_ns = until_ns.min(due_ns.max(now_ns + gather_due_ns));
         }
+        let lines_ns = self.lines.as_ref().and_then(|lines| lines.next_due_ns(now_ns, SLEEP_MAX_NS));
+        until_ns = until_ns.min(lines_ns.map_or(u64::MAX, |due_ns| due_ns.max(now_ns + gather_due_ns)));
         if self.phase == Phase::Connecting && !self.dialer.is_done() {
             until_ns = until_ns.min(self.dialer.next_ns().max(now_ns + 500_000));
         }
@@ -184,17 +193,19 @@ impl<D: Driver> Core<D> {
         (result, turn.next)
     }
 
-    /// What a dirty link has to send, unless a send is under way.
+    /// What a dirty link has to send now, unless a send is under way.
     pub(super) fn take_out(&mut self, local: u32, now_ns: u64) -> Option<(ConnectionId, Vec<u8>)> {
         let link = &mut self.links.list[local as usize];
         link.dirty = false;
-        let can =
-            !link.sending && !link.out.is_empty() && !matches!(link.state, State::Gone | State::Waiting);
+        // A modelled link takes everything at once; the socket behind it takes one send at a time.
+        let is_free = self.lines.is_some() || !link.sending;
+        let can = is_free && !link.out.is_empty() && !matches!(link.state, State::Gone | State::Waiting);
         let id = link.id.filter(|_| can)?;
-        link.sending = true;
         let bytes = std::mem::take(&mut link.out);
         self.tally.counters.bytes_up += bytes.len() as u64;
         self.turn(local, now_ns, |driver, peer, turn| driver.flushed(peer, turn));
+        let bytes = self.up(local, bytes, now_ns)?;
+        self.links.list[local as usize].sending = true;
         Some((id, bytes))
     }
 
@@ -275,6 +286,7 @@ impl<D: Driver> Core<D> {
             let link = &mut self.links.list[local as usize];
             link.out = Vec::new();
             self.doomed.extend(link.id);
+            self.cut(local);
         }
     }
 

@@ -3,6 +3,7 @@
 //! ```text
 //! loop {
 //!     phase     what the control thread asks for
+//!     link      what was under way for long enough, where a link is modelled
 //!     dial      connections that are due
 //!     timers    messages that are due
 //!     flush     one send per connection that has something to say
@@ -13,6 +14,7 @@
 
 mod core;
 mod dial;
+mod lines;
 mod links;
 mod passes;
 
@@ -29,7 +31,7 @@ use crate::measure::tally::Tally;
 use crate::plan::{Plan, Preset};
 use crate::shared::Shared;
 
-/// Closing handshakes that may take this long, ns.
+/// Closing handshakes that may take this long, ns: more than the slowest link there and back.
 const CLOSE_NS: u64 = 5_000_000_000;
 /// Time for the kernel to give the last sockets back, ns.
 const LEAVE_NS: u64 = 2_000_000_000;
@@ -120,6 +122,7 @@ impl<D: Driver> Worker<D> {
         loop {
             let now_ns = clock::now_ns();
             self.core.observe(now_ns);
+            self.core.release(now_ns);
             self.dial(now_ns);
             self.core.expire(now_ns);
             self.core.begin_links(now_ns);
@@ -166,6 +169,11 @@ impl<D: Driver> Worker<D> {
             }
         }
         self.core.dirty = dirty;
+        while let Some(local) = self.core.lines.as_mut().and_then(|lines| lines.ready.pop()) {
+            if let Some((id, bytes)) = self.core.take_through(local) {
+                self.ring.send_quietly(id, bytes);
+            }
+        }
         for id in self.core.doomed.drain(..) {
             self.ring.close(id);
         }

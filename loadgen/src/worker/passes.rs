@@ -8,7 +8,6 @@ use super::links::State;
 use super::{CLOSE_NS, CLOSES_PER_PASS, LEAVE_NS, Outcome, PATIENCE_NS};
 use crate::clock;
 use crate::drivers::Driver;
-use crate::lead::SETTLE_NS;
 use crate::measure::errors::{Cause, Stage};
 use crate::measure::health::RingCounters;
 use crate::measure::tally::Window;
@@ -55,7 +54,7 @@ impl<D: Driver> Core<D> {
         let settling_ns = self.window.end_ns.saturating_add(PATIENCE_NS);
         if self.window == Window::UNSET {
             if now_ns >= self.ramp_end_ns { Phase::Closing } else { Phase::Connecting }
-        } else if now_ns >= settling_ns.saturating_add(SETTLE_NS) {
+        } else if now_ns >= settling_ns.saturating_add(self.settle_ns) {
             Phase::Closing
         } else if now_ns >= settling_ns {
             Phase::Settling
@@ -232,14 +231,18 @@ impl<D: Driver> Core<D> {
                 self.tally.counters.bytes_down += bytes.len() as u64;
                 let local = self.links.find(id);
                 if let Some(local) = local.filter(|at| self.links.list[*at as usize].state != State::Gone) {
-                    self.with_driver(local, now_ns, |driver, peer, turn| driver.received(peer, turn, bytes));
+                    self.down(local, bytes, now_ns);
                 }
             }
             // That a send failed is told by the receive too, after what the server may have said before.
             Event::Sent { id, buffer, result: _ } => self.sent(id, buffer),
             Event::Connected { id } => self.connected(id, now_ns),
             Event::ConnectFailed { id, error } => self.connect_failed(id, &error, now_ns),
-            Event::ReceiveEnded { id, error } => self.receive_ended(id, error.as_ref(), now_ns),
+            Event::ReceiveEnded { id, error } => {
+                if let Some(local) = self.links.find(id) {
+                    self.down_ended(local, error.as_ref().map_or(Cause::EndOfStream, Cause::of), now_ns);
+                }
+            }
             Event::Closed { id } => {
                 self.in_ring = self.in_ring.saturating_sub(1);
                 if let Some(local) = self.links.find(id) {
@@ -289,14 +292,14 @@ impl<D: Driver> Core<D> {
         }
     }
 
-    fn receive_ended(&mut self, id: ConnectionId, error: Option<&std::io::Error>, now_ns: u64) {
-        let Some(local) = self.links.find(id) else { return };
+    /// Nothing more comes from the server.
+    pub(super) fn ended(&mut self, local: u32, cause: Cause, now_ns: u64) {
         if self.links.list[local as usize].state == State::Closing {
             // Both sides have said goodbye, or the server was told why: the order of the last packets
             // does not matter any more.
             return self.doom(local);
         }
-        self.broken(local, error.map_or(Cause::EndOfStream, Cause::of), now_ns);
+        self.broken(local, cause, now_ns);
     }
 
     fn sent(&mut self, id: ConnectionId, buffer: Vec<u8>) {
@@ -304,6 +307,8 @@ impl<D: Driver> Core<D> {
         let Some(local) = self.links.find(id) else { return };
         let link = &mut self.links.list[local as usize];
         link.sending = false;
+        self.line_is_free(local);
+        let link = &mut self.links.list[local as usize];
         if !link.out.is_empty() && !link.dirty {
             link.dirty = true;
             self.dirty.push(local);

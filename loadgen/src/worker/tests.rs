@@ -7,10 +7,12 @@ use rand::SeedableRng;
 use rand_pcg::Pcg64Mcg;
 
 use super::core::Core;
+use super::lines::Lines;
 use super::links::State;
 use crate::cli::{Cli, Command};
 use crate::clock;
 use crate::drivers::idle::Idle;
+use crate::link_model::HELD_BYTES_MAX;
 use crate::measure::errors::Cause;
 use crate::plan::Plan;
 use crate::shared::{Phase, Shared};
@@ -51,6 +53,38 @@ fn nothing_more_is_said_to_a_peer_that_is_gone_or_silent() {
         core.broken(0, cause, clock::now_ns());
         assert_eq!(core.links.list[0].state, State::Gone);
     }
+}
+
+/// The same with a link of 50 ms.
+fn with_link() -> Core<Idle> {
+    let mut core = with_unsent(State::Open);
+    let Command::Run { preset } =
+        Cli::parse_from("loadgen run game --conns 1 --latency 50ms".split(' ')).command;
+    core.lines = Lines::of(&Plan::new(preset).unwrap(), 0, 0);
+    core
+}
+
+#[test]
+fn the_end_of_a_stream_takes_its_time_on_the_link() {
+    let mut core = with_link();
+    core.down_ended(0, Cause::EndOfStream, 0);
+    core.release(49_900_000);
+    assert_eq!(core.links.list[0].state, State::Open, "the news is under way");
+    core.release(50_000_000);
+    assert_eq!(core.links.list[0].state, State::Gone);
+    core.down_ended(0, Cause::EndOfStream, 60_000_000);
+    core.release(1_000_000_000);
+}
+
+#[test]
+fn a_link_that_is_full_ends_the_connection() {
+    let mut core = with_link();
+    assert_eq!(core.up(0, vec![0; HELD_BYTES_MAX], 0), None);
+    assert_eq!(core.links.list[0].state, State::Open);
+    assert_eq!(core.up(0, vec![0; 1], 0), None);
+    assert_eq!(core.links.list[0].state, State::Gone);
+    assert_eq!(core.tally.errors.lines()[0].error, "modelled link full");
+    core.release(1_000_000_000);
 }
 
 #[test]
