@@ -49,6 +49,7 @@ pub(super) fn literal(config: &ServerConfig, key: &str) -> String {
         "room.players_max" => config.room_players_max.to_string(),
         "room.rooms_max" => config.rooms_max.to_string(),
         "room.lag_compensation" => config.lag_compensation.to_string(),
+        "room.rewind_max" => duration(config.rewind_max),
         "arena.respawn" => duration(config.arena.respawn),
         "arena.pick_up" => duration(config.arena.pick_up),
         "arena.hold" => duration(config.arena.hold),

@@ -62,6 +62,8 @@ pub struct ServerConfig {
     pub rooms_max: u32,
     /// Whether hits are judged at the moment the shooter was looking at.
     pub lag_compensation: bool,
+    /// The farthest look back for a hit, 50 ms to 1 s.
+    pub rewind_max: Duration,
     /// Seed of every room's randomness; `None`: drawn at start.
     pub seed: Option<u64>,
     /// How long a drain waits for players to go.

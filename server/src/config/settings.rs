@@ -92,6 +92,9 @@ pub const SETTINGS: &[Setting] = &[
     setting("room.lag_compensation", Some("--lag-compensation"), "on",
         "on or off",
         "Whether hits are judged at the moment the shooter was looking at."),
+    setting("room.rewind_max", None, "250ms",
+        "a duration such as 250ms or 400ms, from 50ms to 1s, and never beyond 62 ticks",
+        "The farthest look back for a hit. A shot is the round trip and two snapshot intervals old; what is older than this is judged at this age. Longer suits distant players, and lets them hit who has been in cover for longer."),
 
     setting("arena.respawn", None, "2s",
         "a duration such as 500ms, 2s or 1m, from 100ms to 10m",

@@ -28,6 +28,8 @@ pub(super) fn page(admin: &Admin, collected: &Collected) -> Value {
         "game": config.game_name(),
         "tick_hz": config.tick_hz,
         "snapshot_hz": config.snapshot_hz,
+        "lag_compensation": config.lag_compensation,
+        "rewind_ms_max": u64::try_from(config.rewind_max.as_millis()).unwrap_or(u64::MAX),
         "limits": limits(admin),
         "pools": {
             "worker_bytes": collected.reports().map(|report| report.pool_bytes).collect::<Vec<_>>(),

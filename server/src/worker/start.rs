@@ -138,6 +138,8 @@ fn room_config(config: &ServerConfig, worker: usize) -> RoomConfig {
         // The config's seed is drawn at start when the operator named none.
         seed: config.seed.unwrap_or_default().wrapping_add(worker as u64),
         lag_compensation: config.lag_compensation,
+        rewind_ms_max: u16::try_from(config.rewind_max.as_millis())
+            .expect("the configuration allows a second"),
         interpolation_ticks: u8::try_from(ticks_per_snapshot * INTERPOLATION_SNAPSHOTS).unwrap_or(u8::MAX),
         ..RoomConfig::default()
     }
