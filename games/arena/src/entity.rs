@@ -89,6 +89,12 @@ impl ArenaEntity {
         self.health > 0
     }
 
+    /// Whether it is a player's body, on the field or not.
+    #[must_use]
+    pub fn is_soldier(&self) -> bool {
+        self.kind == EntityKind::Soldier
+    }
+
     /// Where to aim at it: the middle of its body.
     #[must_use]
     pub fn centre(&self) -> Vec3 {

@@ -6,7 +6,7 @@
 //!
 //! Two parts need no room and are meant for clients as well: [`rules`] (how a body moves, with [`Predictor`] to
 //! replay one's own inputs) and [`map`] (the field, which follows from what the welcome says). [`bot`] plays from
-//! what a client sees, and [`Skirmish`] lets bots fight in one process.
+//! what a client sees, [`probe`] shoots at a crossing target to find out what the judge grants, and [`Skirmish`] lets bots fight in one process.
 //!
 //! ```
 //! use tickring_arena::{Settings, Skirmish};
@@ -32,6 +32,7 @@ pub mod map;
 mod own_state;
 mod pick_ups;
 mod predict;
+pub mod probe;
 mod rockets;
 pub mod rules;
 mod settings;

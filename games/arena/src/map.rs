@@ -12,6 +12,7 @@ use parry3d::bounding_volume::Aabb;
 use parry3d::query::{PointQuery as _, Ray, RayCast as _};
 use parry3d::shape::HalfSpace;
 
+pub use generate::PLOT;
 use grid::WallGrid;
 
 /// The lowest wall the rules can carry: a crouch-high cover that rifle shots pass over.

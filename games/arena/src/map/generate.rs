@@ -10,8 +10,8 @@ use rand_pcg::Pcg32;
 use super::{Map, PickUpKind, PickUpPlace, WALL_HEIGHT_MIN, Wall};
 use crate::rules::BODY_RADIUS;
 
-/// Side of a plot in metres.
-const PLOT: f32 = 8.0;
+/// Side of a plot in metres. Between the plots of a generated map run lanes that are free of walls.
+pub const PLOT: f32 = 8.0;
 /// Plots for two players.
 const PLOTS_PER_PAIR: u32 = 3;
 const PLOTS_PER_SIDE_MIN: u16 = 4;
