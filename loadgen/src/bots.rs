@@ -1,5 +1,8 @@
 //! Who plays: what a bot decides, per game. The game driver knows none of it.
 
+mod prober;
+mod track;
+
 use std::rc::Rc;
 
 use rand::{RngExt, SeedableRng};
@@ -11,9 +14,12 @@ use tickring_client::Connection;
 use tickring_protocol::ids::{EntityId, Sequence, Tick};
 use tickring_protocol::message::Welcome;
 use tickring_pulse::{Noise, Pulse};
-use tickring_room::Game;
+use tickring_room::{Game, ViewTime};
 
+use crate::forge::Forge;
 use crate::measure::tally::Counters;
+
+pub(crate) use prober::Prober;
 
 /// A player of some game.
 pub(crate) trait Bot: Sized {
@@ -26,16 +32,36 @@ pub(crate) trait Bot: Sized {
     fn ground(welcome: &Welcome) -> Self::Ground;
 
     /// A bot that has just been seated.
-    fn new(seed: u64, welcome: &Welcome, ground: Self::Ground) -> Self;
+    fn new(role: Role, welcome: &Welcome, ground: Self::Ground) -> Self;
 
     /// The input for `moment`.
-    fn decide(&mut self, link: &Connection<Self::Game>, moment: Moment) -> <Self::Game as Game>::Input;
+    fn decide(
+        &mut self,
+        link: &Connection<Self::Game>,
+        moment: Moment,
+        counters: &mut Counters,
+    ) -> <Self::Game as Game>::Input;
+
+    /// The view time that the input just decided falsely claims; `None` for an honest one.
+    fn claims(&self) -> Option<ViewTime> {
+        None
+    }
 
     /// The input was sent.
     fn sent(&mut self, sequence: Sequence, target: Tick, input: &<Self::Game as Game>::Input);
 
-    /// Something happened.
-    fn happened(&mut self, event: &<Self::Game as Game>::Event, counters: &mut Counters);
+    /// Something happened in a tick.
+    fn happened(&mut self, tick: Tick, event: &<Self::Game as Game>::Event, counters: &mut Counters);
+}
+
+/// What a bot is to be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Role {
+    pub(crate) seed: u64,
+    /// Its number among all connections of the run.
+    pub(crate) connection: u32,
+    /// How it lies about what it sees.
+    pub(crate) forge: Option<Forge>,
 }
 
 /// When an input is decided, and on what knowledge.
@@ -65,12 +91,12 @@ impl Bot for Fighter {
         Rc::new(Map::generate(welcome.seed, welcome.room_players_max))
     }
 
-    fn new(seed: u64, welcome: &Welcome, map: Rc<Map>) -> Self {
-        let bot = ArenaBot::new(seed, EntityId(welcome.entity), welcome.tick_hz);
+    fn new(role: Role, welcome: &Welcome, map: Rc<Map>) -> Self {
+        let bot = ArenaBot::new(role.seed, EntityId(welcome.entity), welcome.tick_hz);
         Self { bot: Box::new(bot), map }
     }
 
-    fn decide(&mut self, link: &Connection<Arena>, moment: Moment) -> ArenaInput {
+    fn decide(&mut self, link: &Connection<Arena>, moment: Moment, _counters: &mut Counters) -> ArenaInput {
         let Some(own) = link.private() else { return ArenaInput::default() };
         self.bot.decide(&View {
             map: &self.map,
@@ -87,7 +113,7 @@ impl Bot for Fighter {
         self.bot.sent(sequence, target, input);
     }
 
-    fn happened(&mut self, event: &ArenaEvent, counters: &mut Counters) {
+    fn happened(&mut self, _tick: Tick, event: &ArenaEvent, counters: &mut Counters) {
         let ArenaEvent::Shot(audit) = event else { return };
         counters.shots += 1;
         if let Some(judged) = self.bot.judged(audit).filter(|judged| judged.expected) {
@@ -107,15 +133,15 @@ impl Bot for Drummer {
 
     fn ground(_welcome: &Welcome) {}
 
-    fn new(seed: u64, _welcome: &Welcome, (): ()) -> Self {
-        Self(Noise(Pcg64Mcg::seed_from_u64(seed).random()))
+    fn new(role: Role, _welcome: &Welcome, (): ()) -> Self {
+        Self(Noise(Pcg64Mcg::seed_from_u64(role.seed).random()))
     }
 
-    fn decide(&mut self, _link: &Connection<Pulse>, _moment: Moment) -> Noise {
+    fn decide(&mut self, _link: &Connection<Pulse>, _moment: Moment, _counters: &mut Counters) -> Noise {
         self.0
     }
 
     fn sent(&mut self, _sequence: Sequence, _target: Tick, _input: &Noise) {}
 
-    fn happened(&mut self, _event: &<Pulse as Game>::Event, _counters: &mut Counters) {}
+    fn happened(&mut self, _tick: Tick, _event: &<Pulse as Game>::Event, _counters: &mut Counters) {}
 }

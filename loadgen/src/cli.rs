@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::forge::Forge;
 use crate::link_model::Stall;
 use crate::slo::Slo;
 use values::{number, short_time, stall, time, whole};
@@ -57,6 +58,9 @@ pub(crate) enum PresetArgs {
     /// Bots join rooms, move and shoot; every snapshot is decoded and checked
     #[command(after_help = GAME_HELP, args_override_self = true)]
     Game(GameArgs),
+    /// Marksmen shoot at runners over a slow link: what was seen must be hit
+    #[command(after_help = REWIND_HELP, args_override_self = true)]
+    Rewind(RewindArgs),
     /// Messages go out and must come back unchanged, paced or as fast as they return
     #[command(after_help = ECHO_HELP, args_override_self = true)]
     Echo(EchoArgs),
@@ -78,6 +82,21 @@ Examples:
       the same bots far away: 80 ms to 100 ms of round trip, and now and then a lost packet
   loadgen run game --raw --raw-in 64 --raw-out 512 --input-hz 30 --target tcp://127.0.0.1:7000 --server-pid 4242
       the same bytes at the same times against a bare program: no WebSocket, no game";
+
+const REWIND_HELP: &str = "Proves lag compensation. Every room has two players: a runner that crosses a lane at full speed, back and
+forth, and a marksman that aims at exactly what it sees and fires. Told is what the server granted, and
+what would have hit where the target stood when the server judged the shot: one run shows both modes.
+
+Judged with what the server's admin endpoint says of itself: with lag compensation 99% of the shots aimed
+true must hit, with --lag-compensation off at most 5% may. With --forge no shot may gain a hit.
+
+Examples:
+  loadgen run rewind --latency 75ms --jitter 15ms
+      a round trip of 150 ms to 180 ms; 20 marksmen for 30 s
+  loadgen run rewind --latency 125ms --jitter 25ms
+      250 ms and more: needs a server with a farther look back, TICKRING_ROOM__REWIND_MAX=450ms
+  loadgen run rewind --latency 75ms --forge old
+      cheats that claim to see the target as it was half a second before";
 
 const ECHO_HELP: &str =
     "Needs a server started with --echo. Open loop by default: every connection sends --rate messages a
@@ -111,7 +130,7 @@ pub(crate) struct CommonArgs {
     /// none with --raw]
     #[arg(long, value_name = "URL")]
     pub(crate) admin: Option<String>,
-    /// Connections [default: game 1000, echo 100, idle 1000]
+    /// Connections [default: game 1000, rewind 40, echo 100, idle 1000]
     #[arg(long, value_name = "N", value_parser = whole::<u32>(1, CONNS_MAX, "--conns 1000"))]
     pub(crate) conns: Option<u32>,
     /// New connections a second, all workers together
@@ -133,7 +152,7 @@ pub(crate) struct CommonArgs {
     #[arg(long, value_name = "LIST")]
     pub(crate) cpus: Option<String>,
     /// How long due messages and answers may gather before the generator wakes for them
-    /// [default: game 200, echo 50, echo --closed 20, idle 1000]
+    /// [default: game and rewind 200, echo 50, echo --closed 20, idle 1000]
     #[arg(long, value_name = "US", value_parser = whole::<u32>(0, GATHER_US_MAX, "--gather-us 200"))]
     pub(crate) gather_us: Option<u32>,
     /// Wake for every due message at its own time; only answers gather. As peers on machines of their own
@@ -200,6 +219,15 @@ pub(crate) struct GameArgs {
     /// Inputs a second and bot [default: the server's tick rate; with --raw 30]
     #[arg(long, value_name = "HZ", visible_alias = "rate", value_parser = whole::<u16>(1, 1_000, "--input-hz 30"))]
     pub(crate) input_hz: Option<u16>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RewindArgs {
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+    /// The marksmen lie about what they see, and aim at where the target is at the moment they claim
+    #[arg(long, value_enum, value_name = "LIE")]
+    pub(crate) forge: Option<Forge>,
 }
 
 #[derive(Debug, Args)]

@@ -9,6 +9,7 @@ mod bots;
 mod cli;
 mod clock;
 mod drivers;
+mod forge;
 mod kernel;
 mod lead;
 mod link_model;

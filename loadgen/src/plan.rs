@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::cli::{CommonArgs, EchoArgs, GameArgs, GameName, IdleArgs, PresetArgs};
+use crate::cli::{CommonArgs, EchoArgs, GameArgs, GameName, IdleArgs, PresetArgs, RewindArgs};
+use crate::forge::Forge;
 use crate::link_model::LinkModel;
 use crate::pacing::Pacer;
 use crate::slo::Slo;
@@ -68,6 +69,12 @@ pub(crate) enum Preset {
         /// Inputs a second; `None`: the server's tick rate.
         input_hz: Option<u16>,
     },
+    /// Marksmen shoot at runners, a pair to a room.
+    Rewind {
+        rooms: u32,
+        /// How the marksmen lie about what they see.
+        forge: Option<Forge>,
+    },
     /// Messages come back.
     Echo { pace: Pace, size: u32 },
     /// Nothing.
@@ -79,6 +86,7 @@ impl Preset {
     pub(crate) const fn name(&self) -> &'static str {
         match self {
             Self::Game { .. } => "game",
+            Self::Rewind { .. } => "rewind",
             Self::Echo { .. } => "echo",
             Self::Idle => "idle",
         }
@@ -88,7 +96,7 @@ impl Preset {
     /// many.
     const fn gather_us(&self) -> u32 {
         match self {
-            Self::Game { .. } => 200,
+            Self::Game { .. } | Self::Rewind { .. } => 200,
             Self::Echo { pace: Pace::Open { .. }, .. } => 50,
             Self::Echo { pace: Pace::Closed { .. }, .. } => 20,
             Self::Idle => 1_000,
@@ -97,7 +105,7 @@ impl Preset {
 
     /// Whether bots play.
     pub(crate) const fn plays(&self) -> bool {
-        matches!(self, Self::Game { .. })
+        matches!(self, Self::Game { .. } | Self::Rewind { .. })
     }
 
     /// Whether every message has a time it is meant to be sent at.
@@ -150,6 +158,8 @@ const RAW_INPUT_BYTES: u32 = 64;
 const SETTLE_NS: u64 = 2_000_000_000;
 /// Grace for the last connections, ns.
 const RAMP_GRACE_NS: u64 = 5_000_000_000;
+/// Connections of the rewind probe unless told otherwise.
+const PROBERS: u32 = 40;
 /// Bots of a room unless told otherwise.
 const BOTS_PER_ROOM: u32 = 50;
 
@@ -161,6 +171,7 @@ impl Plan {
     pub(crate) fn new(args: PresetArgs) -> Result<Self, PlanError> {
         match args {
             PresetArgs::Game(args) => Self::game(args),
+            PresetArgs::Rewind(args) => Self::rewind(args),
             PresetArgs::Echo(args) => Self::echo(args),
             PresetArgs::Idle(IdleArgs { common }) => {
                 let raw = common.raw.then_some(RawSizes { in_bytes: 1, out_bytes: 1 });
@@ -182,6 +193,23 @@ impl Plan {
             input_hz = input_hz.or(Some(RAW_INPUT_HZ));
         }
         Self::complete(args.common, Preset::Game { game: args.game, rooms, input_hz }, 1_000, raw)
+    }
+
+    fn rewind(args: RewindArgs) -> Result<Self, PlanError> {
+        let conns = args.common.conns.unwrap_or(PROBERS);
+        if !conns.is_multiple_of(2) {
+            let problem = "permitted are even numbers, for a marksman and a runner in every room, for example \
+                           --conns 40";
+            return Err(PlanError::new("conns", conns, problem));
+        }
+        if args.common.raw {
+            return Err(PlanError {
+                given: "--raw".to_owned(),
+                problem: "a floor program plays no game; leave it out, or compare with run game --raw"
+                    .to_owned(),
+            });
+        }
+        Self::complete(args.common, Preset::Rewind { rooms: conns / 2, forge: args.forge }, PROBERS, None)
     }
 
     fn echo(args: EchoArgs) -> Result<Self, PlanError> {
@@ -218,12 +246,9 @@ impl Plan {
         let link = link::of(args.link, &preset, raw.is_some())?;
         objectives::check(&args.slo, &preset, raw.is_some())?;
         let target = Target::parse(&args.target, raw.is_some())?;
-        if matches!(preset, Preset::Game { .. }) && target.path.is_some() {
-            return Err(PlanError::new(
-                "target",
-                &args.target,
-                "the game preset chooses the path (rooms) itself",
-            ));
+        if preset.plays() && target.path.is_some() {
+            let problem = format!("the {} preset chooses the path (rooms) itself", preset.name());
+            return Err(PlanError::new("target", &args.target, problem));
         }
         let sources = if args.src == "auto" {
             Sources::auto(target.address, conns)

@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 
+use crate::cli::GameName;
 use crate::machine::{Machine, sysctl, sysctl_number};
 use crate::plan::{Plan, Preset};
 use crate::server_side::Status;
@@ -193,10 +194,18 @@ fn server(plan: &Plan, facts: &Facts) -> Option<Wall> {
             ),
         );
     }
-    let Preset::Game { game, rooms, .. } = &plan.preset else { return None };
+    let (game, rooms) = match &plan.preset {
+        Preset::Game { game, rooms, .. } => (*game, rooms),
+        Preset::Rewind { rooms, .. } => (GameName::Arena, rooms),
+        Preset::Echo { .. } | Preset::Idle => return None,
+    };
     let wanted = format!("{game:?}").to_lowercase();
     if let Some(runs) = status.game.as_ref().filter(|runs| **runs != wanted) {
-        return wall(format!("the server runs {runs}, the bots play {wanted}"), format!("--game {runs}"));
+        let remedy = match plan.preset {
+            Preset::Rewind { .. } => "start the server with --game arena".to_owned(),
+            _ => format!("--game {runs}"),
+        };
+        return wall(format!("the server runs {runs}, the bots play {wanted}"), remedy);
     }
     let max = status.limits.players_max_per_room?;
     let players = conns.div_ceil(u64::from(*rooms));

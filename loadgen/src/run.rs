@@ -9,7 +9,7 @@ use rand::SeedableRng;
 use rand_pcg::Pcg64Mcg;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use crate::bots::{Drummer, Fighter};
+use crate::bots::{Drummer, Fighter, Prober};
 use crate::cli::GameName;
 use crate::drivers::echo::Echo;
 use crate::drivers::idle::Idle;
@@ -170,6 +170,7 @@ fn work(plan: Arc<Plan>, shared: Arc<Shared>, index: u32) -> Result<Outcome, Fai
                 Preset::Game { input_hz, .. } => {
                     Traffic::Tick { input_hz: input_hz.expect("the plan gives a raw game its rate").into() }
                 }
+                Preset::Rewind { .. } => unreachable!("the plan refuses a probe without a game"),
                 Preset::Idle => Traffic::Silence,
             };
             drive(Raw::new(Arc::clone(&plan), traffic, sizes), &plan, shared, index)
@@ -182,10 +183,13 @@ fn work(plan: Arc<Plan>, shared: Arc<Shared>, index: u32) -> Result<Outcome, Fai
             drive(Idle { host, path, rng }, &plan, shared, index)
         }
         (Preset::Game { game: GameName::Arena, rooms, input_hz }, None) => {
-            drive(game::Game::<Fighter>::new(Arc::clone(&plan), rooms, input_hz), &plan, shared, index)
+            drive(game::Game::<Fighter>::new(Arc::clone(&plan), rooms, input_hz, None), &plan, shared, index)
         }
         (Preset::Game { game: GameName::Pulse, rooms, input_hz }, None) => {
-            drive(game::Game::<Drummer>::new(Arc::clone(&plan), rooms, input_hz), &plan, shared, index)
+            drive(game::Game::<Drummer>::new(Arc::clone(&plan), rooms, input_hz, None), &plan, shared, index)
+        }
+        (Preset::Rewind { rooms, forge }, None) => {
+            drive(game::Game::<Prober>::new(Arc::clone(&plan), rooms, None, forge), &plan, shared, index)
         }
     }
 }

@@ -20,6 +20,9 @@ pub(crate) struct Status {
     pub(crate) game: Option<String>,
     pub(crate) tick_hz: Option<f64>,
     pub(crate) snapshot_hz: Option<f64>,
+    pub(crate) lag_compensation: Option<bool>,
+    pub(crate) rewind_ms_max: Option<u64>,
+    pub(crate) totals: StatusTotals,
     pub(crate) limits: StatusLimits,
     pub(crate) memory: StatusMemory,
     pub(crate) cpu_ns: Option<u64>,
@@ -32,6 +35,23 @@ pub(crate) struct Status {
 pub(crate) struct StatusLimits {
     pub(crate) connections_max: Option<u64>,
     pub(crate) players_max_per_room: Option<u64>,
+}
+
+/// Counters since the server started.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct StatusTotals {
+    pub(crate) inputs: Option<StatusViews>,
+}
+
+/// View times that were not believed, by what was wrong with them.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct StatusViews {
+    pub(crate) view_backwards: u64,
+    pub(crate) view_future: u64,
+    pub(crate) view_too_old: u64,
+    pub(crate) view_implausible: u64,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -61,6 +61,8 @@ pub(crate) struct Evidence {
     pub(crate) lost: u64,
     /// What arrived wrong, in words; empty when nothing did.
     pub(crate) wrong: Vec<String>,
+    /// What a probe was to show and did not, in words.
+    pub(crate) unproved: Vec<String>,
     /// Share of the due messages that were sent; `None` in a closed loop.
     pub(crate) achieved: Option<f64>,
     pub(crate) unanswered: u64,
@@ -164,6 +166,7 @@ fn missed(evidence: &Evidence) -> Vec<String> {
     if evidence.unanswered > 0 {
         reasons.push(format!("{} messages were never answered", evidence.unanswered));
     }
+    reasons.extend_from_slice(&evidence.unproved);
     for (slo, measured) in &evidence.objectives {
         if let Some(measured) = measured.filter(|measured| !slo.met_by(*measured)) {
             reasons.push(format!("objective {slo}: measured {}", slo.show(measured)));
@@ -208,6 +211,7 @@ mod tests {
         assert_eq!(with(|e| e.lost = 1), 99);
         assert_eq!(with(|e| e.achieved = Some(0.9)), 99);
         assert_eq!(with(|e| e.unanswered = 1), 99);
+        assert_eq!(with(|e| e.unproved.push("too few hits".to_owned())), 99);
         assert_eq!(with(|e| e.objectives[0].1 = Some(20_000.0)), 99);
         assert_eq!(with(|e| e.objectives[0].1 = None), 4);
         assert_eq!(with(|e| e.send_lag_p99_us = Some(2_100.0)), 4);

@@ -9,10 +9,11 @@ use tickring_protocol::message::{FEATURE_STATE_CHECKSUM, Welcome};
 use super::flight::Flight;
 use super::session::{NO_CODE, upgrade_cause};
 use super::{Driver, Turn};
-use crate::bots::{Bot, Moment};
+use crate::bots::{Bot, Moment, Role};
+use crate::forge::{self, Forge};
 use crate::measure::errors::Cause;
 use crate::measure::streams::Finding;
-use crate::plan::Plan;
+use crate::plan::{Plan, Preset};
 
 /// Between two pings of a bot, ns.
 const PING_NS: u64 = 1_000_000_000;
@@ -25,6 +26,8 @@ pub(crate) struct Game<B: Bot> {
     rooms: u32,
     /// Inputs a second; `None`: the server's tick rate.
     input_hz: Option<u16>,
+    /// How the bots lie about what they see.
+    forge: Option<Forge>,
     /// What the bots of a room share, by room.
     shared: Vec<Room<B>>,
     /// Inputs of the measuring window that no snapshot covers yet.
@@ -62,9 +65,9 @@ struct Play<B: Bot> {
 
 impl<B: Bot> Game<B> {
     /// A driver for one worker.
-    pub(crate) fn new(plan: Arc<Plan>, rooms: u32, input_hz: Option<u16>) -> Self {
+    pub(crate) fn new(plan: Arc<Plan>, rooms: u32, input_hz: Option<u16>, forge: Option<Forge>) -> Self {
         let shared = (0..rooms).map(|_| Room { decoded: Decoded::default(), ground: None }).collect();
-        Self { plan, rooms, input_hz, shared, under_way: 0 }
+        Self { plan, rooms, input_hz, forge, shared, under_way: 0 }
     }
 
     fn seed_of(&self, connection: u32) -> u64 {
@@ -80,8 +83,12 @@ impl<B: Bot> Game<B> {
         };
         let moment =
             Moment { now_ns: turn.now_ns, target, newest: play.newest, last_input: play.acknowledged };
-        let input = bot.decide(link, moment);
+        let input = bot.decide(link, moment, &mut turn.tally.counters);
+        let said_bytes = link.out().len();
         if let Some(sequence) = link.send_input(turn.now_ns, &input) {
+            if let Some(view) = bot.claims() {
+                forge::declare(link.out(), said_bytes, view);
+            }
             bot.sent(sequence, target, &input);
             play.flight.depart(Some(intended_ns));
             self.under_way += u64::from(turn.window.contains(intended_ns));
@@ -105,11 +112,11 @@ impl<B: Bot> Play<B> {
     fn on(&mut self, turn: &mut Turn<'_>, event: &ClientEvent<'_, B::Game>) -> u64 {
         match event {
             ClientEvent::Snapshot(snapshot) => return self.on_snapshot(turn, snapshot),
-            ClientEvent::Event { event, .. } => {
+            ClientEvent::Event { tick, event } => {
                 turn.tally.counters.received += 1;
                 turn.tally.counters.events += 1;
                 if let Some(bot) = &mut self.bot {
-                    bot.happened(event, &mut turn.tally.counters);
+                    bot.happened(*tick, event, &mut turn.tally.counters);
                 }
             }
             ClientEvent::Pong { rtt_ns, .. } => {
@@ -176,7 +183,11 @@ impl<B: Bot> Driver for Game<B> {
         let room = self.plan.room_of(connection, self.rooms);
         let link = Connection::new(&Config {
             host: self.plan.target.host.clone(),
-            room: format!("load-{}-{room}", self.plan.seed),
+            // A probe wants its rooms for itself.
+            room: match self.plan.preset {
+                Preset::Rewind { .. } => format!("rewind-{}-{room}", self.plan.seed),
+                _ => format!("load-{}-{room}", self.plan.seed),
+            },
             seed: self.seed_of(connection),
             features: FEATURE_STATE_CHECKSUM,
             input_hz: self.input_hz,
@@ -213,7 +224,8 @@ impl<B: Bot> Driver for Game<B> {
         self.under_way = self.under_way.saturating_sub(landed);
         if let Some(welcome) = welcome {
             let ground = shared.ground.get_or_insert_with(|| B::ground(&welcome)).clone();
-            play.bot = Some(B::new(self.seed_of(*connection), &welcome, ground));
+            let role = Role { seed: self.seed_of(*connection), connection: *connection, forge: self.forge };
+            play.bot = Some(B::new(role, &welcome, ground));
             play.newest = Tick(welcome.tick);
             let input_hz = u64::from(self.input_hz.unwrap_or(welcome.tick_hz)).max(1);
             play.period_ns = 1_000_000_000 / input_hz;

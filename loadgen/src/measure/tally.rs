@@ -52,6 +52,47 @@ pub(crate) struct Counters {
     pub(crate) hits_expected: u64,
     /// Hits the server granted to the bots.
     pub(crate) hits_confirmed: u64,
+    /// What the marksmen of the rewind probe found out.
+    pub(crate) probe: Probe,
+}
+
+/// Shots of the rewind probe.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Probe {
+    /// Shots fired.
+    pub(crate) fired: u64,
+    /// Shots of which the server said what it made of them. All below are of these.
+    pub(crate) judged: u64,
+    /// Aimed at the target as the marksman really saw it.
+    pub(crate) aimed_true: u64,
+    /// Of those aimed true: hits the server granted.
+    pub(crate) granted: u64,
+    /// Hits the server granted to shots that were not aimed true.
+    pub(crate) gained: u64,
+    /// Shots that meet the target where it stood when the server judged them.
+    pub(crate) present: u64,
+}
+
+impl Probe {
+    const fn since(self, earlier: Self) -> Self {
+        Self {
+            fired: self.fired - earlier.fired,
+            judged: self.judged - earlier.judged,
+            aimed_true: self.aimed_true - earlier.aimed_true,
+            granted: self.granted - earlier.granted,
+            gained: self.gained - earlier.gained,
+            present: self.present - earlier.present,
+        }
+    }
+
+    const fn add(&mut self, other: Self) {
+        self.fired += other.fired;
+        self.judged += other.judged;
+        self.aimed_true += other.aimed_true;
+        self.granted += other.granted;
+        self.gained += other.gained;
+        self.present += other.present;
+    }
 }
 
 impl Counters {
@@ -69,6 +110,7 @@ impl Counters {
             shots: self.shots - earlier.shots,
             hits_expected: self.hits_expected - earlier.hits_expected,
             hits_confirmed: self.hits_confirmed - earlier.hits_confirmed,
+            probe: self.probe.since(earlier.probe),
         }
     }
 
@@ -85,6 +127,7 @@ impl Counters {
         self.shots += other.shots;
         self.hits_expected += other.hits_expected;
         self.hits_confirmed += other.hits_confirmed;
+        self.probe.add(other.probe);
     }
 }
 

@@ -2,11 +2,12 @@
 
 use super::Findings;
 use super::json::{Conns, Game, Generator, Messages, Report, Server};
+use super::rewind::Rewind;
 use crate::lead::Timeline;
 use crate::measure::health::Health;
 use crate::measure::latency::Percentiles;
 use crate::measure::tally::Tally;
-use crate::plan::{Plan, Preset};
+use crate::plan::Plan;
 use crate::server_side::Usage;
 use crate::slo::Metric;
 use crate::verdict::Evidence;
@@ -38,6 +39,11 @@ impl Merged {
 #[expect(clippy::cast_precision_loss, reason = "figures for people, far below 2^53")]
 fn ratio(part: u64, whole: f64) -> f64 {
     if whole > 0.0 { part as f64 / whole } else { 0.0 }
+}
+
+/// `part / whole`; nothing when there is no whole.
+pub(super) fn share(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| ratio(part, float(whole)))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "figures for people, far below 2^53")]
@@ -82,7 +88,9 @@ pub(crate) fn messages(plan: &Plan, merged: &Merged) -> Messages {
 }
 
 pub(crate) fn game(plan: &Plan, merged: &Merged) -> Game {
-    let Preset::Game { .. } = plan.preset else { return Game::default() };
+    if !plan.preset.plays() {
+        return Game::default();
+    }
     let (tally, measured) = (&merged.tally, merged.tally.measured);
     // Not the players at the end: some may have left, or all.
     let player_seconds = float(measured.open_ns) / 1e9;
@@ -159,7 +167,8 @@ pub(crate) fn evidence(findings: &Findings, merged: &Merged, report: &Report<'_>
         requested: report.conns.requested,
         connected: report.conns.connected,
         lost: report.conns.lost,
-        wrong: wrong(report),
+        wrong: [wrong(report), report.rewind.as_ref().map(Rewind::wrong).unwrap_or_default()].concat(),
+        unproved: report.rewind.as_ref().map(Rewind::unproved).unwrap_or_default(),
         achieved: report.messages.achieved,
         unanswered: report.messages.unanswered,
         open_loop: plan.preset.is_open_loop(),
@@ -215,6 +224,7 @@ fn measured(metric: Metric, report: &Report<'_>) -> Option<f64> {
         "corrupted" => count(messages.corrupted),
         "dropped" => count(messages.dropped_declared),
         "mismatches" => game.state_mismatches.map(float),
+        "hit_share" => share(game.hits_confirmed?, game.hits_expected?),
         "failed" => count(report.conns.failed + report.conns.lost),
         "achieved" => messages.achieved,
         "sent_per_s" => Some(messages.sent_per_s),

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::Findings;
 use super::figures::{self, Merged};
+use super::rewind::Rewind;
 use crate::clock;
 use crate::kernel::KernelCounters;
 use crate::link_model::LinkModel;
@@ -37,6 +38,8 @@ pub(crate) struct Report<'a> {
     pub(crate) messages: Messages,
     pub(crate) latency_us: LatencyUs,
     pub(crate) game: Game,
+    /// What the rewind probe found; `null` in the other presets.
+    pub(crate) rewind: Option<Rewind>,
     pub(crate) server: Server,
     pub(crate) generator: Generator,
     pub(crate) kernel: Kernel,
@@ -179,6 +182,7 @@ impl<'a> Report<'a> {
                 service: merged.tally.service.percentiles(),
             },
             game: figures::game(plan, &merged),
+            rewind: Rewind::of(plan, merged.tally.measured.probe, timeline),
             server: figures::server(plan, &merged, timeline),
             generator: figures::generator(findings, &merged),
             kernel: Kernel {

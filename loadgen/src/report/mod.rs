@@ -2,6 +2,7 @@
 
 mod figures;
 pub(crate) mod json;
+mod rewind;
 mod summary;
 
 use std::fs;

@@ -72,6 +72,9 @@ fn write_all(out: &mut String, report: &Report<'_>) -> std::fmt::Result {
     if report.game.input_to_effect_us.is_none() {
         spread(out, "service", report.latency_us.service)?;
     }
+    if let Some(rewind) = &report.rewind {
+        rewind.write(out)?;
+    }
     server(out, report)?;
     write!(out, "  generator    {:.0}% of a core in the busiest worker", report.generator.cpu_percent)?;
     match report.generator.send_lag_us {

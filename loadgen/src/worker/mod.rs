@@ -69,7 +69,7 @@ struct WaitPolicy {
 impl WaitPolicy {
     fn of(plan: &Plan) -> Self {
         let want = match plan.preset {
-            Preset::Game { .. } => 128,
+            Preset::Game { .. } | Preset::Rewind { .. } => 128,
             Preset::Echo { .. } if plan.preset.is_open_loop() => 64,
             Preset::Echo { .. } => 32,
             Preset::Idle => 256,
@@ -84,7 +84,7 @@ fn ring_config(plan: &Plan, conns: u32) -> Config {
     let large = match plan.preset {
         Preset::Idle => false,
         Preset::Echo { size, .. } => size > 1_024,
-        Preset::Game { .. } => true,
+        Preset::Game { .. } | Preset::Rewind { .. } => true,
     };
     Config {
         connections_max: conns,
