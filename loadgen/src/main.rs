@@ -1,4 +1,4 @@
-//! The load generator binary: `loadgen run game|echo|idle`.
+//! The load generator binary: `loadgen run game|rewind|echo|idle`.
 //!
 //! How it is put together, in the order of a run: [`cli`] parses, [`plan`] checks, [`preflight`]
 //! refuses what will not fit, [`run`] starts one [`worker`] per thread and leads it through its phases,

@@ -132,6 +132,10 @@ impl Marksman {
 
     /// Decides the input for `view.tick`, and the shot in it. `picture` is what the marksman aims at: the target
     /// as seen, or as a cheat claims to see it.
+    ///
+    /// It holds its fire when the newest snapshot says that the target has died since. What is drawn is alive
+    /// until the snapshot after the death, some ticks later than for the judge, and nothing is to be found out
+    /// about that.
     #[must_use]
     pub fn decide(
         &mut self,
@@ -149,7 +153,7 @@ impl Marksman {
         }
         let ready = self.ready_at.is_none_or(|at| view.tick.since(at) >= 0) && view.own.rounds > 0;
         let in_window = |pose: &Pose| pose.alive && self.lane.in_window(pose.position);
-        let shot = picture.filter(|(_, pose)| ready && in_window(pose));
+        let shot = picture.filter(|(id, pose)| ready && in_window(pose) && lives_on(view, *id, pose));
         shot.map_or((ArenaInput::default(), None), |(target, pose)| self.fire(view, &body, target, &pose))
     }
 
@@ -182,6 +186,12 @@ impl Marksman {
     pub fn sent(&mut self, sequence: Sequence, target: Tick, input: &ArenaInput) {
         self.predictor.sent(sequence, target, input);
     }
+}
+
+/// Whether the newest snapshot shows the target in the same life as `pose`.
+fn lives_on(view: &View<'_>, target: EntityId, pose: &Pose) -> bool {
+    let newest = view.entities.iter().find(|(id, _)| *id == target);
+    newest.is_some_and(|(_, entity)| entity.present() && u16::from(entity.epoch) == pose.epoch)
 }
 
 fn predict(predictor: &Predictor, view: &View<'_>, dt: f32) -> Body {

@@ -9,7 +9,7 @@ use tickring_arena::{Arena, ArenaEvent, ArenaInput, ShotAudit};
 use tickring_client::Connection;
 use tickring_protocol::ids::{EntityId, Sequence, Tick};
 use tickring_protocol::message::Welcome;
-use tickring_room::{Replicated, ViewTime};
+use tickring_room::{Pose, Replicated, ViewTime};
 
 use super::track::Track;
 use super::{Bot, Moment, Role};
@@ -18,6 +18,9 @@ use crate::measure::tally::Counters;
 
 /// Shots whose story may be open at once: those of two seconds and more.
 const OPEN_MAX: usize = 24;
+/// The server believes a view time that is two ticks off what it expects, whoever declares it, and what it
+/// expects may be off by as much from what is really seen.
+const TOLERANCE_TICKS: i64 = 4;
 
 /// A bot of the probe.
 #[derive(Debug)]
@@ -125,6 +128,8 @@ struct Shooter {
 #[derive(Clone, Copy, Debug)]
 struct Open {
     shot: Shot,
+    /// What the marksman really saw when it fired.
+    seen_at: ViewTime,
     /// The tick the server judged it in and whether it granted a hit.
     judged: Option<(Tick, bool)>,
 }
@@ -160,7 +165,7 @@ impl Shooter {
                 // Its input never reached the room in time.
                 self.open.remove(0);
             }
-            self.open.push(Open { shot, judged: None });
+            self.open.push(Open { shot, seen_at, judged: None });
         }
         input
     }
@@ -174,28 +179,56 @@ impl Shooter {
 
     /// Counts the shots of which everything is known: the verdict, and where the target stood at that time.
     fn close(&mut self, counters: &mut Counters) {
-        let told = &self.told;
+        let (told, drawn) = (&self.told, &self.drawn);
+        let knows = |track: &Track, at| track.newest().is_some_and(|newest| newest.since(at) >= 0);
         self.open.retain(|open| {
             let Some((tick, granted)) = open.judged else { return true };
             // A judge without memory would look at the end of the tick before.
             let present_at = ViewTime { tick, fraction: 0 }.offset(-256);
-            if told.newest().is_none_or(|newest| newest.since(present_at) < 0) {
+            if !knows(told, present_at) || !knows(drawn, open.seen_at.offset(TOLERANCE_TICKS * 256)) {
                 return true;
             }
-            let present = told.at(present_at).is_some_and(|pose| open.shot.meets(&pose));
-            count(counters, open.shot.aimed_true, granted, present);
+            let meets = |pose: Option<Pose>| pose.is_some_and(|pose| open.shot.meets(&pose));
+            let mut moments =
+                (-TOLERANCE_TICKS..=TOLERANCE_TICKS).map(|ticks| open.seen_at.offset(ticks * 256));
+            let aim = if open.shot.aimed_true {
+                Aim::True
+            } else if moments.any(|at| meets(drawn.at(at))) {
+                Aim::Near
+            } else {
+                Aim::Elsewhere
+            };
+            count(counters, aim, granted, meets(told.at(present_at)));
             false
         });
     }
 }
 
-fn count(counters: &mut Counters, aimed_true: bool, granted: bool, present: bool) {
-    counters.hits_expected += u64::from(aimed_true);
-    counters.hits_confirmed += u64::from(aimed_true && granted);
+/// Where a shot was aimed, by what the marksman really saw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Aim {
+    True,
+    /// At the target as it was within the server's tolerance of what was seen.
+    Near,
+    Elsewhere,
+}
+
+fn count(counters: &mut Counters, aim: Aim, granted: bool, present: bool) {
     let probe = &mut counters.probe;
     probe.judged += 1;
-    probe.aimed_true += u64::from(aimed_true);
-    probe.granted += u64::from(aimed_true && granted);
-    probe.gained += u64::from(!aimed_true && granted);
     probe.present += u64::from(present);
+    let granted = u64::from(granted);
+    match aim {
+        Aim::True => {
+            probe.aimed_true += 1;
+            probe.granted += granted;
+            counters.hits_expected += 1;
+            counters.hits_confirmed += granted;
+        }
+        Aim::Near => {
+            probe.near += 1;
+            probe.near_granted += granted;
+        }
+        Aim::Elsewhere => probe.gained += granted,
+    }
 }

@@ -67,7 +67,11 @@ pub(crate) struct Probe {
     pub(crate) aimed_true: u64,
     /// Of those aimed true: hits the server granted.
     pub(crate) granted: u64,
-    /// Hits the server granted to shots that were not aimed true.
+    /// Not aimed true, but at the target as it was within the server's tolerance of what the marksman saw.
+    pub(crate) near: u64,
+    /// Of those near, hits the server granted.
+    pub(crate) near_granted: u64,
+    /// Hits the server granted to shots that were aimed elsewhere.
     pub(crate) gained: u64,
     /// Shots that meet the target where it stood when the server judged them.
     pub(crate) present: u64,
@@ -80,6 +84,8 @@ impl Probe {
             judged: self.judged - earlier.judged,
             aimed_true: self.aimed_true - earlier.aimed_true,
             granted: self.granted - earlier.granted,
+            near: self.near - earlier.near,
+            near_granted: self.near_granted - earlier.near_granted,
             gained: self.gained - earlier.gained,
             present: self.present - earlier.present,
         }
@@ -90,6 +96,8 @@ impl Probe {
         self.judged += other.judged;
         self.aimed_true += other.aimed_true;
         self.granted += other.granted;
+        self.near += other.near;
+        self.near_granted += other.near_granted;
         self.gained += other.gained;
         self.present += other.present;
     }

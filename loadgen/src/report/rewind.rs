@@ -36,7 +36,11 @@ pub(crate) struct Rewind {
     /// Shots that meet the target where it stood when the server judged them.
     present: u64,
     present_share: Option<f64>,
-    /// Hits granted to shots that were not aimed true.
+    /// Not aimed true, but at the target as it was within the server's tolerance of what was seen.
+    near: u64,
+    /// Of those near, hits granted.
+    near_granted: u64,
+    /// Hits granted to shots that were aimed elsewhere.
     gained: u64,
     /// View times that the server did not believe, all its players together.
     views: Option<Views>,
@@ -85,6 +89,8 @@ impl Rewind {
             granted_share: share(probe.granted, probe.aimed_true),
             present: probe.present,
             present_share: share(probe.present, probe.judged),
+            near: probe.near,
+            near_granted: probe.near_granted,
             gained: probe.gained,
             views: Views::between(start, end),
         })
@@ -170,7 +176,8 @@ impl Rewind {
             writeln!(out, "               {name:<34}{shots:>8}{hits:>8}{share:>9}")
         };
         row("granted, aimed at what was seen", self.aimed_true, self.granted)?;
-        row("granted, aimed elsewhere", self.judged - self.aimed_true, self.gained)?;
+        row("granted, aimed near it", self.near, self.near_granted)?;
+        row("granted, aimed elsewhere", self.judged - self.aimed_true - self.near, self.gained)?;
         row("would hit in the present", self.judged, self.present)?;
         if let Some(views) = self.views {
             writeln!(

@@ -2,6 +2,9 @@
 #![allow(dead_code, reason = "every test file is a crate of its own and uses its part of this")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
 
+pub(crate) mod real_server;
+pub(crate) mod schema;
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Output, Stdio};

@@ -1,0 +1,68 @@
+//! The real server as a child process, on ports the system chooses.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// A running server; killed when dropped.
+pub(crate) struct RealServer {
+    child: Child,
+    /// Where players connect, `ws://HOST:PORT`.
+    pub(crate) target: String,
+    /// Its admin endpoint, `http://HOST:PORT`.
+    pub(crate) admin: String,
+}
+
+impl RealServer {
+    /// A server with one worker, `flags`, and settings of the form `KEY=VALUE` through the environment.
+    pub(crate) fn start(flags: &[&str]) -> Self {
+        let mut command = Command::new(program());
+        command
+            .env_clear()
+            .env("TICKRING_PIN", "off")
+            .args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--workers", "1", "--log", "warn"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit());
+        for flag in flags {
+            match flag.split_once('=') {
+                Some((key, value)) => command.env(format!("TICKRING_{key}"), value),
+                None => command.arg(flag),
+            };
+        }
+        let mut child = command.spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut address = |prefix: &str| {
+            let line = lines.next().expect("the server says where it listens").unwrap();
+            line.strip_prefix(prefix).unwrap_or_else(|| panic!("{line}")).to_owned()
+        };
+        let target = format!("ws://{}", address("listening on "));
+        let admin = format!("http://{}", address("admin on "));
+        Self { child, target, admin }
+    }
+}
+
+impl Drop for RealServer {
+    fn drop(&mut self) {
+        // It may be gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The server's program, which lies beside loadgen's. Cargo builds the programs of the tested package only, so
+/// it is asked for this one; when it is fresh that takes no time.
+fn program() -> PathBuf {
+    let folder = Path::new(env!("CARGO_BIN_EXE_loadgen")).parent().unwrap();
+    let profile = folder.file_name().unwrap().to_str().unwrap();
+    let profile = if profile == "debug" { "dev" } else { profile };
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--package", "tickring-server", "--bin", "tickring-server"])
+        .args(["--profile", profile, "--target-dir"])
+        .arg(folder.parent().unwrap())
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .status()
+        .unwrap();
+    assert!(built.success(), "the server does not build");
+    folder.join("tickring-server")
+}
