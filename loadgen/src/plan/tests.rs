@@ -67,6 +67,10 @@ fn what_cannot_be_is_named_with_what_can() {
         ("idle --slo gaps==0.5", "gaps==0.5", "a whole number, for example gaps==0"),
         ("idle --exact", "--exact", "no effect"),
         ("echo --closed --exact", "--exact", "no effect"),
+        ("rewind --conns 7", "--conns 7", "even numbers"),
+        ("rewind --raw", "--raw", "plays no game"),
+        ("rewind --forge young", "'young' for '--forge", "old, future, oscillating"),
+        ("rewind --target ws://127.0.0.1:1/x", "--target", "the rewind preset chooses the path"),
         ("idle --latency 75ms", "--latency", "`run idle`, which measures the server without a link"),
         ("echo --stall 200ms", "--stall", "run game --stall 15ms"),
         ("game --raw --jitter 5ms", "--jitter", "`run game --raw`"),
@@ -90,6 +94,15 @@ fn a_link_is_one_way_and_answers_are_waited_for_both_ways() {
 }
 
 #[test]
+fn the_probe_gives_every_pair_a_room() {
+    let plan = parse("rewind --forge old").unwrap();
+    assert_eq!(plan.preset, Preset::Rewind { rooms: 20, forge: Some(Forge::Old) });
+    let rooms: Vec<u32> = (0..6).map(|connection| plan.room_of(connection, 20)).collect();
+    assert_eq!(rooms, [0, 0, 1, 1, 2, 2]);
+    assert!(parse("rewind --latency 75ms --jitter 15ms").unwrap().link.is_some());
+}
+
+#[test]
 fn exact_is_for_whoever_sends_at_given_times() {
     assert!(parse("game --exact").unwrap().exact && parse("echo --exact --rate 5").unwrap().exact);
 }
@@ -105,7 +118,8 @@ fn objectives_are_about_what_the_preset_measures() {
             "p50 p90 p99 p999 max effect_p50 interval_max gaps corrupted achieved sent_per_s cpu_us_per_message",
         ),
         ("game", "corrupted"),
-        ("game --raw", "p99 effect_p99 upgrade_p99 gaps mismatches"),
+        ("game --raw", "p99 effect_p99 upgrade_p99 gaps mismatches hit_share"),
+        ("rewind", "corrupted"),
     ] {
         for name in names.split(' ') {
             let error = parse(&format!("{flags} --slo {name}<1")).unwrap_err();
@@ -124,6 +138,7 @@ fn objectives_are_about_what_the_preset_measures() {
             "game",
             "p99 effect_p50 effect_p99 effect_max interval_p50 interval_p99 interval_max mismatches dropped",
         ),
+        ("rewind", "hit_share effect_p99 gaps achieved"),
         ("game --raw", "interval_p99 down_bytes_per_player_s achieved"),
     ] {
         for name in names.split(' ') {

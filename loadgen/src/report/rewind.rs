@@ -189,3 +189,76 @@ impl Rewind {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn honest(lag_compensation: Option<bool>, aimed_true: u64, granted: u64) -> Rewind {
+        Rewind {
+            forge: None,
+            lag_compensation,
+            rewind_ms_max: Some(250),
+            fired: aimed_true,
+            judged: aimed_true,
+            aimed_true,
+            granted,
+            granted_share: share(granted, aimed_true),
+            present: 0,
+            present_share: share(0, aimed_true),
+            near: 0,
+            near_granted: 0,
+            gained: 0,
+            views: Some(Views { backwards: 0, future: 0, too_old: 0, implausible: 0 }),
+        }
+    }
+
+    #[test]
+    fn each_mode_has_its_share() {
+        for (mode, granted, proved) in [
+            (Some(true), 990, true),
+            (Some(true), 989, false),
+            (Some(false), 50, true),
+            (Some(false), 51, false),
+            (None, 500, true),
+        ] {
+            let rewind = honest(mode, 1_000, granted);
+            assert_eq!(rewind.unproved().is_empty(), proved, "{mode:?} {granted}: {:?}", rewind.unproved());
+            assert!(rewind.wrong().is_empty());
+        }
+        assert!(honest(Some(true), 0, 0).unproved()[0].contains("no shot was judged"));
+    }
+
+    #[test]
+    fn a_look_back_that_is_too_short_is_named() {
+        let views = Some(Views { too_old: 7, backwards: 0, future: 0, implausible: 0 });
+        let reasons = Rewind { views, ..honest(Some(true), 100, 3) }.unproved();
+        assert!(reasons[0].contains("only 3.0%") && reasons[0].contains("250 ms"), "{reasons:?}");
+        assert!(reasons[0].contains("room.rewind_max"), "{reasons:?}");
+    }
+
+    #[test]
+    fn a_lie_must_not_pay_and_must_be_noticed() {
+        let noticed = Some(Views { future: 9, backwards: 0, too_old: 0, implausible: 0 });
+        let lie = Rewind { forge: Some(Forge::Future), aimed_true: 0, ..honest(Some(true), 9, 0) };
+        assert!(lie.wrong()[0].contains("counted no forged view time"), "{:?}", lie.wrong());
+        let lie = Rewind { views: noticed, ..lie };
+        assert!(lie.wrong().is_empty() && lie.unproved().is_empty());
+        let paid = Rewind { gained: 2, ..lie };
+        assert!(paid.wrong()[0].contains("2 hits were gained") && paid.wrong()[0].contains("future"));
+    }
+
+    #[test]
+    fn the_table_names_the_mode_and_every_share() {
+        let mut text = String::new();
+        honest(Some(true), 200, 199).write(&mut text).unwrap();
+        for part in
+            ["lag compensation on, looks back 250 ms", "99.5%", "would hit in the present", "0 too old"]
+        {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        text.clear();
+        Rewind { views: None, ..honest(None, 0, 0) }.write(&mut text).unwrap();
+        assert!(text.contains("not known: no admin endpoint") && !text.contains("views moved"), "{text}");
+    }
+}
