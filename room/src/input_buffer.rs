@@ -9,12 +9,12 @@ pub(crate) const INPUTS_MAX: usize = 64;
 /// How far beyond the next tick an input may be meant.
 pub(crate) const WINDOW_TICKS: u32 = 16;
 /// Ticks that a missing input is replaced by the last one.
-const REPEATS_MAX: u8 = 4;
+pub(crate) const REPEATS_MAX: u8 = 4;
 /// Due inputs above which two are consumed in one tick.
-const BACKLOG_MAX: usize = 2;
+pub(crate) const BACKLOG_MAX: usize = 2;
 /// Ticks in a row that a due input may be left waiting before two are consumed nevertheless. A player that sends
 /// one input per tick would never work off a small queue, and each of its inputs would be late by it for good.
-const STANDING_TICKS_MAX: u8 = 8;
+pub(crate) const STANDING_TICKS_MAX: u8 = 8;
 /// Inputs a player may send per tick in the long run: what the room can consume.
 const BUDGET_PER_TICK: u16 = 2;
 /// Inputs a player may send at once: two seconds' worth at 60 Hz, which a stalled connection delivers in a burst.

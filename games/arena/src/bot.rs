@@ -71,7 +71,7 @@ pub struct Judged {
     pub hit: bool,
 }
 
-/// One bot. About 1 KiB.
+/// One bot. About 2 KiB.
 #[derive(Clone, Debug)]
 pub struct Bot {
     me: EntityId,

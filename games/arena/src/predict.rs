@@ -1,48 +1,54 @@
 //! Where the own body will be when an input is processed: the server's rules over the inputs on their way.
 
-use tickring_room::{Sequence, Tick};
+use glam::Vec3;
+use tickring_protocol::message::Welcome;
+use tickring_room::{Predict, Sequence, SentInputs, Tick};
 
+use crate::game::Arena;
 use crate::input::ArenaInput;
 use crate::map::Map;
 use crate::own_state::OwnState;
-use crate::rules::{Body, Motion, advance};
+use crate::rules::{Body, advance};
 
-/// Inputs remembered: more than can be on their way.
-const SENT_MAX: usize = 32;
-/// Ticks a room repeats the last input while the next one is missing.
-const REPEATS_MAX: u32 = 4;
 /// Ticks predicted at most; further ahead nothing sensible can be said.
-const TICKS_MAX: u32 = 64;
+const TICKS_MAX: usize = 64;
 
-/// The inputs a client has sent lately, to predict its own body with.
-///
-/// It goes by the same queue as the room: an input is processed at its target tick or, when more are due than
-/// ticks pass, one per tick in order.
-#[derive(Clone, Debug)]
-pub struct Predictor {
-    /// A ring; `next` is where the next one goes.
-    sent: [Option<Sent>; SENT_MAX],
-    next: usize,
-}
+/// A client foresees how its own body runs and slides along walls. That bodies push each other apart, explosions
+/// and whatever else others do comes as a correction; weapons and health wait for the server.
+impl Predict for Arena {
+    type Ground = Map;
 
-#[derive(Clone, Copy, Debug)]
-struct Sent {
-    sequence: Sequence,
-    target: Tick,
-    motion: Motion,
-}
-
-impl Default for Predictor {
-    fn default() -> Self {
-        Self { sent: [None; SENT_MAX], next: 0 }
+    fn ground(welcome: &Welcome) -> Map {
+        Map::generate(welcome.seed, welcome.room_players_max)
     }
+
+    fn advance(own: &mut OwnState, input: &ArenaInput, dt: f32, map: &Map) {
+        if own.alive() {
+            own.body = advance(own.body, &input.motion(), dt, map);
+        }
+    }
+
+    fn position(own: &OwnState) -> Vec3 {
+        own.body.position
+    }
+
+    fn epoch(own: &OwnState) -> u16 {
+        own.epoch.into()
+    }
+}
+
+/// The inputs a bot has sent lately, to predict its own body with.
+///
+/// For clients with a connection of their own, the client crate's prediction does the same and more.
+#[derive(Clone, Debug, Default)]
+pub struct Predictor {
+    sent: SentInputs<ArenaInput>,
 }
 
 impl Predictor {
     /// Remembers an input that was sent for tick `target`. Sequences rise.
     pub fn sent(&mut self, sequence: Sequence, target: Tick, input: &ArenaInput) {
-        self.sent[self.next] = Some(Sent { sequence, target, motion: input.motion() });
-        self.next = (self.next + 1) % SENT_MAX;
+        self.sent.push(sequence, target, input);
     }
 
     /// The own body just before the input for tick `until` is processed.
@@ -58,32 +64,12 @@ impl Predictor {
         dt: f32,
         map: &Map,
     ) -> Body {
-        let ticks = u32::try_from(until.since(own_tick) - 1).unwrap_or(0).min(TICKS_MAX);
-        if !own.alive() {
-            return own.body;
+        let ticks = usize::try_from(until.since(own_tick) - 1).unwrap_or(0).min(TICKS_MAX);
+        let mut own = *own;
+        for input in self.sent.foresee(own_tick, last_input).take(ticks) {
+            Arena::advance(&mut own, &input, dt, map);
         }
-        let mut waiting = self.in_order().filter(|sent| sent.sequence.since(last_input) > 0).peekable();
-        let processed = self.in_order().find(|sent| sent.sequence == last_input);
-        let mut motion = processed.map_or_else(Motion::default, |sent| sent.motion);
-        let mut repeats = processed.map_or(0, |sent| u32::try_from(own_tick.since(sent.target)).unwrap_or(0));
-        let mut body = own.body;
-        for tick in (1..=ticks).map(|ahead| own_tick + ahead) {
-            if let Some(due) = waiting.next_if(|sent| sent.target.since(tick) <= 0) {
-                (motion, repeats) = (due.motion, 0);
-            } else {
-                repeats += 1;
-                if repeats > REPEATS_MAX {
-                    motion = Motion::default();
-                }
-            }
-            body = advance(body, &motion, dt, map);
-        }
-        body
-    }
-
-    /// Oldest first.
-    fn in_order(&self) -> impl Iterator<Item = &Sent> {
-        self.sent[self.next..].iter().chain(&self.sent[..self.next]).flatten()
+        own.body
     }
 }
 
