@@ -265,6 +265,12 @@ impl<G: Game> Connection<G> {
         self.session.playing.as_ref()?.private.as_ref()
     }
 
+    /// The last own input that the newest snapshot contains the effect of; 0 for none.
+    #[must_use]
+    pub fn last_input(&self) -> Option<Sequence> {
+        Some(self.session.playing.as_ref()?.last_input)
+    }
+
     /// The tick that an input sent now is meant for: what [`Connection::send_input`] would name. A player can
     /// predict its own movement up to there.
     #[must_use]

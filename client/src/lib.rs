@@ -11,6 +11,7 @@ mod decoded;
 mod error;
 mod event;
 mod playing;
+mod prediction;
 mod session;
 
 pub use clock::Clock;
@@ -19,3 +20,4 @@ pub use continuity::Continuity;
 pub use decoded::{Decoded, WorldState};
 pub use error::ClientError;
 pub use event::{ClientEvent, Snapshot};
+pub use prediction::{Correction, Prediction};

@@ -21,6 +21,8 @@ pub(crate) struct Playing<G: Game> {
     pub(crate) clock: Clock,
     pub(crate) recent: Recent<G>,
     pub(crate) private: Option<G::Private>,
+    /// The last input the newest snapshot says was processed.
+    pub(crate) last_input: Sequence,
     sequencer: Sequencer,
     /// Number of the next input; the first is 1, so 0 can mean none.
     next: Sequence,
@@ -41,6 +43,7 @@ impl<G: Game> Playing<G> {
             clock: Clock::new(now_ns, &welcome),
             recent: Recent::new(welcome.interpolation_ticks, welcome.tick_hz, welcome.snapshot_hz),
             private: None,
+            last_input: Sequence(0),
             sequencer: Sequencer::new(welcome.tick_hz, welcome.snapshot_hz),
             next: Sequence(1),
             input_ticks: f64::from(welcome.tick_hz) / f64::from(input_hz),
@@ -76,6 +79,7 @@ impl<G: Game> Playing<G> {
                 checksum_ok = (told != 0).then(|| shared.checksum(&state) == told);
             }
             self.private = Some(G::Private::read(private)?);
+            self.last_input = last_input;
             self.recent.push(state);
             let report = slack.filter(|_| std::mem::take(&mut self.sent));
             if self.clock.on_snapshot(now_ns, tick, report, last_input, self.next) {

@@ -211,8 +211,7 @@ mod tests {
             sent.push(Sequence(number.into()), Tick(u32::from(number)), &Keys { number, press: true });
         }
         // Nothing after input 3 has arrived by tick 15: it is the turn of those that still can.
-        let inputs: Vec<u16> =
-            sent.foresee(Tick(15), Sequence(3)).take(10).map(|keys| keys.number).collect();
+        let inputs: Vec<u16> = sent.foresee(Tick(15), Sequence(3)).take(10).map(|keys| keys.number).collect();
         assert_eq!(inputs, [14, 16, 17, 18, 19, 20, 20, 20, 20, 20]);
     }
 

@@ -54,6 +54,8 @@ pub(crate) struct Link<G: Game> {
     pub(crate) peers: Vec<Peer<G>>,
     pub(crate) shared: Decoded<G>,
     pub(crate) now_ns: u64,
+    /// What is sent before then arrives then: a stall, as TCP shows loss.
+    pub(crate) stalled_until_ns: u64,
     /// One way, and at most so much more.
     delay_ns: u64,
     jitter_ns: u64,
@@ -68,6 +70,7 @@ impl<G: Game> Link<G> {
             peers: Vec::new(),
             shared: Decoded::default(),
             now_ns: 0,
+            stalled_until_ns: 0,
             delay_ns,
             jitter_ns,
             rng: Pcg64Mcg::seed_from_u64(7),
@@ -102,11 +105,12 @@ impl<G: Game> Link<G> {
     pub(crate) fn pass(&mut self, step_ns: u64, on: &mut dyn FnMut(usize, ClientEvent<'_, G>)) {
         self.now_ns += step_ns;
         let now_ns = self.now_ns;
-        let (up_ns, down_ns) = (self.way_ns(), self.way_ns());
+        let up_at_ns = (now_ns + self.way_ns()).max(self.stalled_until_ns);
+        let down_at_ns = (now_ns + self.way_ns()).max(self.stalled_until_ns);
         for peer in &mut self.peers {
             let out = std::mem::take(peer.connection.out());
             if !out.is_empty() {
-                peer.up.push(now_ns + up_ns, out);
+                peer.up.push(up_at_ns, out);
             }
             while let Some(mut bytes) = peer.up.pop(now_ns) {
                 peer.serve(&mut self.room, &mut bytes, now_ns);
@@ -136,7 +140,7 @@ impl<G: Game> Link<G> {
         for (number, peer) in self.peers.iter_mut().enumerate() {
             let out = std::mem::take(&mut peer.out);
             if !out.is_empty() {
-                peer.down.push(now_ns + down_ns, out);
+                peer.down.push(down_at_ns, out);
             }
             while let Some(mut bytes) = peer.down.pop(now_ns) {
                 peer.seen.extend_from_slice(&bytes);

@@ -2,7 +2,7 @@
 
 use glam::Vec3;
 use tickring_protocol::message::Welcome;
-use tickring_room::{Predict, Sequence, SentInputs, Tick};
+use tickring_room::{Predict, SentInputs, Sequence, Tick};
 
 use crate::game::Arena;
 use crate::input::ArenaInput;
