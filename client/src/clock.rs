@@ -4,6 +4,8 @@ use tickring_protocol::ids::{Sequence, Tick};
 use tickring_protocol::message::{INPUT_SLACK_PER_TICK, Welcome};
 use tickring_room::ViewTime;
 
+use crate::delay::Delay;
+
 /// Error of the input clock beyond which it jumps instead of slewing, in ticks.
 const SNAP_TICKS: f64 = 10.0;
 /// Slowest and fastest rate of the input clock.
@@ -12,8 +14,11 @@ const RATE: std::ops::RangeInclusive<f64> = 0.95..=1.05;
 const GAIN: f64 = 0.02;
 /// The slack aimed at without jitter, in ticks.
 const SLACK_TICKS: f64 = 1.0;
-/// Part of the view clock's error that a snapshot corrects.
-const VIEW_GAIN: f64 = 0.1;
+/// Slowest and fastest rate of the view clock, and its change per tick of error.
+const VIEW_RATE: std::ops::RangeInclusive<f64> = 0.92..=1.08;
+const VIEW_GAIN: f64 = 0.05;
+/// Nothing is shown farther after the newest snapshot than this.
+const EXTRAPOLATION_NS: f64 = 100e6;
 /// How long after a jump reports about inputs from before it may still come in.
 const SETTLE_NS: u64 = 500_000_000;
 
@@ -23,11 +28,14 @@ const SETTLE_NS: u64 = 500_000_000;
 /// ticks an input arrived before it was needed; the clock runs at 0.95 to 1.05 of the tick rate so that the
 /// slack becomes 1 tick + 2 x the measured jitter, and jumps when it is more than 10 ticks off.
 ///
-/// The **view clock** follows the newest snapshot smoothly; what is shown lies the interpolation delay behind.
+/// The **view clock** follows the newest snapshot smoothly; what is shown lies the interpolation delay behind,
+/// which follows the jitter, never jumps and stays within what the server accepts. The moment shown runs on at 0.9
+/// to 1.1 of the tick rate; 100 ms after the newest snapshot it stands still.
 #[derive(Clone, Debug)]
 pub struct Clock {
+    start_ns: u64,
     tick_ns: f64,
-    interpolation: f64,
+    delay: Delay,
     /// Positions are ticks after this one.
     base: Tick,
     input: Line,
@@ -63,11 +71,12 @@ impl Line {
 }
 
 impl Clock {
-    pub(crate) fn new(now_ns: u64, welcome: &Welcome) -> Self {
+    pub(crate) fn new(now_ns: u64, welcome: &Welcome, input_ticks: f64) -> Self {
         let line = |position| Line { at_ns: now_ns, position, rate: 1.0 };
         Self {
+            start_ns: now_ns,
             tick_ns: 1e9 / f64::from(welcome.tick_hz),
-            interpolation: f64::from(welcome.interpolation_ticks),
+            delay: Delay::new(welcome, input_ticks),
             base: Tick(welcome.tick),
             // The next tick, and the slack aimed at. The way there is not known yet; the first report corrects it.
             input: line(1.0 + SLACK_TICKS),
@@ -130,8 +139,14 @@ impl Clock {
         let position = self.view.position(now_ns, self.tick_ns);
         let error = arrived - position;
         let first = self.newest_ns.is_none();
-        let position = if first || error.abs() > SNAP_TICKS { arrived } else { position + error * VIEW_GAIN };
-        self.view.turn(now_ns, position, 1.0);
+        if first || error.abs() > SNAP_TICKS {
+            self.view.turn(now_ns, arrived, 1.0);
+        } else {
+            let rate = (1.0 + VIEW_GAIN * error).clamp(*VIEW_RATE.start(), *VIEW_RATE.end());
+            self.view.turn(now_ns, position, rate);
+        }
+        let jitter_ticks = self.jitter_ns / self.tick_ns;
+        self.delay.steer(self.running_ticks(now_ns), jitter_ticks);
         self.newest = tick;
         self.newest_ns = Some(now_ns);
     }
@@ -155,14 +170,30 @@ impl Clock {
         self.input.at_ns.saturating_add(ahead_ns)
     }
 
-    /// The moment to show: the interpolation delay behind the view clock, never after the newest snapshot.
+    /// The moment to show: the interpolation delay behind the view clock, at most 100 ms after the newest snapshot.
     #[must_use]
     pub fn view_time(&self, now_ns: u64) -> ViewTime {
-        let newest = self.position_of(self.newest);
-        let position = (self.view.position(now_ns, self.tick_ns) - self.interpolation).min(newest);
+        let last = self.position_of(self.newest) + EXTRAPOLATION_NS / self.tick_ns;
+        let position = (self.view.position(now_ns, self.tick_ns) - self.delay_ticks(now_ns)).min(last);
         #[expect(clippy::cast_possible_truncation, reason = "positions are far below 2⁵³ / 256")]
         let parts = (position * 256.0).floor() as i64;
         ViewTime { tick: self.base, fraction: 0 }.offset(parts)
+    }
+
+    /// How far behind the view clock others are shown now, in ticks.
+    #[must_use]
+    pub fn delay_ticks(&self, now_ns: u64) -> f64 {
+        self.delay.at(self.running_ticks(now_ns))
+    }
+
+    /// The most it will ever be.
+    pub(crate) fn delay_ticks_max(&self) -> f64 {
+        self.delay.max()
+    }
+
+    /// Ticks' worth of time since the welcome.
+    fn running_ticks(&self, now_ns: u64) -> f64 {
+        elapsed(self.start_ns, now_ns) / self.tick_ns
     }
 
     /// The slack aimed at, in ticks.
@@ -213,7 +244,7 @@ impl Clock {
 }
 
 fn elapsed(from_ns: u64, to_ns: u64) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "spans between snapshots are far below 2⁵³ ns")]
+    #[expect(clippy::cast_precision_loss, reason = "2⁵³ ns are 104 days")]
     let span = to_ns.saturating_sub(from_ns) as f64;
     span
 }

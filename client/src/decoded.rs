@@ -152,10 +152,14 @@ pub(crate) struct Recent<G: Game> {
 }
 
 impl<G: Game> Recent<G> {
-    /// Keeps as many states as lie within the interpolation delay, and one on either side.
-    pub(crate) fn new(interpolation_ticks: u8, tick_hz: u16, snapshot_hz: u16) -> Self {
-        let interval = (tick_hz / snapshot_hz).max(1);
-        let depth = usize::from(u16::from(interpolation_ticks).div_ceil(interval)) + 2;
+    /// Keeps as many states as lie within a delay of so many snapshots, and one on either side.
+    pub(crate) fn new(delay_snapshots: f64) -> Self {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a delay is not negative, and at most some tens of snapshots"
+        )]
+        let depth = delay_snapshots.ceil() as usize + 2;
         Self { states: VecDeque::with_capacity(depth), depth }
     }
 
@@ -171,20 +175,42 @@ impl<G: Game> Recent<G> {
         self.states.back().map(Rc::as_ref)
     }
 
-    /// An entity's pose at a moment, between the two states around it; before and after all states it stands.
-    /// Two snapshots are several ticks apart, but like the server's history nothing is blended across an epoch.
+    /// An entity's pose at a moment: between the two states around it, after the newest straight on as it moved
+    /// between the last two, before all of them where it stood. Two snapshots are several ticks apart, but like in
+    /// the server's history nothing is blended across an epoch.
     pub(crate) fn seen(&self, id: EntityId, view: ViewTime) -> Option<Pose> {
         let after = self.states.partition_point(|state| whole(state.tick).since(view) <= 0);
-        let earlier = &self.states[after.saturating_sub(1).min(self.states.len().checked_sub(1)?)];
+        let Some(later) = self.states.get(after) else { return self.ahead(id, view) };
+        let Some(earlier) = after.checked_sub(1).map(|at| &self.states[at]) else {
+            return Some(later.get(id)?.pose());
+        };
         let pose = earlier.get(id)?.pose();
-        let Some(later) = self.states.get(after).filter(|_| after > 0) else { return Some(pose) };
         let Some(next) = later.get(id) else { return Some(pose) };
-        let span = whole(later.tick).since(whole(earlier.tick));
-        let passed = view.since(whole(earlier.tick));
-        #[expect(clippy::cast_precision_loss, reason = "spans of some ticks in 1/256 are exact")]
-        let fraction = passed as f32 / span as f32;
-        Some(pose.towards(&next.pose(), fraction))
+        Some(pose.towards(&next.pose(), fraction(earlier.tick, later.tick, view)))
     }
+
+    /// A pose after the newest state. Only the position goes on: a turn is over sooner than a run.
+    fn ahead(&self, id: EntityId, view: ViewTime) -> Option<Pose> {
+        let newest = self.states.back()?;
+        let mut pose = newest.get(id)?.pose();
+        let Some(earlier) = self.states.len().checked_sub(2).map(|at| &self.states[at]) else {
+            return Some(pose);
+        };
+        let Some(before) = earlier.get(id).map(Replicated::pose) else { return Some(pose) };
+        if before.epoch == pose.epoch && before.alive && pose.alive {
+            let way = pose.position - before.position;
+            pose.position += way * (fraction(earlier.tick, newest.tick, view) - 1.0);
+        }
+        Some(pose)
+    }
+}
+
+/// How far a moment lies on the way from a tick to a later one: 0 at the first, 1 at the second.
+fn fraction(from: Tick, to: Tick, view: ViewTime) -> f32 {
+    let (span, passed) = (whole(to).since(whole(from)), view.since(whole(from)));
+    #[expect(clippy::cast_precision_loss, reason = "spans of some ticks in 1/256 are exact")]
+    let fraction = passed as f32 / span as f32;
+    fraction
 }
 
 fn whole(tick: Tick) -> ViewTime {

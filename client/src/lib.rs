@@ -8,6 +8,7 @@ mod clock;
 mod connection;
 mod continuity;
 mod decoded;
+mod delay;
 mod error;
 mod event;
 mod playing;

@@ -39,14 +39,17 @@ pub(crate) struct Playing<G: Game> {
 impl<G: Game> Playing<G> {
     pub(crate) fn new(now_ns: u64, welcome: Welcome, input_hz: Option<u16>) -> Self {
         let input_hz = input_hz.unwrap_or(welcome.tick_hz).max(1);
+        let input_ticks = f64::from(welcome.tick_hz) / f64::from(input_hz);
+        let clock = Clock::new(now_ns, &welcome, input_ticks);
+        let interval_ticks = f64::from(welcome.tick_hz) / f64::from(welcome.snapshot_hz);
         Self {
-            clock: Clock::new(now_ns, &welcome),
-            recent: Recent::new(welcome.interpolation_ticks, welcome.tick_hz, welcome.snapshot_hz),
+            recent: Recent::new(clock.delay_ticks_max() / interval_ticks),
+            clock,
             private: None,
             last_input: Sequence(0),
             sequencer: Sequencer::new(welcome.tick_hz, welcome.snapshot_hz),
             next: Sequence(1),
-            input_ticks: f64::from(welcome.tick_hz) / f64::from(input_hz),
+            input_ticks,
             last_position: None,
             sent: false,
             payload: Vec::new(),
