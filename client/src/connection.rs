@@ -57,6 +57,8 @@ pub struct Connection<G: Game> {
 #[derive(Debug)]
 struct Upgrade {
     key: [u8; 16],
+    /// The token of the seat to take again; zeros for any seat.
+    resume: [u8; 16],
     /// The part of the response that has arrived, when it comes in pieces.
     head: Vec<u8>,
 }
@@ -68,6 +70,16 @@ impl<G: Game> Connection<G> {
     /// When host or room hold control characters or spaces.
     #[must_use]
     pub fn new(config: &Config) -> Self {
+        Self::resuming(config, [0; 16])
+    }
+
+    /// A new connection that asks for the seat of an earlier one: `resume` is the token of its welcome. The server
+    /// gives another seat when that one is not held any more.
+    ///
+    /// # Panics
+    /// When host or room hold control characters or spaces.
+    #[must_use]
+    pub fn resuming(config: &Config, resume: [u8; 16]) -> Self {
         let mut masks = Pcg32::seed_from_u64(config.seed);
         let mut key = [0; 16];
         masks.fill_bytes(&mut key);
@@ -76,7 +88,7 @@ impl<G: Game> Connection<G> {
         write_request(&mut out, &config.host, &path, &key, Some(SUBPROTOCOL));
         Self {
             decoder: Decoder::new(Role::Client, SERVER_MESSAGE_BYTES_MAX),
-            upgrade: Some(Box::new(Upgrade { key, head: Vec::new() })),
+            upgrade: Some(Box::new(Upgrade { key, resume, head: Vec::new() })),
             session: Session {
                 state: State::Upgrading,
                 out,
@@ -133,7 +145,7 @@ impl<G: Game> Connection<G> {
             self.upgrade = Some(upgrade);
             return Ok(());
         };
-        self.session.greet();
+        self.session.greet(upgrade.resume);
         on(ClientEvent::Upgraded);
         let rest = if in_pieces { &mut upgrade.head[head_bytes..] } else { &mut bytes[head_bytes..] };
         self.receive_frames(now_ns, rest, shared, on)

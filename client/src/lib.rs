@@ -11,8 +11,10 @@ mod decoded;
 mod delay;
 mod error;
 mod event;
+mod input_gate;
 mod playing;
 mod prediction;
+mod reconnect;
 mod session;
 
 pub use clock::Clock;
@@ -21,4 +23,6 @@ pub use continuity::Continuity;
 pub use decoded::{Decoded, WorldState};
 pub use error::ClientError;
 pub use event::{ClientEvent, Snapshot};
+pub use input_gate::InputGate;
 pub use prediction::{Correction, Prediction};
+pub use reconnect::{Ending, Reconnect, Retry};

@@ -41,13 +41,13 @@ impl<G: Game> Session<G> {
     }
 
     /// The server has switched protocols: says hello.
-    pub(crate) fn greet(&mut self) {
+    pub(crate) fn greet(&mut self, resume: [u8; 16]) {
         self.state = State::Greeting;
         let hello = Hello {
             version: PROTOCOL_VERSION,
             layout: combined_layout(G::LAYOUT),
             features: self.features,
-            resume: [0; 16],
+            resume,
         };
         self.send_message(|payload| hello.write(payload));
     }

@@ -8,8 +8,11 @@ use dots::{Dots, Steer};
 use link::Link;
 use tickring_client::{ClientError, ClientEvent, Config, Connection, Decoded, State};
 use tickring_protocol::fault::{CloseReason, FaultCode};
-use tickring_protocol::message::{Fault, Goodbye};
-use tickring_protocol::websocket::{OpCode, UpgradeError, write_close, write_frame};
+use tickring_protocol::message::{ClientMessage, Fault, Goodbye};
+use tickring_protocol::websocket::{
+    Decoder, Event, OpCode, Role, SUBPROTOCOL, UpgradeError, parse_request, write_close, write_frame,
+    write_switching_protocols,
+};
 use tickring_pulse::Pulse;
 use tickring_room::{Game, RoomConfig};
 
@@ -217,6 +220,28 @@ fn a_refused_upgrade_is_told_with_its_status() {
     let result = connection.receive(1, &mut bytes, &mut Decoded::default(), &mut |_| {});
     assert_eq!(result, Err(ClientError::Upgrade(UpgradeError::Status(503))));
     assert!(connection.out().is_empty(), "there is no WebSocket to close");
+}
+
+/// What a new connection says hello with, once its upgrade is granted.
+fn resume_offered(mut connection: Connection<Dots>) -> [u8; 16] {
+    let request = std::mem::take(connection.out());
+    let (request, _) = parse_request(&request).expect("a request").expect("a whole request");
+    let mut answer = Vec::new();
+    write_switching_protocols(&mut answer, &request.accept, Some(SUBPROTOCOL));
+    connection.receive(1, &mut answer, &mut Decoded::default(), &mut |_| {}).expect("an honest server");
+    let mut frames = Decoder::new(Role::Server, 4096);
+    let mut frames = frames.feed(connection.out());
+    let Ok(Some(Event::Binary(payload))) = frames.next() else { panic!("a hello") };
+    let Ok(ClientMessage::Hello(hello)) = ClientMessage::decode(payload) else { panic!("a hello") };
+    hello.resume
+}
+
+#[test]
+fn a_seat_is_asked_for_by_its_token() {
+    let config =
+        Config { host: "localhost".into(), room: "one".into(), seed: 5, features: 0, input_hz: None };
+    assert_eq!(resume_offered(Connection::resuming(&config, [7; 16])), [7; 16]);
+    assert_eq!(resume_offered(Connection::new(&config)), [0; 16]);
 }
 
 #[test]
