@@ -166,7 +166,7 @@ fn closed(code: Option<u16>) -> Option<Ending> {
 
 /// Whether a failed upgrade may succeed later: the server or something before it is busy or being replaced.
 fn is_passing(error: UpgradeError) -> bool {
-    matches!(error, UpgradeError::Status(408 | 429 | 500..))
+    matches!(error, UpgradeError::Status(408 | 429 | 500 | 502..=504))
 }
 
 #[cfg(test)]
@@ -269,7 +269,8 @@ mod tests {
         for status in [408, 429, 500, 502, 503] {
             at(ended(UpgradeError::Status(status)));
         }
-        for error in [UpgradeError::Status(404), UpgradeError::Status(200), UpgradeError::WrongAccept] {
+        for error in [404, 505, 200].map(UpgradeError::Status).into_iter().chain([UpgradeError::WrongAccept])
+        {
             assert_eq!(ended(error), Retry::Never(Ending::Upgrade(error)));
         }
         at(Reconnect::new(1).ended(0, Some(&ClientError::Unexpected("anything"))));
