@@ -50,7 +50,7 @@
 //! ```
 //!
 //! `examples/arena-terminal` is a whole client over tokio: it plays the arena, draws it with letters, and comes
-//! back when the server does.
+//! back when the server does. `docs/prediction.md` shows what the parts do to a player 75 ms away.
 
 mod clock;
 mod connection;
