@@ -4,9 +4,10 @@
 //! health and ammunition, die and come back. [`Arena`] is the [`Game`](tickring_room::Game); `docs/arena.md`
 //! describes the rules and what an author of another game can take from it.
 //!
-//! Two parts need no room and are meant for clients as well: [`rules`] (how a body moves, with [`Predictor`] to
-//! replay one's own inputs) and [`map`] (the field, which follows from what the welcome says). [`bot`] plays from
-//! what a client sees, [`probe`] shoots at a crossing target to find out what the judge grants, and [`Skirmish`] lets bots fight in one process.
+//! Two parts need no room and are meant for clients as well: [`rules`] (how a body moves; [`Arena`] implements
+//! [`Predict`](tickring_room::Predict) with it) and [`map`] (the field, which follows from what the welcome says).
+//! [`bot`] plays from what a client sees, [`probe`] shoots at a crossing target to find out what the judge grants,
+//! and [`Skirmish`] lets bots fight in one process.
 //!
 //! ```
 //! use tickring_arena::{Settings, Skirmish};

@@ -1,7 +1,7 @@
 //! How a body moves: pure functions of state, intent, time and map.
 //!
 //! The server runs them once per player and tick; a predicting client replays the same functions over its
-//! unacknowledged inputs (see [`Predictor`](crate::Predictor)). Nothing here knows a room, a seat or a packet.
+//! unacknowledged inputs (see [`Predict`](tickring_room::Predict)). Nothing here knows a room, a seat or a packet.
 //!
 //! The world is 3D with `y` up; bodies stand on the plane `y = 0`. Lengths are metres, times seconds.
 
