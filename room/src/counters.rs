@@ -50,6 +50,10 @@ pub struct RoomCounters {
     pub holds: u64,
     /// Held seats taken again.
     pub resumes: u64,
+    /// Held seats given up because nobody came back in time.
+    pub holds_expired: u64,
+    /// Seats taken by another connection while the one before still lived.
+    pub takeovers: u64,
     /// Inputs taken into a buffer.
     pub inputs_accepted: u64,
     /// Inputs whose tick had already run.
@@ -107,6 +111,8 @@ impl RoomCounters {
             leaves,
             holds,
             resumes,
+            holds_expired,
+            takeovers,
             inputs_accepted,
             inputs_late,
             inputs_early,
@@ -131,6 +137,8 @@ impl RoomCounters {
         self.leaves += leaves;
         self.holds += holds;
         self.resumes += resumes;
+        self.holds_expired += holds_expired;
+        self.takeovers += takeovers;
         self.inputs_accepted += inputs_accepted;
         self.inputs_late += inputs_late;
         self.inputs_early += inputs_early;

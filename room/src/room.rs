@@ -1,8 +1,9 @@
 //! A room: one game, its seats, its past and what it sends.
 
+mod lifecycle;
+
 use rand_pcg::rand_core::SeedableRng;
-use thiserror::Error;
-use tickring_protocol::ids::{EntityId, PlayerId, Sequence, Tick};
+use tickring_protocol::ids::{PlayerId, Sequence, Tick};
 use tickring_protocol::limits::CLIENT_MESSAGE_BYTES_MAX;
 use tickring_protocol::message::{
     ArchivedInputHead, FEATURE_STATE_CHECKSUM, INPUT_SLACK_NONE, INPUT_SLACK_PER_TICK, SnapshotHead,
@@ -16,9 +17,9 @@ use crate::seat::{Encoded, Lookback, Seats};
 use crate::snapshot::Encoder;
 use crate::view_time::{ViewFault, ViewRules};
 use crate::{
-    Game, Hold, Input, InputDrop, JoinRefusal, PrivateState, Rng, RoomConfig, RoomCounters, Setup, Step,
-    ViewTime, World,
+    Game, Input, InputDrop, PrivateState, Rng, RoomConfig, RoomCounters, Setup, Step, ViewTime, World,
 };
+pub use lifecycle::{JoinError, Seat};
 
 /// One authoritative world with its players.
 ///
@@ -42,26 +43,6 @@ pub struct Room<G: Game> {
     private: Vec<u8>,
     snapshot_bytes_max: usize,
     counters: RoomCounters,
-}
-
-/// A taken seat.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Seat {
-    /// Who sits there.
-    pub player: PlayerId,
-    /// What they control.
-    pub entity: EntityId,
-}
-
-/// Why nobody can join.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum JoinError {
-    /// All seats are taken.
-    #[error("the room is full")]
-    Full,
-    /// The game says no.
-    #[error("the game refuses: {0}")]
-    Refused(JoinRefusal),
 }
 
 impl<G: Game> Room<G> {
@@ -92,74 +73,6 @@ impl<G: Game> Room<G> {
             counters: RoomCounters::default(),
             config,
         }
-    }
-
-    /// Takes a seat. `features` are the hello's.
-    ///
-    /// # Errors
-    /// When all seats are taken or the game refuses.
-    pub fn join(&mut self, features: u32) -> Result<Seat, JoinError> {
-        let refused = if self.seats.is_full() {
-            Err(JoinError::Full)
-        } else {
-            self.game.may_join(&self.world).map_err(JoinError::Refused)
-        };
-        if let Err(error) = refused {
-            self.counters.joins_refused += 1;
-            return Err(error);
-        }
-        let player = self.seats.take_free(features, self.tick).expect("a seat is free");
-        let entity = self.game.joined(player, &mut self.world, &mut self.rng);
-        self.world.set_entity_of(player, Some(entity));
-        self.counters.joins += 1;
-        Ok(Seat { player, entity })
-    }
-
-    /// Gives up a seat for good; without effect when nobody holds it.
-    pub fn leave(&mut self, player: PlayerId) {
-        if self.seats.get(player).is_some() {
-            self.game.left(player, &mut self.world);
-            self.world.set_entity_of(player, None);
-            self.seats.free(player);
-            self.counters.leaves += 1;
-        }
-    }
-
-    /// The player's connection is lost: the game decides how long its seat is held. A seat held for no time is
-    /// given up at once, as by [`Room::leave`].
-    pub fn connection_lost(&mut self, player: PlayerId) -> Hold {
-        let Some(seat) = self.seats.get_mut(player) else { return Hold::default() };
-        let hold = self.game.dropped(player, &mut self.world);
-        if hold.seconds == 0 {
-            self.leave(player);
-            return hold;
-        }
-        let ticks = u32::from(hold.seconds) * u32::from(self.config.tick_hz);
-        seat.held_until = Some(self.tick + ticks);
-        seat.inputs.release();
-        seat.encoded = None;
-        self.counters.holds += 1;
-        hold
-    }
-
-    /// Takes a held seat again; `None` when it is not held (any more).
-    pub fn resume(&mut self, player: PlayerId, features: u32) -> Option<Seat> {
-        let seat = self.seats.get_mut(player).filter(|seat| seat.held_until.is_some())?;
-        seat.resume(features, self.tick);
-        self.game.resumed(player, &mut self.world);
-        self.counters.resumes += 1;
-        Some(Seat { player, entity: self.world.entity_of(player)? })
-    }
-
-    /// Taken seats, held ones included.
-    #[must_use]
-    pub fn players(&self) -> usize {
-        self.seats.taken().len()
-    }
-
-    /// Taken seats by rising id, held ones included.
-    pub fn seats(&self) -> impl Iterator<Item = PlayerId> {
-        self.seats.taken().iter().copied()
     }
 
     /// Takes a player's input in. `game` are the bytes after the head.
@@ -246,17 +159,6 @@ impl<G: Game> Room<G> {
         self.history.record(tick, &self.world);
         self.tick = tick;
         self.counters.steps += 1;
-    }
-
-    fn give_up_held_seats(&mut self, tick: Tick) {
-        let expired = |player: &PlayerId| {
-            let held_until = self.seats.get(*player).and_then(|seat| seat.held_until);
-            held_until.is_some_and(|until| tick.since(until) > 0)
-        };
-        // Holding is rare, and one seat per tick is soon enough.
-        if let Some(player) = self.seats.taken().iter().copied().find(expired) {
-            self.leave(player);
-        }
     }
 
     /// The last completed tick; 0 before the first.

@@ -131,8 +131,8 @@ impl<I: Input> SeatState<I> {
         }
     }
 
-    /// Another connection takes the held seat.
-    pub(crate) fn resume(&mut self, features: u32, tick: Tick) {
+    /// Another connection takes the seat.
+    pub(crate) fn change_connection(&mut self, features: u32, tick: Tick) {
         self.features = features;
         self.inputs.restart();
         self.view = ViewCheck::new(tick);

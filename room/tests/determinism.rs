@@ -49,6 +49,7 @@ fn play(seed: u64, script: u64) -> Outcome {
                 0 => room.leave(player),
                 1 => drop(room.connection_lost(player)),
                 2 => drop(room.resume(player, FEATURE_STATE_CHECKSUM)),
+                3 => drop(room.take_over(player, FEATURE_STATE_CHECKSUM)),
                 _ => {}
             }
         }

@@ -66,6 +66,45 @@ fn a_lost_connection_keeps_its_seat_for_the_hold() {
     }
     assert_eq!((room.players(), room.game().left.as_slice(), room.world().len()), (0, &[seat.player][..], 0));
     assert_eq!(room.resume(seat.player, 0), None);
+    assert_eq!((room.counters().holds, room.counters().resumes, room.counters().holds_expired), (2, 1, 1));
+}
+
+#[test]
+fn a_connection_lost_twice_is_lost_once() {
+    let mut room = room(1, 1);
+    let seat = room.join(0).unwrap();
+    assert_eq!(room.connection_lost(seat.player).seconds, 1);
+    for _ in 0..30 {
+        room.step();
+    }
+    assert_eq!(room.connection_lost(seat.player).seconds, 0, "the time does not begin again");
+    for _ in 0..31 {
+        room.step();
+    }
+    assert_eq!((room.players(), room.counters().holds), (0, 1));
+}
+
+#[test]
+fn a_seat_is_taken_over_without_the_game_noticing() {
+    let mut room = room(2, 1);
+    let seat = room.join(0).unwrap();
+    give(&mut room, seat.player, head(7, 1), Steer { dx: 5, ..Steer::default() }).unwrap();
+    give(&mut room, seat.player, head(8, 2), Steer { dx: 6, ..Steer::default() }).unwrap();
+    room.step();
+    assert_eq!(room.take_over(seat.player, 0), Some(seat));
+    assert_eq!(room.prepare_snapshot(seat.player, false), 0, "nothing encoded before it is sent");
+    // What the connection before had still to say is gone, and sequence numbers begin again.
+    room.step();
+    assert_eq!(room.game().inputs, [(seat.player, Steer::default())]);
+    give(&mut room, seat.player, head(1, 3), Steer { dx: 9, ..Steer::default() }).unwrap();
+    room.step();
+    assert_eq!(room.game().inputs[0].1.dx, 9);
+    assert!(room.game().left.is_empty() && room.game().resumed.is_empty());
+    assert_eq!(room.counters().takeovers, 1);
+    let _ = room.connection_lost(seat.player);
+    assert!(room.is_held(seat.player));
+    assert_eq!(room.take_over(seat.player, 0), None, "a held seat is resumed");
+    assert_eq!(room.take_over(PlayerId(1), 0), None, "nobody sits there");
 }
 
 #[test]
