@@ -69,9 +69,11 @@ pub enum ServerError {
     #[error("cannot write to standard output: {0}\n  make room there, or give it another place")]
     Output(#[source] io::Error),
 
-    /// No seed could be drawn.
-    #[error("cannot draw a random seed: {0}\n  name one with --seed")]
-    Seed(#[source] io::Error),
+    /// The kernel gives no random bytes.
+    #[error(
+        "cannot draw random bytes: {0}\n  seeds and resume tokens need getrandom(2): see whether a seccomp filter forbids it"
+    )]
+    Randomness(#[source] io::Error),
 
     /// Signals could not be subscribed to.
     #[error("cannot listen for signals: {0}\n  it needs two free descriptors: see `ulimit -n`")]
@@ -141,7 +143,7 @@ impl ServerError {
             | Self::AdminBind { .. }
             | Self::Runtime(_)
             | Self::Signals(_)
-            | Self::Seed(_)
+            | Self::Randomness(_)
             | Self::Output(_)
             | Self::Thread { .. }
             | Self::Pin { .. } => Fault::Machine,

@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod config;
 pub mod control;
+mod entropy;
 pub mod error;
 pub mod handover;
 pub mod limits;

@@ -17,6 +17,10 @@ pub struct WorkerReport {
     pub rooms: u64,
     /// Players seated in them, now.
     pub players: u64,
+    /// Seats kept for players who have lost their connection, now.
+    pub seats_held: u64,
+    /// What became of seats.
+    pub seats: Seats,
     /// What has happened on the connections.
     pub traffic: Traffic,
     /// How often connections ended, by close code and cause: `(code, cause, count)`. Code 0 means
@@ -40,6 +44,25 @@ pub struct WorkerReport {
     pub step_ns: Histogram<u64>,
     /// How long encoding each room's snapshot and writing it into the outboxes took, ns.
     pub encode_ns: Histogram<u64>,
+}
+
+/// Monotonic counters of seats and of the tokens that take them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seats {
+    /// Connections lost whose seat was held.
+    pub holds: u64,
+    /// Held seats given up because nobody came back in time.
+    pub holds_expired: u64,
+    /// Held seats taken again with their token.
+    pub resumes: u64,
+    /// Seats taken with their token while the connection before still lived.
+    pub takeovers: u64,
+    /// Tokens refused because they had been used before.
+    pub tokens_used: u64,
+    /// Tokens refused because their seat was given up.
+    pub tokens_expired: u64,
+    /// Tokens refused because no seat of the room has or had them lately.
+    pub tokens_unknown: u64,
 }
 
 /// Connections by state.

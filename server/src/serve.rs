@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use crate::clock::Clock;
 use crate::config::ServerConfig;
 use crate::control::{Control, Exit, Workers};
+use crate::entropy;
 use crate::error::ServerError;
 use crate::listen::bind_all;
 use crate::mailbox::Mailbox;
@@ -33,7 +34,9 @@ where
 {
     let clock = Clock::start();
     config.served = Some(G::NAME);
-    config.seed = Some(config.seed.map_or_else(draw_seed, Ok)?);
+    // Drawn even when it is not needed: tokens are drawn later, when it is too late to fail.
+    let drawn = entropy::draw().map_err(ServerError::Randomness)?;
+    config.seed = config.seed.or(Some(u64::from_le_bytes(drawn)));
     let control = Control::open(&config)?;
     let (listeners, address) = bind_all(config.listen, config.workers)?;
     let shared = Arc::new(Shared {
@@ -144,16 +147,6 @@ impl Crew {
         }
         Ok(())
     }
-}
-
-/// A seed nobody can foresee.
-fn draw_seed() -> Result<u64, ServerError> {
-    let mut bytes = [0; 8];
-    let drawn = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())
-        .map_err(|error| ServerError::Seed(error.into()))?;
-    // The kernel gives up to 256 bytes whole or not at all.
-    debug_assert_eq!(drawn, bytes.len());
-    Ok(u64::from_le_bytes(bytes))
 }
 
 /// The processor of a worker; `None` when workers are not pinned.

@@ -31,7 +31,7 @@ pub struct Welcome {
     pub snapshot_hz: u16,
     /// How many ticks behind the newest snapshot a client should show the others.
     pub interpolation_ticks: u8,
-    /// Takes the same seat again after a lost connection; zeros when the server holds no seats.
+    /// The token that takes this seat again, once. Whoever has it may take the seat: keep it secret.
     pub resume: [u8; 16],
     /// Longest message the server accepts.
     pub message_bytes_max: u32,

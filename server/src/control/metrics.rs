@@ -57,6 +57,10 @@ pub(super) const COUNTERS: &[Field] = &[
     field("ring_accepts_dropped", "Connections the kernel accepted and dropped because the table had filled up first", |r| r.ring.accepts_dropped),
     field("ticks", "Ticks simulated", |r| r.steps),
     field("ticks_missed", "Ticks dropped because the worker was too late to catch up", |r| r.steps_missed),
+    field("seat_holds", "Connections lost whose seat was held", |r| r.seats.holds),
+    field("seat_holds_expired", "Held seats given up because nobody came back in time", |r| r.seats.holds_expired),
+    field("seat_resumes", "Held seats taken again with their token", |r| r.seats.resumes),
+    field("seat_takeovers", "Seats taken with their token while the connection before still lived", |r| r.seats.takeovers),
 ];
 
 /// What goes up and down.
@@ -64,19 +68,28 @@ pub(super) const COUNTERS: &[Field] = &[
 pub(super) const GAUGES: &[Field] = &[
     field("rooms", "Rooms living on the worker", |r| r.rooms),
     field("players", "Players seated in them", |r| r.players),
+    field("seats_held", "Seats kept for players who have lost their connection", |r| r.seats_held),
     field("pool_bytes", "Bytes of the fixed pools", |r| r.pool_bytes),
 ];
 
-type State = (&'static str, fn(&WorkerReport) -> u64);
+pub(super) type Labelled = (&'static str, fn(&WorkerReport) -> u64);
 
 /// Connections by state.
 #[rustfmt::skip]
-pub(super) const STATES: &[State] = &[
+pub(super) const STATES: &[Labelled] = &[
     ("upgrading", |r| r.connections.upgrading),
     ("greeting", |r| r.connections.greeting),
     ("playing", |r| r.connections.playing),
     ("echo", |r| r.connections.echo),
     ("closing", |r| r.connections.closing),
+];
+
+/// Resume tokens that took no seat, by reason.
+#[rustfmt::skip]
+pub(super) const TOKENS_REFUSED: &[Labelled] = &[
+    ("used", |r| r.seats.tokens_used),
+    ("expired", |r| r.seats.tokens_expired),
+    ("unknown", |r| r.seats.tokens_unknown),
 ];
 
 type Times = (&'static str, &'static str, fn(&WorkerReport) -> &Histogram<u64>);
@@ -190,6 +203,14 @@ impl Scrape {
                 let worker = report.worker.to_string();
                 let labels = [("worker", worker), ("code", code.to_string()), ("cause", (*cause).to_owned())];
                 ConstCounter::new(*count).encode(metric.encode_family(&labels)?)?;
+            }
+        }
+        let help = "Resume tokens that took no seat, by reason";
+        let mut metric = encoder.encode_descriptor("tokens_refused", help, None, MetricType::Counter)?;
+        for report in self.collected.reports() {
+            for (reason, of) in TOKENS_REFUSED {
+                let labels = [("worker", report.worker.to_string()), ("reason", (*reason).to_owned())];
+                ConstCounter::new(of(report)).encode(metric.encode_family(&labels)?)?;
             }
         }
         let help = "Inputs by what became of them";

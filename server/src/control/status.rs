@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::admin::Admin;
 use super::histogram::{hdr_v2, merged, quantile_us};
-use super::metrics::{COUNTERS, Field, GAUGES, STATES};
+use super::metrics::{COUNTERS, Field, GAUGES, Labelled, STATES, TOKENS_REFUSED};
 use super::process;
 use super::reports::Collected;
 use crate::limits::Machine;
@@ -65,10 +65,10 @@ fn numbers<'a>(fields: impl Iterator<Item = &'a Field>, of: impl Fn(&Field) -> u
 
 fn totals(collected: &Collected) -> Value {
     let mut sums = numbers(COUNTERS.iter().chain(GAUGES), |field| collected.reports().map(field.of).sum());
-    let states: Map<String, Value> = STATES
-        .iter()
-        .map(|(state, of)| ((*state).to_owned(), collected.reports().map(of).sum::<u64>().into()))
-        .collect();
+    let labelled = |names: &[Labelled]| -> Map<String, Value> {
+        let sum = |of: fn(&WorkerReport) -> u64| collected.reports().map(of).sum::<u64>();
+        names.iter().map(|(name, of)| ((*name).to_owned(), sum(*of).into())).collect()
+    };
     let mut closes = BTreeMap::<(u16, &str), u64>::new();
     let mut inputs = BTreeMap::<&str, u64>::new();
     for report in collected.reports() {
@@ -79,7 +79,8 @@ fn totals(collected: &Collected) -> Value {
             *inputs.entry(outcome).or_default() += count;
         }
     }
-    sums.insert("connections".to_owned(), states.into());
+    sums.insert("connections".to_owned(), labelled(STATES).into());
+    sums.insert("tokens_refused".to_owned(), labelled(TOKENS_REFUSED).into());
     sums.insert(
         "closes".to_owned(),
         closes.iter().map(|((code, cause), count)| close(*code, cause, *count)).collect(),
@@ -106,10 +107,12 @@ fn worker(report: &WorkerReport, mailbox_depth: usize) -> Value {
         .into_iter()
         .map(|field| (field.name.trim_start_matches("ring_").to_owned(), (field.of)(report).into()))
         .collect();
-    let states: Map<String, Value> =
-        STATES.iter().map(|(state, of)| ((*state).to_owned(), of(report).into())).collect();
+    let labelled = |names: &[Labelled]| -> Map<String, Value> {
+        names.iter().map(|(name, of)| ((*name).to_owned(), of(report).into())).collect()
+    };
     out.insert("worker".to_owned(), report.worker.into());
-    out.insert("connections".to_owned(), states.into());
+    out.insert("connections".to_owned(), labelled(STATES).into());
+    out.insert("tokens_refused".to_owned(), labelled(TOKENS_REFUSED).into());
     out.insert("ring".to_owned(), ring.into());
     out.insert("mailbox_depth".to_owned(), mailbox_depth.into());
     let closes = report.closes.iter().map(|(code, cause, count)| close(*code, cause, *count));

@@ -12,7 +12,7 @@ use tokio::sync::mpsc::channel;
 use super::*;
 use crate::config::Inputs;
 use crate::limits::Machine;
-use crate::report::{ConnectionStates, RingReport, Traffic};
+use crate::report::{ConnectionStates, RingReport, Seats, Traffic};
 
 /// Longest wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -90,6 +90,8 @@ fn report(worker: usize) -> WorkerReport {
         connections: ConnectionStates { playing: 5, echo: 1, ..ConnectionStates::default() },
         rooms: 2,
         players: 5,
+        seats_held: 2,
+        seats: Seats { resumes: 3, tokens_used: 4, ..Seats::default() },
         traffic: Traffic { accepts: 7, bytes_in: 1_000, ..Traffic::default() },
         closes: vec![(1_000, "leave", 1), (0, "reset", 2)],
         inputs: vec![("accepted", 40), ("late", 1)],

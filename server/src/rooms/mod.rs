@@ -1,22 +1,30 @@
-//! The rooms of one worker: found by name, ticked on time, emptied when the last player leaves.
+//! The rooms of one worker: found by name, ticked on time, removed when the last seat is given up.
 //!
 //! Rooms know players; the connection behind a player is a slot number here. What rooms say leaves
 //! through [`Delivery`], so this module knows neither sockets nor frames.
 
 mod phases;
 pub(crate) mod placement;
+mod seating;
 mod ticking;
+mod tokens;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use hashbrown::HashMap;
 use tickring_protocol::ids::PlayerId;
-use tickring_protocol::message::{ArchivedInputHead, Welcome};
-use tickring_room::{Game, InputDrop, JoinError, Room, RoomConfig, Schedule};
+use tickring_protocol::message::ArchivedInputHead;
+use tickring_room::{Game, InputDrop, Room, RoomConfig, RoomCounters, Schedule};
 
 use phases::Phases;
+pub(crate) use seating::{Arrival, Parting, SeatError};
 pub(crate) use ticking::TickStats;
+use tokens::Tokens;
+pub(crate) use tokens::{Refusals, Token};
+
+/// Stands for the connection of a seat that has none.
+const NOBODY: u32 = u32::MAX;
 
 /// A player's place: which room of this worker, and who in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,15 +44,6 @@ pub(crate) trait Delivery {
     fn snapshot(&mut self, slot: u32, bytes: usize, write: impl FnOnce(u16, &mut Vec<u8>));
 }
 
-/// Why nobody was seated.
-#[derive(Debug)]
-pub(crate) enum SeatError {
-    /// The room does not exist and may not be created: this worker has its maximum.
-    TooManyRooms,
-    /// The room said no.
-    Room(JoinError),
-}
-
 /// All rooms of one worker.
 pub(crate) struct Rooms<G: Game> {
     by_name: HashMap<Box<str>, u32>,
@@ -56,9 +55,13 @@ pub(crate) struct Rooms<G: Game> {
     config: RoomConfig,
     settings: G::Settings,
     rooms_max: usize,
+    /// Draws 128 random bits for a token.
+    draw_token: Box<dyn FnMut() -> [u8; 16]>,
     created: u64,
+    /// Seats with a connection.
     players: u64,
-    inputs_of_gone_rooms: tickring_room::RoomCounters,
+    refused: Refusals,
+    counters_of_gone_rooms: RoomCounters,
 }
 
 struct Entry<G: Game> {
@@ -68,13 +71,24 @@ struct Entry<G: Game> {
     phase: usize,
     /// Tells this room from an earlier one at the same index.
     serial: u64,
-    /// The connection of each player, by player number.
+    /// The connection of each player, by player number; [`NOBODY`] for seats that are free or held.
     slots: Vec<u32>,
+    /// Seats with a connection.
+    connected: usize,
+    tokens: Tokens,
+    /// [`RoomCounters::holds_expired`] as it was when the tokens were last looked through.
+    holds_expired: u64,
 }
 
 impl<G: Game> Rooms<G> {
-    /// No rooms yet; at most `rooms_max`. Room n of this worker is seeded from `config.seed` and n.
-    pub(crate) fn new(config: RoomConfig, settings: G::Settings, rooms_max: usize) -> Self {
+    /// No rooms yet; at most `rooms_max`. Room n of this worker is seeded from `config.seed` and n. `draw_token`
+    /// must give what nobody can foresee: whoever guesses a token takes the seat.
+    pub(crate) fn new(
+        config: RoomConfig,
+        settings: G::Settings,
+        rooms_max: usize,
+        draw_token: Box<dyn FnMut() -> [u8; 16]>,
+    ) -> Self {
         let phases = Phases::new(config.tick_hz, config.snapshot_hz);
         Self {
             by_name: HashMap::new(),
@@ -85,44 +99,16 @@ impl<G: Game> Rooms<G> {
             config,
             settings,
             rooms_max,
+            draw_token,
             created: 0,
             players: 0,
-            inputs_of_gone_rooms: tickring_room::RoomCounters::default(),
+            refused: Refusals::default(),
+            counters_of_gone_rooms: RoomCounters::default(),
         }
     }
 
-    /// Seats the connection in `slot` in the room called `name`, which is created when it is not
-    /// there. The answer is what the player must be told.
-    pub(crate) fn seat(
-        &mut self,
-        name: &str,
-        slot: u32,
-        features: u32,
-        now_ns: u64,
-    ) -> Result<(Seat, Welcome), SeatError> {
-        let (room, fresh) = match self.by_name.get(name) {
-            Some(&room) => (room, false),
-            None => (self.create(name, now_ns)?, true),
-        };
-        let entry = self.entries[room as usize].as_mut().expect("by_name holds living rooms");
-        match entry.room.join(features) {
-            Ok(seat) => {
-                let index = usize::from(seat.player.0);
-                if entry.slots.len() <= index {
-                    entry.slots.resize(index + 1, u32::MAX);
-                }
-                entry.slots[index] = slot;
-                self.players += 1;
-                let welcome = entry.room.welcome(seat.player);
-                Ok((Seat { room, player: seat.player }, welcome))
-            }
-            Err(error) => {
-                if fresh {
-                    self.remove(room);
-                }
-                Err(SeatError::Room(error))
-            }
-        }
+    fn entry(&mut self, room: u32) -> &mut Entry<G> {
+        self.entries[room as usize].as_mut().expect("a room lives while it has a name or a seat")
     }
 
     fn create(&mut self, name: &str, now_ns: u64) -> Result<u32, SeatError> {
@@ -146,28 +132,23 @@ impl<G: Game> Rooms<G> {
             phase,
             serial: self.created,
             slots: Vec::new(),
+            connected: 0,
+            tokens: Tokens::default(),
+            holds_expired: 0,
         });
         self.by_name.insert(name.into(), index);
         Ok(index)
     }
 
-    /// The player is gone; an empty room goes with the last one.
-    pub(crate) fn leave(&mut self, seat: Seat) {
-        let entry = self.entries[seat.room as usize].as_mut().expect("a seat keeps its room");
-        entry.room.leave(seat.player);
-        entry.slots[usize::from(seat.player.0)] = u32::MAX;
-        self.players -= 1;
-        if entry.room.players() == 0 {
-            self.remove(seat.room);
-        }
-    }
-
-    fn remove(&mut self, room: u32) {
-        let entry = self.entries[room as usize].take().expect("removed once");
-        self.inputs_of_gone_rooms.add(entry.room.counters());
+    /// Whether the room was empty.
+    fn remove_if_empty(&mut self, room: u32) -> bool {
+        let entry = &mut self.entries[room as usize];
+        let Some(entry) = entry.take_if(|entry| entry.room.players() == 0) else { return false };
+        self.counters_of_gone_rooms.add(entry.room.counters());
         self.by_name.remove(&entry.name);
         self.phases.give(entry.phase);
         self.free.push(room);
+        true
     }
 
     /// An input for the player's next ticks. The room counts what it drops.
@@ -177,8 +158,7 @@ impl<G: Game> Rooms<G> {
         head: &ArchivedInputHead,
         game: &[u8],
     ) -> Result<(), InputDrop> {
-        let entry = self.entries[seat.room as usize].as_mut().expect("a seat keeps its room");
-        entry.room.input(seat.player, head, game)
+        self.entry(seat.room).room.input(seat.player, head, game)
     }
 
     /// The room's last tick and how far it is into the next, for `Pong`: (tick, 1/256 tick).
@@ -195,17 +175,34 @@ impl<G: Game> Rooms<G> {
         self.by_name.len()
     }
 
-    /// Seated players.
+    /// Seats with a connection.
     pub(crate) fn players(&self) -> u64 {
         self.players
     }
 
+    /// Seats whose player has lost the connection and may come back.
+    pub(crate) fn held(&self) -> u64 {
+        self.entries.iter().flatten().map(|entry| entry.held() as u64).sum()
+    }
+
+    /// Tokens that took no seat.
+    pub(crate) fn refused(&self) -> Refusals {
+        self.refused
+    }
+
     /// Counters summed over all rooms that ever lived here.
-    pub(crate) fn counters(&self) -> tickring_room::RoomCounters {
-        let mut sum = self.inputs_of_gone_rooms.clone();
+    pub(crate) fn counters(&self) -> RoomCounters {
+        let mut sum = self.counters_of_gone_rooms.clone();
         for entry in self.entries.iter().flatten() {
             sum.add(entry.room.counters());
         }
         sum
+    }
+
+    /// The connection that has this seat.
+    #[cfg(test)]
+    pub(crate) fn holder(&self, seat: Seat) -> Option<u32> {
+        let entry = self.entries[seat.room as usize].as_ref()?;
+        entry.slots.get(usize::from(seat.player.0)).copied().filter(|slot| *slot != NOBODY)
     }
 }

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use hdrhistogram::Histogram;
 use tickring_room::{Game, To};
 
-use super::{Delivery, Entry, Rooms};
+use super::{Delivery, Entry, NOBODY, Rooms};
 
 /// A tick this near is run at once: sleeping until it would cost a wake-up, and more than it brings.
 const EARLY_NS_MAX: u64 = 250_000;
@@ -64,7 +64,11 @@ impl<G: Game> Rooms<G> {
             }
             let entry = self.entries[index as usize].as_mut().expect("it lives");
             entry.tick(&now_ns, stats, out);
-            self.deadlines.push(Reverse((entry.schedule.deadline_ns(), index, serial)));
+            entry.forget_expired();
+            let next_ns = entry.schedule.deadline_ns();
+            if !self.remove_if_empty(index) {
+                self.deadlines.push(Reverse((next_ns, index, serial)));
+            }
         }
     }
 }
@@ -96,12 +100,12 @@ impl<G: Game> Entry<G> {
         for (to, payload) in self.room.events() {
             match to {
                 To::All => {
-                    for &slot in slots.iter().filter(|&&slot| slot != u32::MAX) {
+                    for &slot in slots.iter().filter(|&&slot| slot != NOBODY) {
                         out.message(slot, payload);
                     }
                 }
                 To::Player(player) => {
-                    if let Some(&slot) = slots.get(usize::from(player.0)).filter(|&&slot| slot != u32::MAX) {
+                    if let Some(&slot) = slots.get(usize::from(player.0)).filter(|&&slot| slot != NOBODY) {
                         out.message(slot, payload);
                     }
                 }
@@ -112,7 +116,7 @@ impl<G: Game> Entry<G> {
     fn deliver_snapshots(&mut self, out: &mut impl Delivery) {
         self.room.encode_snapshot();
         for (player, &slot) in (0..).zip(&self.slots) {
-            if slot == u32::MAX {
+            if slot == NOBODY {
                 continue;
             }
             let player = tickring_protocol::ids::PlayerId(player);

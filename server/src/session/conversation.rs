@@ -5,13 +5,13 @@ use std::ops::ControlFlow;
 use tickring_protocol::fault::{CloseReason, FaultCode};
 use tickring_protocol::limits;
 use tickring_protocol::message::{
-    ArchivedHello, ArchivedInputHead, ClientMessage, Fault, PROTOCOL_VERSION, Pong, combined_layout,
+    ArchivedHello, ArchivedInputHead, ClientMessage, Fault, PROTOCOL_VERSION, Pong, Welcome, combined_layout,
 };
 use tickring_protocol::websocket::{Event, OpCode, WebSocketError, write_frame, write_frame_head};
 use tickring_room::{Game, InputDrop, JoinError};
 
 use super::{Cause, Context, Ending, Peer, Session, State};
-use crate::rooms::{Seat, SeatError};
+use crate::rooms::{Arrival, Seat, SeatError, Token};
 
 /// Inputs beyond the budget, less those within it, that a connection survives: what queued up on a bad link is
 /// dropped and forgiven, a flood is not.
@@ -161,13 +161,20 @@ impl Peer {
         }
         let State::Greeting { room } = &mut self.state else { return ControlFlow::Continue(()) };
         let room = std::mem::take(room);
-        match cx.rooms.seat(&room, self.slot, hello.features.to_native(), cx.now_ns) {
-            Ok((seat, mut welcome)) => {
-                welcome.message_bytes_max = limits::CLIENT_MESSAGE_BYTES_MAX;
-                self.enter(State::Playing(seat), cx.now_ms);
+        let arrival = Arrival {
+            slot: self.slot,
+            features: hello.features.to_native(),
+            token: Token::from_bytes(hello.resume),
+            now_ns: cx.now_ns,
+        };
+        match cx.rooms.seat(&room, arrival) {
+            Ok(seated) => {
+                self.enter(State::Playing(seated.seat), cx.now_ms);
+                cx.replaced.extend(seated.replaced);
                 let queue = self.outbox.queue(cx.pool);
-                write_frame_head(queue, OpCode::Binary, tickring_protocol::message::Welcome::BYTES);
-                welcome.write(queue);
+                write_frame_head(queue, OpCode::Binary, Welcome::BYTES);
+                Welcome { message_bytes_max: limits::CLIENT_MESSAGE_BYTES_MAX, ..seated.welcome }
+                    .write(queue);
                 cx.ledger.traffic.messages_out += 1;
                 ControlFlow::Continue(())
             }
@@ -205,7 +212,7 @@ impl Peer {
     }
 
     /// Says what is wrong, then ends the conversation with the close code that belongs to it.
-    fn fault<G: Game>(
+    pub(super) fn fault<G: Game>(
         &mut self,
         code: FaultCode,
         cause: &'static str,
@@ -234,7 +241,7 @@ impl Peer {
             let answer = if code.is_some() { &answer[..] } else { &[] };
             self.queue_pong(cx);
             write_frame(self.outbox.queue(cx.pool), OpCode::Close, answer);
-            self.abandon(Cause::closed_by_peer(code), cx);
+            self.abandon(Cause::ByPeer(code), cx);
         }
         self.enter(State::Draining, cx.now_ms);
         self.ending = Ending::Flush;

@@ -1,11 +1,12 @@
 //! How conversations end: every end has one close code, one cause, and is counted once.
 
-use tickring_protocol::fault::CloseReason;
+use tickring_protocol::fault::{CloseReason, FaultCode};
 use tickring_protocol::message::Goodbye;
 use tickring_protocol::websocket::{OpCode, write_close, write_frame_head};
 use tickring_room::Game;
 
 use super::{Context, Peer, Session, State};
+use crate::rooms::Parting;
 
 /// What the worker shall do with the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,8 +22,10 @@ pub(crate) enum Ending {
 /// Why a conversation ended, by a name that stays the same: it is a label in the metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cause {
-    /// The peer's doing or ours, with a close code (0: none was exchanged) and a label.
+    /// Our doing, with a close code (0: none was exchanged) and a label.
     Coded(u16, &'static str),
+    /// The peer sent a Close, with this code or without one.
+    ByPeer(Option<u16>),
     /// The peer's FIN without a Close.
     EndOfStream,
     /// The socket failed.
@@ -30,22 +33,34 @@ pub(crate) enum Cause {
 }
 
 impl Cause {
-    /// The peer sent a Close with this code. Of the codes from 3000 on there are two thousand, and
-    /// they are the peer's to choose: they share a counter.
-    pub(super) fn closed_by_peer(code: Option<u16>) -> Self {
-        match code {
-            None => Self::Coded(1005, "closed_by_peer"),
-            Some(code @ 0..3000) => Self::Coded(code, "closed_by_peer"),
-            Some(3000..) => Self::Coded(3000, "closed_by_peer_private_code"),
-        }
-    }
-
-    /// (close code, label); code 0: no Close was exchanged.
+    /// (close code, label); code 0: no Close was exchanged. Of the codes from 3000 on there are two
+    /// thousand, and they are the peer's to choose: they share a counter.
     pub(super) fn label(self) -> (u16, &'static str) {
         match self {
             Self::Coded(code, label) => (code, label),
+            Self::ByPeer(None) => (1005, "closed_by_peer"),
+            Self::ByPeer(Some(code @ 0..3000)) => (code, "closed_by_peer"),
+            Self::ByPeer(Some(3000..)) => (3000, "closed_by_peer_private_code"),
             Self::EndOfStream => (0, "end_of_stream"),
             Self::Reset => (0, "reset"),
+        }
+    }
+
+    /// Whether the player goes for good. A connection that fails, or that a page takes with it (1001), is no
+    /// goodbye; nor is one that we close because nothing came through.
+    fn parting(self) -> Parting {
+        let told = |code: u16, reason: CloseReason| code == reason.code();
+        match self {
+            Self::EndOfStream | Self::Reset => Parting::Lost,
+            Self::ByPeer(None) => Parting::Leaves,
+            Self::ByPeer(Some(code)) if told(code, CloseReason::Normal) => Parting::Leaves,
+            Self::ByPeer(Some(_)) => Parting::Lost,
+            Self::Coded(code, _)
+                if told(code, CloseReason::Silent) || told(code, CloseReason::SlowReader) =>
+            {
+                Parting::Lost
+            }
+            Self::Coded(..) => Parting::Leaves,
         }
     }
 
@@ -53,7 +68,7 @@ impl Cause {
     pub(super) fn is_ordinary(self) -> bool {
         match self {
             Self::EndOfStream | Self::Reset => true,
-            Self::Coded(code, _) => matches!(code, 1000 | 1001 | 1005),
+            Self::Coded(..) | Self::ByPeer(_) => matches!(self.label().0, 1000 | 1001 | 1005),
         }
     }
 }
@@ -75,6 +90,14 @@ impl Session {
         }
     }
 
+    /// Another connection has taken the seat with its token.
+    pub(crate) fn replaced<G: Game>(&mut self, cx: &mut Context<'_, G>) {
+        debug_assert!(matches!(self.peer.state, State::Playing(_)), "only who plays has a seat to lose");
+        let code = FaultCode::Replaced;
+        let text = "another connection has taken this seat with its token";
+        let _ = self.peer.fault(code, code.label(), text, cx);
+    }
+
     /// The reader was too slow for what a room had to say.
     pub(crate) fn check_slow<G: Game>(&mut self, cx: &mut Context<'_, G>) {
         let full = self.peer.outbox.overflowed();
@@ -85,11 +108,11 @@ impl Session {
 }
 
 impl Peer {
-    /// Leaves the room and counts the end, once; says nothing to the peer.
+    /// Parts with the seat and counts the end, once; says nothing to the peer.
     pub(super) fn abandon<G: Game>(&mut self, cause: Cause, cx: &mut Context<'_, G>) {
         match &self.state {
             State::Vacant | State::Moving | State::Closing | State::Draining => return,
-            State::Playing(seat) => cx.rooms.leave(*seat),
+            State::Playing(seat) => cx.rooms.part(*seat, self.slot, cause.parting()),
             State::Upgrading { .. } | State::Greeting { .. } | State::Echo => {}
         }
         cx.ledger.ended(cause, self.slot, cx.now_ns);

@@ -55,6 +55,8 @@ pub(crate) struct Context<'a, G: Game> {
     pub(crate) ledger: &'a mut Ledger,
     pub(crate) pool: &'a mut BufferPool,
     pub(crate) rules: &'a Rules,
+    /// Connections whose seat was taken over: they are told next.
+    pub(crate) replaced: &'a mut Vec<u32>,
     pub(crate) now_ns: u64,
     pub(crate) now_ms: u32,
 }

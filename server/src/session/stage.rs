@@ -38,6 +38,7 @@ pub(crate) struct Stage<G: Game> {
     timers: Timers,
     due: Vec<Entry>,
     slow: Vec<u32>,
+    replaced: Vec<u32>,
 }
 
 impl<G: Game> Stage<G> {
@@ -59,6 +60,7 @@ impl<G: Game> Stage<G> {
             timers: Timers::new(now.ms),
             due: Vec::new(),
             slow: Vec::new(),
+            replaced: Vec::new(),
         }
     }
 
@@ -69,13 +71,14 @@ impl<G: Game> Stage<G> {
             ledger: &mut self.ledger,
             pool: &mut self.pool,
             rules: &self.rules,
+            replaced: &mut self.replaced,
             now_ns: now.ns,
             now_ms: now.session_ms,
         };
         (&mut self.sessions, context)
     }
 
-    /// Lets one session react.
+    /// Lets one session react, and then those whose seat it took.
     pub(crate) fn act<R>(
         &mut self,
         slot: u32,
@@ -83,7 +86,11 @@ impl<G: Game> Stage<G> {
         act: impl FnOnce(&mut Session, &mut Context<'_, G>) -> R,
     ) -> R {
         let (sessions, mut context) = self.parts(now);
-        sessions.update(slot, |session| act(session, &mut context))
+        let result = sessions.update(slot, |session| act(session, &mut context));
+        while let Some(slot) = self.replaced.pop() {
+            self.act(slot, now, Session::replaced);
+        }
+        result
     }
 
     /// What the worker must do for a connection now.

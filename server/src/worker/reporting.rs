@@ -3,21 +3,25 @@
 use tickring_room::{Game, RoomCounters};
 
 use super::Worker;
-use crate::report::{RingReport, WorkerReport};
+use crate::report::{RingReport, Seats, WorkerReport};
+use crate::rooms::Refusals;
 
 impl<G: Game> Worker<G> {
     /// See [`WorkerReport`].
     pub(super) fn report(&self) -> WorkerReport {
         let ring = self.ring.counters();
         let stage = &self.stage;
+        let counters = stage.rooms.counters();
         WorkerReport {
             worker: self.index,
             connections: stage.sessions.states(),
             rooms: stage.rooms.len() as u64,
             players: stage.rooms.players(),
+            seats_held: stage.rooms.held(),
+            seats: seats(&counters, stage.rooms.refused()),
             traffic: stage.ledger.traffic,
             closes: stage.ledger.closes().to_vec(),
-            inputs: inputs(&stage.rooms.counters()),
+            inputs: inputs(&counters),
             ring: RingReport {
                 enters: ring.enters,
                 completions: ring.completions,
@@ -35,6 +39,18 @@ impl<G: Game> Worker<G> {
             step_ns: stage.ticks.step_ns.clone(),
             encode_ns: stage.ticks.encode_ns.clone(),
         }
+    }
+}
+
+fn seats(counters: &RoomCounters, refused: Refusals) -> Seats {
+    Seats {
+        holds: counters.holds,
+        holds_expired: counters.holds_expired,
+        resumes: counters.resumes,
+        takeovers: counters.takeovers,
+        tokens_used: refused.used,
+        tokens_expired: refused.expired,
+        tokens_unknown: refused.unknown,
     }
 }
 

@@ -13,6 +13,7 @@ use super::moves::Moves;
 use super::{Shared, Worker};
 use crate::clock::Clock;
 use crate::config::ServerConfig;
+use crate::entropy;
 use crate::error::ServerError;
 use crate::logging::RateLimited;
 use crate::mailbox::{Mailbox, MailboxReceiver, mailbox};
@@ -99,7 +100,10 @@ impl Prepared {
             silent_close_ms: session_ms(config.silent_close),
             close_ms: session_ms(config.close_timeout),
         };
-        let rooms = Rooms::new(room_config(config, index), settings, config.rooms_max as usize);
+        let draw_token =
+            || entropy::draw().expect("it was drawn from at start, and does not fail after that");
+        let rooms =
+            Rooms::new(room_config(config, index), settings, config.rooms_max as usize, Box::new(draw_token));
         let now = Now::from_ns(clock.now_ns());
         let want = WANT_MAX.min(u32::from(config.buffers) / 2).max(1);
         Worker {

@@ -46,6 +46,8 @@ impl Server {
         command
             .env_clear()
             .env("TICKRING_PIN", "off")
+            // Seats are given back with their connection, unless a test says otherwise.
+            .env("TICKRING_ARENA__HOLD", "0s")
             .args(["--listen", listen, "--admin", "127.0.0.1:0", "--log", "info"])
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
@@ -72,12 +74,17 @@ impl Server {
         Self { child, listen, admin, log }
     }
 
+    /// Any admin page.
+    pub fn page(&self, path: &str) -> String {
+        let answer = ureq::get(format!("http://{}{path}", self.admin)).call().unwrap();
+        answer.into_body().read_to_string().unwrap()
+    }
+
     /// The status page as of now: reports of up to 50 ms of age are handed out again, so they are
     /// given time to grow old.
     pub fn status(&self) -> Value {
         std::thread::sleep(Duration::from_millis(60));
-        let answer = ureq::get(format!("http://{}/status", self.admin)).call().unwrap();
-        serde_json::from_str(&answer.into_body().read_to_string().unwrap()).unwrap()
+        serde_json::from_str(&self.page("/status")).unwrap()
     }
 
     /// Asks for the status page until `enough`.

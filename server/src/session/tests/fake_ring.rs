@@ -174,6 +174,10 @@ impl<G: Game> FakeRing<G> {
             let session = self.stage.sessions.at(slot);
             interactive += usize::from(session.is_interactive());
             let ending = session.peer.ending;
+            if let State::Playing(seat) = session.peer.state {
+                assert_eq!(self.stage.rooms.holder(seat), Some(slot), "a seat belongs to one connection");
+            }
+            let session = self.stage.sessions.at(slot);
             if ending == Ending::No && !line_closing {
                 assert!(!session.wants_flush(), "slot {slot} was forgotten: {session:?}");
             }
@@ -195,6 +199,8 @@ impl<G: Game> FakeRing<G> {
         assert_eq!(self.stage.sessions.occupied().count(), 0);
         assert!(!self.stage.sessions.any_interactive());
         assert_eq!((self.stage.rooms.len(), self.stage.rooms.players()), (0, 0));
+        let counters = self.stage.rooms.counters();
+        assert_eq!(counters.joins, counters.leaves, "a seat leaked");
         assert_eq!(self.begun, self.moved + self.vacated);
         let ends: u64 = self.stage.ledger.closes().iter().map(|close| close.2).sum();
         assert_eq!(ends, self.vacated, "{:?}", self.stage.ledger.closes());

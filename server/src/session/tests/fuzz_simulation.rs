@@ -1,7 +1,7 @@
 //! Method: a seeded generator plays kernel, clock and a dozen peers at once against one stage. Peers
 //! send what peers send, and worse, in pieces of any size; sends finish late, in any order between
-//! connections, or fail; connections end, are reset, move or fail to, at any moment; now and then the
-//! server goes away. [`FakeRing`] asserts the contract at every step. At the end everybody falls
+//! connections, or fail; connections end, are reset, move or fail to, at any moment; some come back with
+//! a token, their own or another's, good, used or expired; now and then the server goes away. [`FakeRing`] asserts the contract at every step. At the end everybody falls
 //! silent, some lines get stuck for good, and the deadlines alone must empty the stage.
 //!
 //! A failure prints its seed; `TICKRING_FUZZ_SEED` plays that one alone.
@@ -9,21 +9,25 @@
 use rand_pcg::Pcg32;
 use rand_pcg::rand_core::{Rng, SeedableRng};
 use tickring_protocol::websocket::{Decoder, Event, OpCode, Role};
-use tickring_pulse::{Pulse, Settings};
 
 use super::fake_ring::FakeRing;
-use super::{MS, frame, hello, ping, request, rules, stage, write_input};
+use super::keeper::{Keeper, Settings};
+use super::{Issued, MS, frame, hello, hello_with, ping, request, rules, stage_of, write_input};
 use crate::session::{Rules, State};
 
 const SLOTS: u32 = 12;
 const STEPS: usize = 3_000;
 
 struct Simulation {
-    ring: FakeRing<Pulse>,
+    ring: FakeRing<Keeper>,
     random: Pcg32,
     /// What each slot's peer has yet to send.
     pending: Vec<Vec<u8>>,
     sequences: u32,
+    /// Tokens given so far, by whichever room.
+    issued: Issued,
+    /// The token shown last, zeros for none.
+    shown: [u8; 16],
 }
 
 impl Simulation {
@@ -37,12 +41,16 @@ impl Simulation {
             close_ms: 1_000,
             ..rules()
         };
-        let stage = stage(Settings { snapshot_wire_bytes: 300 }, rules);
+        let issued = Issued::default();
+        // Fewer seats than peers: held ones keep others out.
+        let stage = stage_of(Settings { private_bytes: 300, hold_seconds: 1 }, rules, 4, &issued);
         Self {
             ring: FakeRing::new(stage, SLOTS as usize),
             random: Pcg32::seed_from_u64(seed),
             pending: vec![Vec::new(); SLOTS as usize],
             sequences: 0,
+            issued,
+            shown: [0; 16],
         }
     }
 
@@ -86,12 +94,28 @@ impl Simulation {
             0 => b"GET / HTTP/1.1\r\n\r\n".to_vec(),
             1 => request("/v1/rooms/never-ends")[..40].to_vec(),
             2..4 => request("/v1/echo"),
-            n => request(&format!("/v1/rooms/room-{n}")),
+            n => request(&format!("/v1/rooms/room-{}", n / 8)),
         };
         if !self.one_in(8) {
-            bytes.extend(hello::<Pulse>());
+            bytes.extend(hello_with::<Keeper>(self.token()));
         }
         bytes
+    }
+
+    /// What a peer shows of tokens: often one that was given lately, to whomever, or shown just before.
+    fn token(&mut self) -> [u8; 16] {
+        let issued = u32::try_from(self.issued.borrow().len()).unwrap();
+        self.shown = match self.below(8) {
+            0..2 => [0; 16],
+            2 if self.one_in(8) => [0xee; 16],
+            2..4 => self.shown,
+            _ if issued == 0 => [0; 16],
+            _ => {
+                let back = 1 + self.below(issued.min(4)) as usize;
+                self.issued.borrow()[issued as usize - back]
+            }
+        };
+        self.shown
     }
 
     /// What a peer says next.
@@ -103,7 +127,7 @@ impl Simulation {
             3 => frame(OpCode::Binary, &[0x04, 0]),
             4 => frame(OpCode::Binary, &[0x99]),
             5 => vec![0xff; 3],
-            6 => hello::<Pulse>(),
+            6 => hello::<Keeper>(),
             7..10 => frame(OpCode::Ping, b"there?"),
             10..12 => ping().repeat(200),
             12..15 => ping(),
@@ -210,6 +234,7 @@ fn whatever_happens_every_connection_ends_once() {
         }
     };
     let mut reached = [0_u64; 3];
+    let mut tokens = [0_u64; 6];
     for seed in seeds.clone() {
         println!("TICKRING_FUZZ_SEED={seed}");
         let mut simulation = Simulation::new(seed);
@@ -223,11 +248,23 @@ fn whatever_happens_every_connection_ends_once() {
         simulation.wind_down();
         reached[1] += simulation.ring.moved;
         reached[2] += simulation.ring.stage.ledger.traffic.snapshots_replaced;
+        let rooms = &simulation.ring.stage.rooms;
+        let (counters, refused) = (rooms.counters(), rooms.refused());
+        let new = [
+            counters.resumes,
+            counters.takeovers,
+            counters.holds_expired,
+            refused.used,
+            refused.expired,
+            refused.unknown,
+        ];
+        tokens.iter_mut().zip(new).for_each(|(sum, new)| *sum += new);
     }
     if seeds.end - seeds.start >= 100 {
         assert!(
             reached[0] >= 4 && reached[1] > 20 && reached[2] > 100,
             "the simulation is tame: {reached:?}"
         );
+        assert!(tokens.iter().all(|&count| count >= 4), "tokens are rarely shown: {tokens:?}");
     }
 }

@@ -2,8 +2,13 @@
 
 mod fake_ring;
 mod fuzz_simulation;
+mod keeper;
 mod no_allocation;
+mod seats;
 mod single_steps;
+
+use std::cell::RefCell;
+use std::rc::Rc;
 
 use tickring_protocol::message::{ClientMessage, Hello, InputHead, PROTOCOL_VERSION, Ping, combined_layout};
 use tickring_protocol::websocket::{OpCode, write_masked_frame, write_request};
@@ -28,8 +33,23 @@ fn rules() -> Rules {
 }
 
 fn stage<G: Game>(settings: G::Settings, rules: Rules) -> Stage<G> {
-    let config = RoomConfig { players_max: 64, ..RoomConfig::with_rates(60, 30) };
-    Stage::new(Rooms::new(config, settings, 4), rules, 64, 1 << 20, Now::from_ns(0))
+    stage_of(settings, rules, 64, &Issued::default())
+}
+
+/// Every token given so far, in order.
+type Issued = Rc<RefCell<Vec<[u8; 16]>>>;
+
+fn stage_of<G: Game>(settings: G::Settings, rules: Rules, players_max: u16, issued: &Issued) -> Stage<G> {
+    let config = RoomConfig { players_max, ..RoomConfig::with_rates(60, 30) };
+    let issued = Rc::clone(issued);
+    let draw_token = move || {
+        let mut issued = issued.borrow_mut();
+        let number = issued.len() as u128 + 1;
+        issued.push((number << 64 | number).to_le_bytes());
+        issued[issued.len() - 1]
+    };
+    let rooms = Rooms::new(config, settings, 4, Box::new(draw_token));
+    Stage::new(rooms, rules, 64, 1 << 20, Now::from_ns(0))
 }
 
 fn request(path: &str) -> Vec<u8> {
@@ -45,9 +65,13 @@ fn frame(opcode: OpCode, payload: &[u8]) -> Vec<u8> {
 }
 
 fn hello<G: Game>() -> Vec<u8> {
+    hello_with::<G>([0; 16])
+}
+
+fn hello_with<G: Game>(resume: [u8; 16]) -> Vec<u8> {
     let mut payload = Vec::new();
     let layout = combined_layout(G::LAYOUT);
-    Hello { version: PROTOCOL_VERSION, layout, features: 0, resume: [0; 16] }.write(&mut payload);
+    Hello { version: PROTOCOL_VERSION, layout, features: 0, resume }.write(&mut payload);
     frame(OpCode::Binary, &payload)
 }
 

@@ -1,0 +1,150 @@
+//! Coming back on the real server: after a cut, in place of a living connection, too late, with a wrong token.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod real_server;
+
+use real_server::{Server, Wire, closes, message, total};
+use tickring_arena::Arena;
+use tickring_protocol::message::{Hello, Leave, PROTOCOL_VERSION, ServerMessage, combined_layout};
+use tickring_room::Game;
+
+const NO_TOKEN: [u8; 16] = [0; 16];
+
+/// What a welcome says of a seat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Seat {
+    player: u16,
+    entity: u16,
+    token: [u8; 16],
+}
+
+fn arrive(server: &Server, room: &str, resume: [u8; 16]) -> (Wire, Seat) {
+    let mut wire = Wire::upgraded(&server.listen, &format!("/v1/rooms/{room}"));
+    let layout = combined_layout(Arena::LAYOUT);
+    let hello = Hello { version: PROTOCOL_VERSION, layout, features: 0, resume };
+    wire.send(&message(|out| hello.write(out)));
+    let frame = wire.frame().unwrap();
+    let Ok(ServerMessage::Welcome(welcome)) = ServerMessage::decode(&frame.payload) else {
+        panic!("no welcome: {frame:?}")
+    };
+    let seat = Seat {
+        player: welcome.player.to_native(),
+        entity: welcome.entity.to_native(),
+        token: welcome.resume,
+    };
+    assert_ne!(seat.token, NO_TOKEN);
+    assert_ne!(seat.token, resume, "each token is good once");
+    (wire, seat)
+}
+
+/// Cuts the connection without a word, and waits until the server has noticed.
+fn cut(server: &Server, wire: Wire) {
+    let before = total(&server.status(), "seat_holds");
+    drop(wire);
+    server.until("a held seat", |status| total(status, "seat_holds") == before + 1);
+}
+
+/// Passes over what comes before the next snapshot.
+fn until_snapshot(wire: &mut Wire) {
+    while wire.frame_of(0x82).payload[0] != 0x82 {}
+}
+
+/// Counts of tokens refused: used, expired, unknown.
+fn refused(server: &Server) -> [u64; 3] {
+    let status = server.status();
+    ["used", "expired", "unknown"].map(|why| status["totals"]["tokens_refused"][why].as_u64().unwrap())
+}
+
+#[test]
+fn a_seat_is_resumed_after_a_cut() {
+    let server = Server::start(&["ARENA__HOLD=1h", "--workers", "2"]);
+    let (wire, seat) = arrive(&server, "r", NO_TOKEN);
+    let (_other, _) = arrive(&server, "r", NO_TOKEN);
+    cut(&server, wire);
+    let status = server.status();
+    assert_eq!((total(&status, "players"), total(&status, "seats_held")), (1, 1));
+
+    let (mut wire, again) = arrive(&server, "r", seat.token);
+    assert_eq!((again.player, again.entity), (seat.player, seat.entity));
+    until_snapshot(&mut wire);
+    let status = server.status();
+    assert_eq!((total(&status, "players"), total(&status, "seats_held")), (2, 0));
+    assert_eq!(total(&status, "seat_resumes"), 1);
+
+    // The token that was used is good for nothing more than a fresh seat.
+    let (_third, third) = arrive(&server, "r", seat.token);
+    assert!(third.player != seat.player && third.entity != seat.entity);
+    assert_eq!(refused(&server), [1, 0, 0]);
+    assert!(server.page("/metrics").contains("tickring_tokens_refused_total{worker=\"0\",reason=\"used\"} "));
+}
+
+#[test]
+fn a_second_connection_takes_the_seat_over() {
+    let server = Server::start(&["ARENA__HOLD=1h", "--players-per-room", "1"]);
+    let (mut first, seat) = arrive(&server, "r", NO_TOKEN);
+    let (mut second, again) = arrive(&server, "r", seat.token);
+    assert_eq!((again.player, again.entity), (seat.player, seat.entity));
+    loop {
+        let frame = first.frame().expect("a fault");
+        if let Ok(ServerMessage::Fault(fault)) = ServerMessage::decode(&frame.payload) {
+            assert_eq!((fault.code.to_native(), fault.temporary), (207, 0));
+            break;
+        }
+    }
+    assert_eq!(first.close_code(), 4008);
+    drop(first);
+    let status = server.until("the old connection's end", |status| real_server::held(status) == 1);
+    assert_eq!((total(&status, "players"), total(&status, "seats_held")), (1, 0));
+    assert_eq!((total(&status, "seat_takeovers"), closes(&status, 4008, "replaced")), (1, 1));
+    // It plays on, and when it leaves, the seat is nobody's.
+    until_snapshot(&mut second);
+    second.send(&message(|out| Leave { reason: 0 }.write(out)));
+    assert_eq!(second.frame_of(0x88).payload[..2], 1000_u16.to_be_bytes());
+    drop(second);
+    server.until_empty();
+}
+
+#[test]
+fn an_expired_token_gets_a_fresh_seat() {
+    let server = Server::start(&["ARENA__HOLD=1s"]);
+    let (_other, other) = arrive(&server, "r", NO_TOKEN);
+    let (wire, seat) = arrive(&server, "r", NO_TOKEN);
+    cut(&server, wire);
+    server.until("the end of the hold", |status| total(status, "seat_holds_expired") == 1);
+    let (_again, again) = arrive(&server, "r", seat.token);
+    assert!(again.entity != seat.entity && again.entity != other.entity);
+    assert_eq!(refused(&server), [0, 1, 0]);
+    assert_eq!(total(&server.status(), "players"), 2);
+}
+
+#[test]
+fn a_token_of_another_room_or_of_nobody_is_unknown_and_harms_nobody() {
+    let server = Server::start(&["ARENA__HOLD=1h", "--workers", "2"]);
+    let (mut wire, seat) = arrive(&server, "here", NO_TOKEN);
+    let (_there, there) = arrive(&server, "there", seat.token);
+    assert_ne!(there.token, seat.token);
+    let (_made_up, _) = arrive(&server, "here", [0xab; 16]);
+    let mut nearly = seat.token;
+    nearly[15] ^= 1;
+    let (_nearly, nearly) = arrive(&server, "here", nearly);
+    assert_ne!(nearly.player, seat.player);
+    assert_eq!(refused(&server), [0, 0, 3]);
+    // The owner plays on.
+    until_snapshot(&mut wire);
+    assert_eq!(real_server::ends(&server.status()), 0);
+}
+
+#[test]
+fn held_seats_keep_their_room_full() {
+    let server = Server::start(&["ARENA__HOLD=1h", "--players-per-room", "1"]);
+    let (wire, seat) = arrive(&server, "r", NO_TOKEN);
+    cut(&server, wire);
+    let mut late = Wire::upgraded(&server.listen, "/v1/rooms/r");
+    let layout = combined_layout(Arena::LAYOUT);
+    let hello = Hello { version: PROTOCOL_VERSION, layout, features: 0, resume: [0xcd; 16] };
+    late.send(&message(|out| hello.write(out)));
+    assert_eq!(late.close_code(), 1013);
+    assert_eq!(closes(&server.status(), 1013, "room_full"), 1);
+    assert_eq!(arrive(&server, "r", seat.token).1.entity, seat.entity);
+}
