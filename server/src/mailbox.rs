@@ -8,10 +8,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam::queue::ArrayQueue;
 use crossbeam::utils::CachePadded;
+use tickring_protocol::ids::PlayerId;
 use tickring_ring::{Doorbell, RingAddress};
+use tokio::sync::oneshot;
 
 use crate::handover::Handover;
-use crate::report::WorkerReport;
+use crate::report::{Kicked, RoomReport, WorkerReport};
 
 /// What a worker can be told.
 #[derive(Debug)]
@@ -25,7 +27,25 @@ pub enum Command {
         token: u64,
     },
     /// Answer with a copy of the counters.
-    Report(tokio::sync::oneshot::Sender<WorkerReport>),
+    Report(oneshot::Sender<WorkerReport>),
+    /// Answer with the first rooms by name that come after a name.
+    Rooms {
+        /// The name; the empty one comes before all.
+        after: Box<str>,
+        /// How many at most.
+        rooms_max: usize,
+        /// Where to.
+        answer: oneshot::Sender<Vec<RoomReport>>,
+    },
+    /// Remove a player from a room of this worker.
+    Kick {
+        /// The room's name.
+        room: Box<str>,
+        /// Who.
+        player: PlayerId,
+        /// Where to say what became of it.
+        answer: oneshot::Sender<Kicked>,
+    },
     /// Stop accepting, send everybody 1001 with the hint when to come back, and stop when all are
     /// gone or `deadline_ns` (on the server's clock) has passed.
     Drain {

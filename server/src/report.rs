@@ -46,6 +46,34 @@ pub struct WorkerReport {
     pub encode_ns: Histogram<u64>,
 }
 
+/// One living room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoomReport {
+    /// Its name.
+    pub name: Box<str>,
+    /// Seats with a connection.
+    pub players: u64,
+    /// Seats kept for players who have lost their connection.
+    pub held: u64,
+    /// The last completed tick.
+    pub tick: u32,
+    /// Bytes of the messages for its players so far, without frames.
+    pub bytes_out: u64,
+}
+
+/// What became of the order to remove a player.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kicked {
+    /// Its connection is being closed with 4009.
+    Connected,
+    /// Its held seat was given up.
+    Held,
+    /// The room lives, but nobody has that seat.
+    NoPlayer,
+    /// There is no such room.
+    NoRoom,
+}
+
 /// Monotonic counters of seats and of the tokens that take them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Seats {

@@ -18,7 +18,7 @@ use crate::entropy;
 use crate::error::ServerError;
 use crate::listen::bind_all;
 use crate::mailbox::Mailbox;
-use crate::worker::{Shared, start};
+use crate::worker::{Shared, start, worker_of};
 
 type Ready = Result<Mailbox, ServerError>;
 
@@ -52,7 +52,7 @@ where
     drop(finished);
     let mailboxes = crew.gather()?;
     announce(address);
-    let workers = Workers { mailboxes: mailboxes.to_vec(), finished: finished_receiver };
+    let workers = Workers { mailboxes: mailboxes.to_vec(), finished: finished_receiver, worker_of };
     match control.run(&config, workers, clock)? {
         Exit::Drained => crew.join(),
         Exit::Overdue { workers } => Err(ServerError::Overdue { workers }),

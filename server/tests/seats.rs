@@ -1,4 +1,5 @@
-//! Coming back on the real server: after a cut, in place of a living connection, too late, with a wrong token.
+//! Coming back on the real server: after a cut, in place of a living connection, too late, with a wrong token; and
+//! being removed.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -147,4 +148,35 @@ fn held_seats_keep_their_room_full() {
     assert_eq!(late.close_code(), 1013);
     assert_eq!(closes(&server.status(), 1013, "room_full"), 1);
     assert_eq!(arrive(&server, "r", seat.token).1.entity, seat.entity);
+}
+
+#[test]
+fn a_player_is_found_in_its_room_and_removed() {
+    let server = Server::start(&["ARENA__HOLD=1h", "--workers", "2"]);
+    let (mut wire, seat) = arrive(&server, "field", NO_TOKEN);
+    let (mut other, _) = arrive(&server, "field", NO_TOKEN);
+    let (held, kept) = arrive(&server, "held", NO_TOKEN);
+    cut(&server, held);
+    let page: serde_json::Value = serde_json::from_str(&server.page("/rooms?limit=1")).unwrap();
+    assert_eq!((&page["rooms"][0]["name"], &page["rooms"][0]["players"]), (&"field".into(), &2.into()));
+    assert_eq!(page["next"], "field");
+    let page: serde_json::Value = serde_json::from_str(&server.page("/rooms?after=field")).unwrap();
+    assert_eq!((&page["rooms"][0]["name"], &page["rooms"][0]["held"]), (&"held".into(), &1.into()));
+
+    let (code, answer) = server.order(&format!("/rooms/field/kick/{}", seat.player));
+    assert_eq!((code, &answer["was"]), (200, &"connected".into()));
+    assert_eq!(wire.close_code(), 4009);
+    assert_eq!(server.order(&format!("/rooms/field/kick/{}", seat.player)).0, 404);
+    assert_eq!(server.order("/rooms/nowhere/kick/0").0, 404);
+    let (code, answer) = server.order(&format!("/rooms/held/kick/{}", kept.player));
+    assert_eq!((code, &answer["was"]), (200, &"held".into()));
+    let status = server.status();
+    assert_eq!(closes(&status, 4009, "removed"), 1);
+    assert_eq!((total(&status, "rooms"), total(&status, "players"), total(&status, "seats_held")), (1, 1, 0));
+
+    // The token is worth nothing any more, and the neighbour plays on.
+    let (_again, again) = arrive(&server, "field", seat.token);
+    assert_ne!(again.entity, seat.entity);
+    assert_eq!(refused(&server), [0, 1, 0]);
+    until_snapshot(&mut other);
 }

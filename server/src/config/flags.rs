@@ -73,7 +73,7 @@ struct Flags {
     /// Where players connect; port 0 lets the kernel choose [default: 127.0.0.1:9001]
     #[arg(long, value_name = "ADDR:PORT")]
     listen: Option<String>,
-    /// Where health, metrics and status are served, or off [default: 127.0.0.1:9002]
+    /// Where health, metrics, status and rooms are served, or off [default: 127.0.0.1:9002]
     #[arg(long, value_name = "ADDR:PORT|off")]
     admin: Option<String>,
     /// Worker threads [default: one per processor]

@@ -48,7 +48,7 @@ pub const SETTINGS: &[Setting] = &[
         "Where players connect."),
     setting("admin", Some("--admin"), "127.0.0.1:9002",
         "an address and a port such as 127.0.0.1:9002, port 0 to let the kernel choose, or off",
-        "The admin endpoint: health, metrics, status. It has no access control: keep it on a private address."),
+        "The admin endpoint: health, metrics, status, rooms. It has no access control: keep it on a private address. On a loopback address it also removes players."),
     setting("workers", Some("--workers"), "auto",
         "a whole number from 1 to 256, or auto: one per processor this process may use",
         "Worker threads. Each has a ring, a listener, fixed pools, and rooms of its own."),

@@ -10,11 +10,12 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 
 use super::gate::Gate;
 use super::reports::Reports;
+use super::roster::{self, Roster};
 use super::{metrics, status};
 use crate::clock::Clock;
 use crate::config::ServerConfig;
@@ -25,19 +26,31 @@ tickring-server admin
   /readyz   200 when players may come, 503 while draining
   /metrics  for Prometheus (OpenMetrics text)
   /status   limits, counters, tick times as JSON
+  /rooms    the rooms by name as JSON; ?limit=N, ?after=NAME for the next ones
+  POST /rooms/{name}/kick/{player}
+            removes a player; only on a loopback address, and not from web pages
 ";
 
 /// What the pages are made from.
 pub(super) struct Admin {
     pub(super) config: ServerConfig,
     pub(super) reports: Reports,
+    pub(super) roster: Roster,
+    /// Where it listens; `None` before it does.
+    pub(super) address: Option<SocketAddr>,
     pub(super) ready: Arc<AtomicBool>,
     pub(super) clock: Clock,
 }
 
 impl Admin {
-    pub(super) fn new(config: &ServerConfig, reports: Reports, ready: Arc<AtomicBool>, clock: Clock) -> Self {
-        Self { config: config.clone(), reports, ready, clock }
+    pub(super) fn new(
+        config: &ServerConfig,
+        reports: Reports,
+        roster: Roster,
+        ready: Arc<AtomicBool>,
+        clock: Clock,
+    ) -> Self {
+        Self { config: config.clone(), reports, roster, address: None, ready, clock }
     }
 
     pub(super) fn is_ready(&self) -> bool {
@@ -45,9 +58,10 @@ impl Admin {
     }
 
     /// Serves on `listener` in the background of the running runtime; returns its address.
-    pub(super) fn start(self, listener: TcpListener) -> io::Result<SocketAddr> {
+    pub(super) fn start(mut self, listener: TcpListener) -> io::Result<SocketAddr> {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
+        self.address = Some(address);
         let gate = Gate::new(tokio::net::TcpListener::from_std(listener)?);
         let routes = Router::new()
             .route("/", get(|| async { CONTENTS }))
@@ -55,6 +69,8 @@ impl Admin {
             .route("/readyz", get(readyz))
             .route("/metrics", get(metrics_page))
             .route("/status", get(status_page))
+            .route("/rooms", get(roster::page))
+            .route("/rooms/{name}/kick/{player}", post(roster::kick))
             .fallback(|| async { (StatusCode::NOT_FOUND, CONTENTS) })
             .layer(middleware::from_fn(close_after_answer))
             .with_state(Arc::new(self));

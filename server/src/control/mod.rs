@@ -3,10 +3,11 @@
 //! ```text
 //!  signals ──► drain ──────────► mailboxes ─► workers ─► finished ─► exit
 //!  admin ◄─► reports (≤ 20 /s) ► mailboxes ─► workers ─► oneshot ─► metrics, status
+//!        └─► rooms (≤ 20 /s) ──► mailboxes ─► workers ─► oneshot ─► rooms, kick
 //! ```
 //!
 //! The runtime is tokio-uring on the calling thread. Whatever happens on the admin port, a worker
-//! sees at most twenty report commands a second.
+//! sees at most twenty report commands a second, and as many others.
 
 mod admin;
 mod ending;
@@ -16,6 +17,7 @@ mod metrics;
 mod process;
 mod refusal;
 mod reports;
+mod roster;
 mod signals;
 mod status;
 
@@ -26,6 +28,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use tickring_protocol::ids::PlayerId;
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::oneshot;
 
@@ -33,9 +36,10 @@ use crate::clock::Clock;
 use crate::config::ServerConfig;
 use crate::error::ServerError;
 use crate::mailbox::{Command, Mailbox};
-use crate::report::WorkerReport;
+use crate::report::{Kicked, RoomReport, WorkerReport};
 use admin::Admin;
 use reports::Reports;
+use roster::Roster;
 use signals::Signals;
 
 /// How long after the drain deadline a worker may still take to end.
@@ -50,6 +54,8 @@ const BIND_RETRIES: u32 = 20;
 pub struct Workers {
     /// One per worker, in worker order.
     pub mailboxes: Vec<Mailbox>,
+    /// The worker that a room lives on, of so many.
+    pub worker_of: fn(&str, usize) -> usize,
     /// A worker's index arrives when it has ended normally.
     pub finished: Receiver<usize>,
 }
@@ -70,6 +76,10 @@ pub enum Exit {
 trait Line: Send + Sync {
     /// Asks for a report; `false`: the mailbox is full.
     fn ask(&self, answer: oneshot::Sender<WorkerReport>) -> bool;
+    /// Asks for rooms, see [`Command::Rooms`]; `false`: the mailbox is full.
+    fn rooms(&self, after: &str, rooms_max: usize, answer: oneshot::Sender<Vec<RoomReport>>) -> bool;
+    /// Tells it to remove a player; `false`: the mailbox is full.
+    fn kick(&self, room: &str, player: PlayerId, answer: oneshot::Sender<Kicked>) -> bool;
     /// Tells it to drain; `false`: the mailbox is full.
     fn drain(&self, deadline_ns: u64, back_after_ms: u32) -> bool;
     /// Commands waiting.
@@ -79,6 +89,14 @@ trait Line: Send + Sync {
 impl Line for Mailbox {
     fn ask(&self, answer: oneshot::Sender<WorkerReport>) -> bool {
         self.push(Command::Report(answer)).is_ok()
+    }
+
+    fn rooms(&self, after: &str, rooms_max: usize, answer: oneshot::Sender<Vec<RoomReport>>) -> bool {
+        self.push(Command::Rooms { after: after.into(), rooms_max, answer }).is_ok()
+    }
+
+    fn kick(&self, room: &str, player: PlayerId, answer: oneshot::Sender<Kicked>) -> bool {
+        self.push(Command::Kick { room: room.into(), player, answer }).is_ok()
     }
 
     fn drain(&self, deadline_ns: u64, back_after_ms: u32) -> bool {
@@ -126,7 +144,9 @@ impl Control {
     /// [`ServerError::WorkerStopped`] when a worker ends without having been told to.
     pub fn run(self, config: &ServerConfig, workers: Workers, clock: Clock) -> Result<Exit, ServerError> {
         let Self { runtime, signals, admin } = self;
-        let lines = workers.mailboxes.into_iter().map(|mailbox| Box::new(mailbox) as Box<dyn Line>).collect();
+        let lines: Lines =
+            workers.mailboxes.into_iter().map(|mailbox| Box::new(mailbox) as Box<dyn Line>).collect();
+        let admin = admin.map(|listener| (listener, Roster::new(Arc::clone(&lines), workers.worker_of)));
         runtime.block_on(supervise(config, admin, signals, lines, workers.finished, clock))
     }
 }
@@ -149,17 +169,17 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, ServerError> {
 
 async fn supervise(
     config: &ServerConfig,
-    admin: Option<TcpListener>,
+    admin: Option<(TcpListener, Roster)>,
     mut signals: Signals,
     lines: Lines,
     mut finished: Receiver<usize>,
     clock: Clock,
 ) -> Result<Exit, ServerError> {
     let ready = Arc::new(AtomicBool::new(true));
-    if let Some(listener) = admin {
+    if let Some((listener, roster)) = admin {
         let address = config.admin.unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0)));
         let reports = Reports::new(Arc::clone(&lines), clock);
-        let bound = Admin::new(config, reports, Arc::clone(&ready), clock)
+        let bound = Admin::new(config, reports, roster, Arc::clone(&ready), clock)
             .start(listener)
             .map_err(|source| ServerError::AdminBind { address, source })?;
         tracing::info!(address = %bound, "admin endpoint");

@@ -1,5 +1,7 @@
 //! The admin endpoint and the drain against made-up workers.
 
+mod roster;
+
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Mutex;
@@ -67,6 +69,14 @@ impl Line for Fake {
         }
     }
 
+    fn rooms(&self, after: &str, rooms_max: usize, answer: oneshot::Sender<Vec<RoomReport>>) -> bool {
+        roster::answer_rooms(&self.manner, after, rooms_max, answer)
+    }
+
+    fn kick(&self, room: &str, player: PlayerId, answer: oneshot::Sender<Kicked>) -> bool {
+        roster::answer_kick(&self.manner, room, player, answer)
+    }
+
     fn drain(&self, _deadline_ns: u64, back_after_ms: u32) -> bool {
         let refuse =
             self.drains_refused.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
@@ -130,6 +140,10 @@ impl Drop for Served {
 }
 
 fn serve(fakes: Vec<Fake>) -> Served {
+    serve_at("127.0.0.1:0", fakes)
+}
+
+fn serve_at(address: &'static str, fakes: Vec<Fake>) -> Served {
     let lines: Lines = fakes.into_iter().map(|fake| Box::new(fake) as Box<dyn Line>).collect();
     let ready = Arc::new(AtomicBool::new(true));
     let (stop, stopped) = oneshot::channel::<()>();
@@ -139,8 +153,9 @@ fn serve(fakes: Vec<Fake>) -> Served {
         let runtime = tokio_uring::Runtime::new(&tokio_uring::builder()).unwrap();
         runtime.block_on(async {
             let clock = Clock::start();
-            let admin = Admin::new(&config(), Reports::new(lines, clock), shared, clock);
-            tell.send(admin.start(TcpListener::bind("127.0.0.1:0").unwrap()).unwrap()).unwrap();
+            let roster = Roster::new(Arc::clone(&lines), |room, workers| room.len() % workers);
+            let admin = Admin::new(&config(), Reports::new(lines, clock), roster, shared, clock);
+            tell.send(admin.start(TcpListener::bind(address).unwrap()).unwrap()).unwrap();
             let _dropped = stopped.await;
         });
     });
@@ -149,9 +164,13 @@ fn serve(fakes: Vec<Fake>) -> Served {
 
 /// One request; the status code and everything after the head.
 fn get(address: SocketAddr, path: &str) -> (u16, String) {
+    ask(address, &format!("GET {path} HTTP/1.1\r\nHost: admin\r\n\r\n"))
+}
+
+fn ask(address: SocketAddr, request: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: admin\r\n\r\n").unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     let code = answer.split(' ').nth(1).unwrap().parse().unwrap();
@@ -184,6 +203,9 @@ fn metrics_hold_every_worker_with_labels() {
         "tickring_closes_total{worker=\"0\",code=\"0\",cause=\"reset\"} 2",
         "tickring_inputs_total{worker=\"1\",outcome=\"late\"} 1",
         "tickring_ticks_missed_total{worker=\"0\"} 1",
+        "tickring_seats_held{worker=\"1\"} 2",
+        "tickring_seat_resumes_total{worker=\"0\"} 3",
+        "tickring_tokens_refused_total{worker=\"1\",reason=\"used\"} 4",
         "tickring_tick_lateness_seconds_bucket{le=\"0.00025\",worker=\"0\"} 1",
         "tickring_tick_lateness_seconds_bucket{le=\"0.001\",worker=\"0\"} 1",
         "tickring_tick_lateness_seconds_bucket{le=\"+Inf\",worker=\"0\"} 2",
@@ -203,6 +225,10 @@ fn status_sums_over_workers_and_carries_the_histogram() {
     assert_eq!(page["totals"]["accepts"], 14);
     assert_eq!(page["totals"]["connections"]["playing"], 10);
     assert_eq!(page["totals"]["inputs"]["accepted"], 80);
+    assert_eq!(
+        page["totals"]["tokens_refused"],
+        serde_json::json!({ "used": 8, "expired": 0, "unknown": 0 })
+    );
     assert_eq!(page["totals"]["closes"][0], serde_json::json!({ "code": 0, "cause": "reset", "count": 4 }));
     assert_eq!(page["workers"][1]["ring"]["enters"], 11);
     assert_eq!(page["tick"]["steps"], 1_200);

@@ -3,6 +3,7 @@
 //! Rooms know players; the connection behind a player is a slot number here. What rooms say leaves
 //! through [`Delivery`], so this module knows neither sockets nor frames.
 
+mod listing;
 mod phases;
 pub(crate) mod placement;
 mod seating;
@@ -17,6 +18,7 @@ use tickring_protocol::ids::PlayerId;
 use tickring_protocol::message::ArchivedInputHead;
 use tickring_room::{Game, InputDrop, Room, RoomConfig, RoomCounters, Schedule};
 
+pub(crate) use listing::Occupant;
 use phases::Phases;
 pub(crate) use seating::{Arrival, Parting, SeatError};
 pub(crate) use ticking::TickStats;
@@ -76,6 +78,8 @@ struct Entry<G: Game> {
     /// Seats with a connection.
     connected: usize,
     tokens: Tokens,
+    /// Bytes of messages handed over for delivery.
+    bytes_out: u64,
     /// [`RoomCounters::holds_expired`] as it was when the tokens were last looked through.
     holds_expired: u64,
 }
@@ -134,6 +138,7 @@ impl<G: Game> Rooms<G> {
             slots: Vec::new(),
             connected: 0,
             tokens: Tokens::default(),
+            bytes_out: 0,
             holds_expired: 0,
         });
         self.by_name.insert(name.into(), index);

@@ -96,19 +96,16 @@ impl<G: Game> Entry<G> {
     }
 
     fn deliver_events(&mut self, out: &mut impl Delivery) {
-        let slots = &self.slots;
         for (to, payload) in self.room.events() {
-            match to {
-                To::All => {
-                    for &slot in slots.iter().filter(|&&slot| slot != NOBODY) {
-                        out.message(slot, payload);
-                    }
-                }
+            let receivers = match to {
+                To::All => self.slots.as_slice(),
                 To::Player(player) => {
-                    if let Some(&slot) = slots.get(usize::from(player.0)).filter(|&&slot| slot != NOBODY) {
-                        out.message(slot, payload);
-                    }
+                    self.slots.get(usize::from(player.0)).map_or(&[][..], std::slice::from_ref)
                 }
+            };
+            for &slot in receivers.iter().filter(|&&slot| slot != NOBODY) {
+                self.bytes_out += payload.len() as u64;
+                out.message(slot, payload);
             }
         }
     }
@@ -121,6 +118,7 @@ impl<G: Game> Entry<G> {
             }
             let player = tickring_protocol::ids::PlayerId(player);
             let bytes = self.room.prepare_snapshot(player, out.snapshot_waits(slot));
+            self.bytes_out += bytes as u64;
             out.snapshot(slot, bytes, |dropped, buffer| self.room.write_snapshot(player, dropped, buffer));
         }
     }

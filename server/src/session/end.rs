@@ -92,9 +92,16 @@ impl Session {
 
     /// Another connection has taken the seat with its token.
     pub(crate) fn replaced<G: Game>(&mut self, cx: &mut Context<'_, G>) {
+        self.lose_seat(FaultCode::Replaced, "another connection has taken this seat with its token", cx);
+    }
+
+    /// An operator wants the player gone.
+    pub(crate) fn removed<G: Game>(&mut self, cx: &mut Context<'_, G>) {
+        self.lose_seat(FaultCode::Removed, "an operator removed this player", cx);
+    }
+
+    fn lose_seat<G: Game>(&mut self, code: FaultCode, text: &str, cx: &mut Context<'_, G>) {
         debug_assert!(matches!(self.peer.state, State::Playing(_)), "only who plays has a seat to lose");
-        let code = FaultCode::Replaced;
-        let text = "another connection has taken this seat with its token";
         let _ = self.peer.fault(code, code.label(), text, cx);
     }
 

@@ -1,10 +1,12 @@
 //! The play side of a worker in one place: sessions, rooms, and what they share.
 
+use tickring_protocol::ids::PlayerId;
 use tickring_room::Game;
 
 use super::{Context, Deliver, Flush, Ledger, Rules, Session, Sessions};
 use crate::pool::BufferPool;
-use crate::rooms::{Rooms, TickStats};
+use crate::report::Kicked;
+use crate::rooms::{Occupant, Rooms, TickStats};
 use crate::timers::{Entry, Timers};
 
 /// One reading of the clock, in the two units the play side uses.
@@ -91,6 +93,22 @@ impl<G: Game> Stage<G> {
             self.act(slot, now, Session::replaced);
         }
         result
+    }
+
+    /// An operator removes a player.
+    pub(crate) fn kick(&mut self, room: &str, player: PlayerId, now: Now) -> Kicked {
+        match self.rooms.occupant(room, player) {
+            Occupant::Connection(slot) => {
+                self.act(slot, now, Session::removed);
+                Kicked::Connected
+            }
+            Occupant::Held(seat) => {
+                self.rooms.end_hold(seat);
+                Kicked::Held
+            }
+            Occupant::Nobody => Kicked::NoPlayer,
+            Occupant::NoRoom => Kicked::NoRoom,
+        }
     }
 
     /// What the worker must do for a connection now.

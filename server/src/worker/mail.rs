@@ -17,6 +17,12 @@ impl<G: Game> Worker<G> {
                     // Whoever asked may have given up; that is no trouble of ours.
                     let _nobody_waits = answer.send(self.report());
                 }
+                Command::Rooms { after, rooms_max, answer } => {
+                    let _nobody_waits = answer.send(self.stage.rooms.list(&after, rooms_max));
+                }
+                Command::Kick { room, player, answer } => {
+                    let _nobody_waits = answer.send(self.stage.kick(&room, player, now));
+                }
                 Command::Drain { deadline_ns, back_after_ms } => {
                     self.start_drain(Drain { deadline_ns, back_after_ms }, now);
                 }

@@ -80,6 +80,14 @@ impl Server {
         answer.into_body().read_to_string().unwrap()
     }
 
+    /// Orders something of the admin endpoint; the answer's status code and body.
+    pub fn order(&self, path: &str) -> (u16, Value) {
+        let request = ureq::post(format!("http://{}{path}", self.admin));
+        let answer = request.config().http_status_as_error(false).build().send_empty().unwrap();
+        let code = answer.status().as_u16();
+        (code, serde_json::from_str(&answer.into_body().read_to_string().unwrap()).unwrap())
+    }
+
     /// The status page as of now: reports of up to 50 ms of age are handed out again, so they are
     /// given time to grow old.
     pub fn status(&self) -> Value {

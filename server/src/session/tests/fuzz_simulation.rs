@@ -8,11 +8,13 @@
 
 use rand_pcg::Pcg32;
 use rand_pcg::rand_core::{Rng, SeedableRng};
+use tickring_protocol::ids::PlayerId;
 use tickring_protocol::websocket::{Decoder, Event, OpCode, Role};
 
 use super::fake_ring::FakeRing;
 use super::keeper::{Keeper, Settings};
 use super::{Issued, MS, frame, hello, hello_with, ping, request, rules, stage_of, write_input};
+use crate::report::Kicked;
 use crate::session::{Rules, State};
 
 const SLOTS: u32 = 12;
@@ -28,6 +30,7 @@ struct Simulation {
     issued: Issued,
     /// The token shown last, zeros for none.
     shown: [u8; 16],
+    kicked: Vec<Kicked>,
 }
 
 impl Simulation {
@@ -51,6 +54,7 @@ impl Simulation {
             sequences: 0,
             issued,
             shown: [0; 16],
+            kicked: Vec::new(),
         }
     }
 
@@ -76,6 +80,7 @@ impl Simulation {
             12 if self.one_in(20) => self.ring.end(slot, true),
             13 if self.one_in(20) => self.ring.sent(slot, true),
             14 => self.close(slot),
+            15 if self.one_in(20) => self.kick(),
             15 if self.one_in(60) => {
                 let now = self.ring.now;
                 self.ring.stage.act(slot, now, |session, cx| session.go_away(5_000, cx));
@@ -86,6 +91,14 @@ impl Simulation {
                 self.ring.check();
             }
         }
+    }
+
+    /// An operator removes somebody, perhaps nobody.
+    fn kick(&mut self) {
+        let (room, player) = (format!("room-{}", self.below(2)), self.below(5));
+        let player = PlayerId(u16::try_from(player).unwrap());
+        let now = self.ring.now;
+        self.kicked.push(self.ring.stage.kick(&room, player, now));
     }
 
     /// How a peer begins: mostly well.
@@ -235,6 +248,7 @@ fn whatever_happens_every_connection_ends_once() {
     };
     let mut reached = [0_u64; 3];
     let mut tokens = [0_u64; 6];
+    let mut kicked = Vec::new();
     for seed in seeds.clone() {
         println!("TICKRING_FUZZ_SEED={seed}");
         let mut simulation = Simulation::new(seed);
@@ -258,6 +272,7 @@ fn whatever_happens_every_connection_ends_once() {
             refused.expired,
             refused.unknown,
         ];
+        kicked.append(&mut simulation.kicked);
         tokens.iter_mut().zip(new).for_each(|(sum, new)| *sum += new);
     }
     if seeds.end - seeds.start >= 100 {
@@ -266,5 +281,8 @@ fn whatever_happens_every_connection_ends_once() {
             "the simulation is tame: {reached:?}"
         );
         assert!(tokens.iter().all(|&count| count >= 4), "tokens are rarely shown: {tokens:?}");
+        for kind in [Kicked::Connected, Kicked::Held, Kicked::NoPlayer, Kicked::NoRoom] {
+            assert!(kicked.iter().filter(|found| **found == kind).count() > 10, "{kind:?} is rare");
+        }
     }
 }

@@ -1,11 +1,13 @@
 //! Seats across connections: held, resumed, taken over, and tokens that are worth nothing.
 
+use tickring_protocol::ids::PlayerId;
 use tickring_protocol::message::ServerMessage;
 use tickring_protocol::websocket::OpCode;
 
 use super::fake_ring::FakeRing;
 use super::keeper::{Keeper, Settings};
 use super::{Issued, MS, frame, hello_with, ping, request, rules, stage_of};
+use crate::report::Kicked;
 use crate::session::State;
 
 const NO_TOKEN: [u8; 16] = [0; 16];
@@ -155,6 +157,53 @@ fn an_expired_or_foreign_token_gets_a_fresh_seat_and_is_counted() {
     // Nobody else noticed.
     assert_eq!(ring.stage.ledger.closes(), [(0, "reset", 1)]);
     assert_eq!(arrive(&mut ring, 5, "r", kept).unwrap().0, second);
+}
+
+#[test]
+fn an_operator_removes_a_player_or_a_held_seat() {
+    let mut ring = ring(5, 8);
+    let (player, token) = arrive(&mut ring, 0, "r", NO_TOKEN).unwrap();
+    arrive(&mut ring, 1, "r", NO_TOKEN).unwrap();
+    let now = ring.now;
+    let said = ring.line(0).sent.len();
+    assert_eq!(ring.stage.kick("r", PlayerId(player), now), Kicked::Connected);
+    assert_eq!(ring.stage.kick("r", PlayerId(player), now), Kicked::NoPlayer);
+    assert_eq!(ring.stage.kick("r", PlayerId(999), now), Kicked::NoPlayer);
+    assert_eq!(ring.stage.kick("elsewhere", PlayerId(player), now), Kicked::NoRoom);
+    settle(&mut ring, 0);
+    let told = ring.line(0).sent[said..].to_vec();
+    let fault = told.windows(3).position(|three| three == [0x85, 208, 0]).expect("a fault 208");
+    assert_eq!(told[fault + 91..fault + 93], 4009_u16.to_be_bytes());
+    // The token went with the seat.
+    arrive(&mut ring, 2, "r", token).unwrap();
+    assert_eq!(refused(&ring), [0, 1, 0]);
+    cut(&mut ring, 1);
+    assert_eq!(ring.stage.kick("r", PlayerId(1), now), Kicked::Held);
+    assert_eq!((ring.stage.rooms.held(), ring.stage.rooms.players()), (0, 1));
+    cut(&mut ring, 2);
+    assert_eq!(ring.stage.kick("r", PlayerId(0), now), Kicked::Held);
+    assert_eq!(ring.stage.rooms.len(), 0, "the last seat takes the room with it");
+}
+
+#[test]
+fn rooms_are_listed_by_name_and_not_without_end() {
+    let mut ring = ring(5, 8);
+    for (slot, room) in (0..).zip(["c", "a", "b", "a"]) {
+        arrive(&mut ring, slot, room, NO_TOKEN).unwrap();
+    }
+    cut(&mut ring, 3);
+    ring.pass(100 * MS);
+    let listed = ring.stage.rooms.list("", 10);
+    let seats: Vec<_> = listed.iter().map(|room| (&*room.name, room.players, room.held)).collect();
+    assert_eq!(seats, [("a", 1, 1), ("b", 1, 0), ("c", 1, 0)]);
+    assert!(listed.iter().all(|room| room.tick > 0 && room.bytes_out > 0), "{listed:?}");
+    let names = |after, limit| -> Vec<_> {
+        ring.stage.rooms.list(after, limit).into_iter().map(|room| room.name.into_string()).collect()
+    };
+    assert_eq!(
+        (names("", 2), names("a", 1), names("c", 5)),
+        (vec!["a".into(), "b".into()], vec!["b".into()], vec![])
+    );
 }
 
 #[test]
