@@ -111,6 +111,8 @@ codes! {
     Replaced = 207, "replaced", Misbehaved, No;
     /// An operator removed the player.
     Removed = 208, "removed", Misbehaved, No;
+    /// An input from a spectator.
+    Spectating = 209, "spectating", Misbehaved, No;
 }
 
 codes! {
@@ -134,7 +136,7 @@ codes! {
     TryAgainLater = 1013, "try_again_later", Overloaded, Later;
     /// A binary message could not be decoded.
     MalformedMessage = 4000, "malformed_message", Malformed, No;
-    /// A message that is not allowed now: before the hello, a second hello.
+    /// A message that is not allowed now: before the hello, a second hello, a spectator's input.
     UnexpectedMessage = 4001, "unexpected_message", Misbehaved, No;
     /// Protocol version or layout differ; the fault before it names both.
     Incompatible = 4002, "incompatible", Incompatible, No;
@@ -182,7 +184,7 @@ impl FaultCode {
             Self::SlowReader => CloseReason::SlowReader,
             Self::VersionMismatch | Self::LayoutMismatch => CloseReason::Incompatible,
             Self::MalformedMessage => CloseReason::MalformedMessage,
-            Self::HelloExpected | Self::SecondHello => CloseReason::UnexpectedMessage,
+            Self::HelloExpected | Self::SecondHello | Self::Spectating => CloseReason::UnexpectedMessage,
             Self::UnknownRoom => CloseReason::UnknownRoom,
             Self::Flooding => CloseReason::Flooding,
             Self::Replaced => CloseReason::Replaced,

@@ -14,6 +14,8 @@ pub struct RoomConfig {
     pub snapshot_hz: u16,
     /// Seats, 1..=4096. A seat costs about 2.5 KiB while taken.
     pub players_max: u16,
+    /// Spectators, 0..=4096. Each costs as much as a player to send to, and nothing to simulate.
+    pub spectators_max: u16,
     /// Seed of the room's randomness.
     pub seed: u64,
     /// Whether `seen_by` shows the past a player saw; otherwise the present.
@@ -51,6 +53,7 @@ impl RoomConfig {
             tick_hz,
             snapshot_hz,
             players_max: 64,
+            spectators_max: 16,
             seed: 0,
             lag_compensation: true,
             rewind_ms_max: 250,
@@ -70,6 +73,7 @@ impl RoomConfig {
         check("tick_hz", self.tick_hz.into(), 20, 128)?;
         check("snapshot_hz", self.snapshot_hz.into(), 1, self.tick_hz.into())?;
         check("players_max", self.players_max.into(), 1, 4096)?;
+        check("spectators_max", self.spectators_max.into(), 0, 4096)?;
         check("rewind_ms_max", self.rewind_ms_max.into(), 1, 1000)?;
         check("interpolation_ticks", self.interpolation_ticks.into(), 0, 32)?;
         check("snapshot_bytes_per_s", self.snapshot_bytes_per_s, 1_000, 10_000_000)

@@ -8,7 +8,7 @@ use crate::GameEvent;
 /// Who receives an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum To {
-    /// Every player of the room.
+    /// Every player of the room, and its spectators.
     All,
     /// One player.
     Player(PlayerId),

@@ -34,7 +34,7 @@ pub use game::{Game, GameEvent, Hold, Input, JoinRefusal, Malformed, PrivateStat
 pub use glam::{Quat, Vec3};
 pub use pose::{Pose, Shape};
 pub use predict::Predict;
-pub use room::{JoinError, Room, Seat};
+pub use room::{JoinError, Room, Seat, WatcherId};
 pub use schedule::{Due, STEPS_PER_PASS_MAX, Schedule};
 pub use seen::{Hit, Seen};
 pub use sent_inputs::{SENT_INPUTS_MAX, SentInputs};

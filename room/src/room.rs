@@ -1,6 +1,7 @@
 //! A room: one game, its seats, its past and what it sends.
 
 mod lifecycle;
+mod watching;
 
 use rand_pcg::rand_core::SeedableRng;
 use tickring_protocol::ids::{PlayerId, Sequence, Tick};
@@ -20,6 +21,8 @@ use crate::{
     Game, Input, InputDrop, PrivateState, Rng, RoomConfig, RoomCounters, Setup, Step, ViewTime, World,
 };
 pub use lifecycle::{JoinError, Seat};
+pub use watching::WatcherId;
+use watching::Watchers;
 
 /// One authoritative world with its players.
 ///
@@ -34,6 +37,7 @@ pub struct Room<G: Game> {
     game: G,
     world: World<G>,
     seats: Seats<G::Input>,
+    watchers: Watchers,
     history: History,
     rng: Rng,
     tick: Tick,
@@ -63,6 +67,7 @@ impl<G: Game> Room<G> {
             game: G::create(&setup),
             world: World::new(config.players_max),
             seats: Seats::new(config.players_max),
+            watchers: Watchers::default(),
             history: History::new(),
             rng: Rng::seed_from_u64(config.seed),
             tick: Tick(0),
@@ -248,9 +253,13 @@ impl<G: Game> Room<G> {
     #[must_use]
     pub fn welcome(&self, player: PlayerId) -> Welcome {
         let entity = self.world.entity_of(player).expect("a welcomed player holds a seat");
+        self.welcome_as(player.0, entity.0)
+    }
+
+    fn welcome_as(&self, player: u16, entity: u16) -> Welcome {
         Welcome {
-            player: player.0,
-            entity: entity.0,
+            player,
+            entity,
             tick: self.tick.0,
             tick_hz: self.config.tick_hz,
             snapshot_hz: self.config.snapshot_hz,

@@ -3,8 +3,8 @@
 mod dots;
 
 use dots::{Dots, FIRE, RUN, Steer, give, give_bytes};
-use tickring_protocol::message::{INPUT_SLACK_NONE, InputHead, ServerMessage};
-use tickring_room::{InputDrop, JoinError, Malformed, PlayerId, Room, RoomConfig, To};
+use tickring_protocol::message::{FEATURE_STATE_CHECKSUM, INPUT_SLACK_NONE, InputHead, ServerMessage};
+use tickring_room::{InputDrop, JoinError, Malformed, PlayerId, ReceivedState, Room, RoomConfig, Tick, To};
 
 fn room(players_max: u16, hold_seconds: u16) -> Room<Dots> {
     Room::new(RoomConfig { players_max, ..RoomConfig::default() }, dots::Settings::held(hold_seconds))
@@ -232,4 +232,44 @@ fn events_are_handed_out_once_to_whom_they_concern() {
     assert_eq!((head.tick.to_native(), head.kind), (room.tick().0, 9));
     assert_eq!(game, right.entity.0.to_le_bytes());
     assert_eq!(room.counters().events, 2);
+}
+
+#[test]
+fn spectators_see_and_do_nothing() {
+    let config = RoomConfig { players_max: 1, spectators_max: 2, ..RoomConfig::default() };
+    let mut room = Room::<Dots>::new(config, dots::Settings::default());
+    let seat = room.join(0).unwrap();
+    let first = room.watch(FEATURE_STATE_CHECKSUM).unwrap();
+    assert_eq!(room.prepare_watched(first, false), 0, "nothing is encoded yet");
+    let mut state = ReceivedState::<Dots>::default();
+    let watch = |room: &mut Room<Dots>, watcher, newcomer: &mut ReceivedState<Dots>| {
+        let bytes = room.prepare_watched(watcher, false);
+        let mut message = Vec::new();
+        room.write_watched(watcher, 0, &mut message);
+        assert_eq!(message.len(), bytes);
+        let Ok(ServerMessage::Snapshot { head, private, body }) = ServerMessage::decode(&message) else {
+            panic!("a snapshot")
+        };
+        assert_eq!((private.len(), head.input_slack.to_native()), (0, INPUT_SLACK_NONE));
+        newcomer.decode(Tick(head.tick.to_native()), body).unwrap();
+        assert!(newcomer.get(seat.entity).is_some());
+    };
+    for tick in 1..10 {
+        room.step();
+        room.encode_snapshot();
+        watch(&mut room, first, &mut state);
+        if tick == 5 {
+            let late = room.watch(0).unwrap();
+            assert_eq!(room.watch(0), None, "no further place");
+            assert_eq!(room.prepare_watched(late, false), 0, "what was encoded before it came is not for it");
+            room.step();
+            room.encode_snapshot();
+            watch(&mut room, late, &mut ReceivedState::default());
+            room.unwatch(late);
+            watch(&mut room, first, &mut state);
+        }
+    }
+    assert_eq!((room.players(), room.watchers()), (1, 1));
+    room.unwatch(first);
+    assert_eq!((room.prepare_watched(first, false), room.watchers()), (0, 0));
 }

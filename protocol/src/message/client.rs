@@ -10,6 +10,9 @@ use crate::limits::GAME_INPUT_BYTES_MAX;
 /// that the client can prove it decodes the same state.
 pub const FEATURE_STATE_CHECKSUM: u32 = 1;
 
+/// Feature bit of a [`Hello`]: the client wants to watch, not to play. It is sent what all may see, and sends no input.
+pub const FEATURE_SPECTATE: u32 = 2;
+
 /// The first message of a client, exactly once.
 #[derive(Archive, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 #[rkyv(derive(Debug))]

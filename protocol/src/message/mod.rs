@@ -21,14 +21,14 @@ mod layout;
 mod server;
 
 pub use client::{
-    ArchivedHello, ArchivedInputHead, ArchivedLeave, ArchivedPing, ClientMessage, FEATURE_STATE_CHECKSUM,
-    Hello, InputHead, Leave, Ping,
+    ArchivedHello, ArchivedInputHead, ArchivedLeave, ArchivedPing, ClientMessage, FEATURE_SPECTATE,
+    FEATURE_STATE_CHECKSUM, Hello, InputHead, Leave, Ping,
 };
 pub use layout::{LAYOUT_HASH, LAYOUTS, PROTOCOL_VERSION, combined_layout, layout_hash};
 pub use server::{
     ArchivedEventHead, ArchivedFault, ArchivedGoodbye, ArchivedPong, ArchivedSnapshotHead, ArchivedWelcome,
-    EventHead, Fault, Goodbye, INPUT_SLACK_NONE, INPUT_SLACK_PER_TICK, Pong, ServerMessage, SnapshotHead,
-    TIME_DILATION_NONE, Welcome,
+    EventHead, Fault, Goodbye, INPUT_SLACK_NONE, INPUT_SLACK_PER_TICK, Pong, SPECTATOR_ENTITY,
+    SPECTATOR_PLAYER, ServerMessage, SnapshotHead, TIME_DILATION_NONE, Welcome,
 };
 
 use crate::fault::{Blame, CloseReason};

@@ -15,13 +15,18 @@ pub const INPUT_SLACK_NONE: i16 = i16::MIN;
 /// [`SnapshotHead::time_dilation`] of a room that runs at its full rate.
 pub const TIME_DILATION_NONE: u8 = 255;
 
-/// The answer to a hello that found a seat.
+/// [`Welcome::player`] of a spectator, who has no seat.
+pub const SPECTATOR_PLAYER: u16 = u16::MAX;
+/// [`Welcome::entity`] of a spectator, who controls nothing.
+pub const SPECTATOR_ENTITY: u16 = u16::MAX;
+
+/// The answer to a hello that found a seat, or a spectator's place.
 #[derive(Archive, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 #[rkyv(derive(Debug))]
 pub struct Welcome {
-    /// The player's seat.
+    /// The player's seat, or [`SPECTATOR_PLAYER`].
     pub player: u16,
-    /// The entity that the player controls.
+    /// The entity that the player controls, or [`SPECTATOR_ENTITY`].
     pub entity: u16,
     /// The last completed tick.
     pub tick: u32,
@@ -31,7 +36,8 @@ pub struct Welcome {
     pub snapshot_hz: u16,
     /// How many ticks behind the newest snapshot a client should show the others.
     pub interpolation_ticks: u8,
-    /// The token that takes this seat again, once. Whoever has it may take the seat: keep it secret.
+    /// The token that takes this seat again, once; zeros for a spectator. Whoever has it may take the seat: keep it
+    /// secret.
     pub resume: [u8; 16],
     /// Longest message the server accepts.
     pub message_bytes_max: u32,
