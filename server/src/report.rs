@@ -55,6 +55,8 @@ pub struct RoomReport {
     pub players: u64,
     /// Seats kept for players who have lost their connection.
     pub held: u64,
+    /// Spectators.
+    pub spectators: u64,
     /// The last completed tick.
     pub tick: u32,
     /// Bytes of the messages for its players so far, without frames.
@@ -102,6 +104,8 @@ pub struct ConnectionStates {
     pub greeting: u64,
     /// Seated in a room.
     pub playing: u64,
+    /// Watching a room.
+    pub watching: u64,
     /// On the echo endpoint.
     pub echo: u64,
     /// Closing handshake or lingering.

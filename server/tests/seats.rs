@@ -1,13 +1,15 @@
-//! Coming back on the real server: after a cut, in place of a living connection, too late, with a wrong token; and
-//! being removed.
+//! Coming back on the real server: after a cut, in place of a living connection, too late, with a wrong token; being
+//! removed; and watching.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod real_server;
 
-use real_server::{Server, Wire, closes, message, total};
+use real_server::{Server, Wire, closes, masked, message, total};
 use tickring_arena::Arena;
-use tickring_protocol::message::{Hello, Leave, PROTOCOL_VERSION, ServerMessage, combined_layout};
+use tickring_protocol::message::{
+    FEATURE_SPECTATE, Hello, Leave, PROTOCOL_VERSION, ServerMessage, combined_layout,
+};
 use tickring_room::Game;
 
 const NO_TOKEN: [u8; 16] = [0; 16];
@@ -20,11 +22,16 @@ struct Seat {
     token: [u8; 16],
 }
 
-fn arrive(server: &Server, room: &str, resume: [u8; 16]) -> (Wire, Seat) {
+fn hello(server: &Server, room: &str, features: u32, resume: [u8; 16]) -> Wire {
     let mut wire = Wire::upgraded(&server.listen, &format!("/v1/rooms/{room}"));
     let layout = combined_layout(Arena::LAYOUT);
-    let hello = Hello { version: PROTOCOL_VERSION, layout, features: 0, resume };
+    let hello = Hello { version: PROTOCOL_VERSION, layout, features, resume };
     wire.send(&message(|out| hello.write(out)));
+    wire
+}
+
+fn arrive(server: &Server, room: &str, resume: [u8; 16]) -> (Wire, Seat) {
+    let mut wire = hello(server, room, 0, resume);
     let frame = wire.frame().unwrap();
     let Ok(ServerMessage::Welcome(welcome)) = ServerMessage::decode(&frame.payload) else {
         panic!("no welcome: {frame:?}")
@@ -141,10 +148,7 @@ fn held_seats_keep_their_room_full() {
     let server = Server::start(&["ARENA__HOLD=1h", "--players-per-room", "1"]);
     let (wire, seat) = arrive(&server, "r", NO_TOKEN);
     cut(&server, wire);
-    let mut late = Wire::upgraded(&server.listen, "/v1/rooms/r");
-    let layout = combined_layout(Arena::LAYOUT);
-    let hello = Hello { version: PROTOCOL_VERSION, layout, features: 0, resume: [0xcd; 16] };
-    late.send(&message(|out| hello.write(out)));
+    let mut late = hello(&server, "r", 0, [0xcd; 16]);
     assert_eq!(late.close_code(), 1013);
     assert_eq!(closes(&server.status(), 1013, "room_full"), 1);
     assert_eq!(arrive(&server, "r", seat.token).1.entity, seat.entity);
@@ -179,4 +183,27 @@ fn a_player_is_found_in_its_room_and_removed() {
     assert_ne!(again.entity, seat.entity);
     assert_eq!(refused(&server), [0, 1, 0]);
     until_snapshot(&mut other);
+}
+
+#[test]
+fn a_spectator_watches_and_goes_with_the_room() {
+    let server = Server::start(&["--players-per-room", "1"]);
+    assert_eq!(hello(&server, "field", FEATURE_SPECTATE, NO_TOKEN).close_code(), 4003, "nobody plays there");
+    let (mut player, _) = arrive(&server, "field", NO_TOKEN);
+    // The room is full for players, not for those who watch.
+    let mut spectator = hello(&server, "field", FEATURE_SPECTATE, NO_TOKEN);
+    assert_eq!(spectator.frame().unwrap().payload[..5], [0x81, 0xff, 0xff, 0xff, 0xff]);
+    until_snapshot(&mut spectator);
+    let status = server.status();
+    assert_eq!((total(&status, "players"), &status["totals"]["connections"]["watching"]), (1, &1.into()));
+    let page: serde_json::Value = serde_json::from_str(&server.page("/rooms")).unwrap();
+    assert_eq!(page["rooms"][0]["spectators"], 1);
+    player.send(&message(|out| Leave { reason: 0 }.write(out)));
+    let close = spectator.frame_of(0x88);
+    assert_eq!(close.payload[..2], 4010_u16.to_be_bytes());
+    spectator.send(&masked(0x88, &close.payload[..2]));
+    assert_eq!(spectator.frame(), None);
+    drop((player, spectator));
+    let status = server.until_empty();
+    assert_eq!(closes(&status, 4010, "room_closed"), 1);
 }

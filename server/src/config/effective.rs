@@ -47,6 +47,7 @@ pub(super) fn literal(config: &ServerConfig, key: &str) -> String {
         "drain_timeout" => duration(config.drain_timeout),
         "back_after" => duration(config.back_after),
         "room.players_max" => config.room_players_max.to_string(),
+        "room.spectators_max" => config.room_spectators_max.to_string(),
         "room.rooms_max" => config.rooms_max.to_string(),
         "room.lag_compensation" => config.lag_compensation.to_string(),
         "room.rewind_max" => duration(config.rewind_max),

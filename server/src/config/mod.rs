@@ -58,6 +58,8 @@ pub struct ServerConfig {
     pub snapshot_hz: u16,
     /// Players one room seats at most.
     pub room_players_max: u16,
+    /// Spectators one room takes at most.
+    pub room_spectators_max: u16,
     /// Rooms one worker holds at most. Rooms are created when the first player joins.
     pub rooms_max: u32,
     /// Whether hits are judged at the moment the shooter was looking at.

@@ -87,6 +87,7 @@ pub(super) fn read(from: &mut Reader<'_>, machine: &Machine) -> ServerConfig {
         tick_hz: from.get("tick_hz", |text| number(text, 20..=128)),
         snapshot_hz: from.get("snapshot_hz", |text| number(text, 1..=128)),
         room_players_max: from.get("room.players_max", |text| number(text, 1..=4_096)),
+        room_spectators_max: from.get("room.spectators_max", |text| number(text, 0..=4_096)),
         rooms_max: from.get("room.rooms_max", |text| number(text, 1..=65_536)),
         lag_compensation: from.get("room.lag_compensation", on_or_off),
         rewind_max: from.get("room.rewind_max", |text| duration(text, &rewind)),

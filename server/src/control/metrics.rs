@@ -80,6 +80,7 @@ pub(super) const STATES: &[Labelled] = &[
     ("upgrading", |r| r.connections.upgrading),
     ("greeting", |r| r.connections.greeting),
     ("playing", |r| r.connections.playing),
+    ("watching", |r| r.connections.watching),
     ("echo", |r| r.connections.echo),
     ("closing", |r| r.connections.closing),
 ];

@@ -125,7 +125,9 @@ pub(super) async fn page(
             "worker": worker,
             "players": room.players,
             "held": room.held,
+            "spectators": room.spectators,
             "players_max": admin.config.room_players_max,
+            "spectators_max": admin.config.room_spectators_max,
             "tick": room.tick,
             "bytes_out": room.bytes_out,
         })

@@ -52,6 +52,7 @@ fn limits(admin: &Admin) -> Value {
         "connections_per_worker_max": config.fixed_table,
         "workers": config.workers,
         "players_max_per_room": config.room_players_max,
+        "spectators_max_per_room": config.room_spectators_max,
         "rooms_max_per_worker": config.rooms_max,
         "outbox_bytes_max": config.outbox_bytes_max,
         "gather_us": config.gather_us,

@@ -56,6 +56,7 @@ impl<G: Game> Entry<G> {
             name: self.name.clone(),
             players: self.connected as u64,
             held: self.held() as u64,
+            spectators: self.watchers().count() as u64,
             tick: self.room.tick().0,
             bytes_out: self.bytes_out,
         }

@@ -9,6 +9,7 @@ pub(crate) mod placement;
 mod seating;
 mod ticking;
 mod tokens;
+mod watching;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -24,6 +25,7 @@ pub(crate) use seating::{Arrival, Parting, SeatError};
 pub(crate) use ticking::TickStats;
 use tokens::Tokens;
 pub(crate) use tokens::{Refusals, Token};
+pub(crate) use watching::{Watch, WatchError};
 
 /// Stands for the connection of a seat that has none.
 const NOBODY: u32 = u32::MAX;
@@ -63,6 +65,8 @@ pub(crate) struct Rooms<G: Game> {
     /// Seats with a connection.
     players: u64,
     refused: Refusals,
+    /// Connections that watched a room which is gone.
+    stranded: Vec<u32>,
     counters_of_gone_rooms: RoomCounters,
 }
 
@@ -77,6 +81,8 @@ struct Entry<G: Game> {
     slots: Vec<u32>,
     /// Seats with a connection.
     connected: usize,
+    /// The connection of each spectator, by number; [`NOBODY`] where there is none.
+    watchers: Vec<u32>,
     tokens: Tokens,
     /// Bytes of messages handed over for delivery.
     bytes_out: u64,
@@ -107,6 +113,7 @@ impl<G: Game> Rooms<G> {
             created: 0,
             players: 0,
             refused: Refusals::default(),
+            stranded: Vec::new(),
             counters_of_gone_rooms: RoomCounters::default(),
         }
     }
@@ -137,6 +144,7 @@ impl<G: Game> Rooms<G> {
             serial: self.created,
             slots: Vec::new(),
             connected: 0,
+            watchers: Vec::new(),
             tokens: Tokens::default(),
             bytes_out: 0,
             holds_expired: 0,
@@ -150,6 +158,7 @@ impl<G: Game> Rooms<G> {
         let entry = &mut self.entries[room as usize];
         let Some(entry) = entry.take_if(|entry| entry.room.players() == 0) else { return false };
         self.counters_of_gone_rooms.add(entry.room.counters());
+        self.stranded.extend(entry.watchers());
         self.by_name.remove(&entry.name);
         self.phases.give(entry.phase);
         self.free.push(room);
@@ -167,8 +176,9 @@ impl<G: Game> Rooms<G> {
     }
 
     /// The room's last tick and how far it is into the next, for `Pong`: (tick, 1/256 tick).
-    pub(crate) fn tick_of(&self, seat: Seat, now_ns: u64) -> (u32, u8) {
-        let entry = self.entries[seat.room as usize].as_ref().expect("a seat keeps its room");
+    pub(crate) fn tick_of(&self, room: u32, now_ns: u64) -> (u32, u8) {
+        let entry =
+            self.entries[room as usize].as_ref().expect("who asks keeps the room, or is told of its end");
         let period_ns = 1_000_000_000 / u64::from(self.config.tick_hz);
         let left_ns = entry.schedule.deadline_ns().saturating_sub(now_ns).min(period_ns);
         let fraction = (period_ns - left_ns) * 256 / period_ns;

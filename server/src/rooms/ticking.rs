@@ -97,13 +97,13 @@ impl<G: Game> Entry<G> {
 
     fn deliver_events(&mut self, out: &mut impl Delivery) {
         for (to, payload) in self.room.events() {
-            let receivers = match to {
-                To::All => self.slots.as_slice(),
+            let (players, watchers) = match to {
+                To::All => (&self.slots[..], &self.watchers[..]),
                 To::Player(player) => {
-                    self.slots.get(usize::from(player.0)).map_or(&[][..], std::slice::from_ref)
+                    (self.slots.get(usize::from(player.0)).map_or(&[][..], std::slice::from_ref), &[][..])
                 }
             };
-            for &slot in receivers.iter().filter(|&&slot| slot != NOBODY) {
+            for &slot in players.iter().chain(watchers).filter(|&&slot| slot != NOBODY) {
                 self.bytes_out += payload.len() as u64;
                 out.message(slot, payload);
             }
@@ -121,5 +121,6 @@ impl<G: Game> Entry<G> {
             self.bytes_out += bytes as u64;
             out.snapshot(slot, bytes, |dropped, buffer| self.room.write_snapshot(player, dropped, buffer));
         }
+        self.show_watchers(out);
     }
 }

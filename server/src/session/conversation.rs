@@ -5,13 +5,14 @@ use std::ops::ControlFlow;
 use tickring_protocol::fault::{CloseReason, FaultCode};
 use tickring_protocol::limits;
 use tickring_protocol::message::{
-    ArchivedHello, ArchivedInputHead, ClientMessage, Fault, PROTOCOL_VERSION, Pong, Welcome, combined_layout,
+    ArchivedHello, ArchivedInputHead, ClientMessage, FEATURE_SPECTATE, Fault, PROTOCOL_VERSION, Pong,
+    Welcome, combined_layout,
 };
 use tickring_protocol::websocket::{Event, OpCode, WebSocketError, write_frame, write_frame_head};
 use tickring_room::{Game, InputDrop, JoinError};
 
 use super::{Cause, Context, Ending, Peer, Session, State};
-use crate::rooms::{Arrival, Seat, SeatError, Token};
+use crate::rooms::{Arrival, Seat, SeatError, Token, Watch, WatchError};
 
 /// Inputs beyond the budget, less those within it, that a connection survives: what queued up on a bad link is
 /// dropped and forgiven, a flood is not.
@@ -70,7 +71,7 @@ impl Peer {
 
     fn binary<G: Game>(&mut self, payload: &[u8], cx: &mut Context<'_, G>) -> ControlFlow<()> {
         match self.state {
-            State::Playing(_) | State::Greeting { .. } => {
+            State::Playing(_) | State::Watching(_) | State::Greeting { .. } => {
                 cx.ledger.traffic.messages_in += 1;
                 match ClientMessage::decode(payload) {
                     Ok(message) => self.message(&message, cx),
@@ -97,11 +98,20 @@ impl Peer {
         match (message, &self.state) {
             (ClientMessage::Input { head, game }, State::Playing(_)) => self.input(head, game, cx),
             (ClientMessage::Hello(hello), State::Greeting { .. }) => self.hello(hello, cx),
-            (ClientMessage::Ping(ping), State::Playing(seat)) => {
-                let seat = *seat;
-                self.answer_ping(seat, ping.client_time_ns.to_native(), cx)
+            (
+                ClientMessage::Ping(ping),
+                State::Playing(Seat { room, .. }) | State::Watching(Watch { room, .. }),
+            ) => {
+                let room = *room;
+                self.answer_ping(room, ping.client_time_ns.to_native(), cx)
             }
-            (ClientMessage::Leave(_), State::Playing(_)) => {
+            (ClientMessage::Input { .. }, State::Watching(_)) => self.fault(
+                FaultCode::Spectating,
+                FaultCode::Spectating.label(),
+                "a spectator gave an input; join without the feature bit to play",
+                cx,
+            ),
+            (ClientMessage::Leave(_), State::Playing(_) | State::Watching(_)) => {
                 self.close(CloseReason::Normal, "left", cx);
                 ControlFlow::Continue(())
             }
@@ -161,6 +171,9 @@ impl Peer {
         }
         let State::Greeting { room } = &mut self.state else { return ControlFlow::Continue(()) };
         let room = std::mem::take(room);
+        if hello.features.to_native() & FEATURE_SPECTATE != 0 {
+            return self.watch(&room, hello.features.to_native(), cx);
+        }
         let arrival = Arrival {
             slot: self.slot,
             features: hello.features.to_native(),
@@ -171,12 +184,7 @@ impl Peer {
             Ok(seated) => {
                 self.enter(State::Playing(seated.seat), cx.now_ms);
                 cx.replaced.extend(seated.replaced);
-                let queue = self.outbox.queue(cx.pool);
-                write_frame_head(queue, OpCode::Binary, Welcome::BYTES);
-                Welcome { message_bytes_max: limits::CLIENT_MESSAGE_BYTES_MAX, ..seated.welcome }
-                    .write(queue);
-                cx.ledger.traffic.messages_out += 1;
-                ControlFlow::Continue(())
+                self.welcome(seated.welcome, cx)
             }
             Err(error) => {
                 let (code, text) = match error {
@@ -191,9 +199,35 @@ impl Peer {
         }
     }
 
+    fn watch<G: Game>(&mut self, room: &str, features: u32, cx: &mut Context<'_, G>) -> ControlFlow<()> {
+        match cx.rooms.watch(room, self.slot, features) {
+            Ok((watch, welcome)) => {
+                self.enter(State::Watching(watch), cx.now_ms);
+                self.welcome(welcome, cx)
+            }
+            Err(error) => {
+                let (code, text) = match error {
+                    WatchError::NoRoom => {
+                        (FaultCode::UnknownRoom, "nobody plays there; a spectator opens no room")
+                    }
+                    WatchError::Full => (FaultCode::RoomFull, "as many watch as may"),
+                };
+                self.fault(code, code.label(), text, cx)
+            }
+        }
+    }
+
+    fn welcome<G: Game>(&mut self, welcome: Welcome, cx: &mut Context<'_, G>) -> ControlFlow<()> {
+        let queue = self.outbox.queue(cx.pool);
+        write_frame_head(queue, OpCode::Binary, Welcome::BYTES);
+        Welcome { message_bytes_max: limits::CLIENT_MESSAGE_BYTES_MAX, ..welcome }.write(queue);
+        cx.ledger.traffic.messages_out += 1;
+        ControlFlow::Continue(())
+    }
+
     fn answer_ping<G: Game>(
         &mut self,
-        seat: Seat,
+        room: u32,
         client_time_ns: u64,
         cx: &mut Context<'_, G>,
     ) -> ControlFlow<()> {
@@ -203,7 +237,7 @@ impl Peer {
             self.cut_off(FaultCode::Flooding, TEXT, cx);
             return ControlFlow::Break(());
         }
-        let (tick, fraction) = cx.rooms.tick_of(seat, cx.now_ns);
+        let (tick, fraction) = cx.rooms.tick_of(room, cx.now_ns);
         let queue = self.outbox.queue(cx.pool);
         write_frame_head(queue, OpCode::Binary, Pong::BYTES);
         Pong { client_time_ns, server_time_ns: cx.now_ns, tick, fraction }.write(queue);
@@ -265,7 +299,7 @@ impl Peer {
         self.pong.clear();
         self.outbox.clear(cx.pool);
         self.outbox.overflow();
-        if matches!(self.state, State::Playing(_)) {
+        if self.state.is_in_room() {
             let _ = self.fault(code, code.label(), text, cx);
         } else {
             self.fail(code.close_reason(), code.label(), cx);

@@ -8,6 +8,9 @@ use tickring_room::Game;
 use super::{Context, Peer, Session, State};
 use crate::rooms::Parting;
 
+/// When a spectator may look again whether somebody plays.
+const ROOM_BACK_AFTER_MS: u32 = 5_000;
+
 /// What the worker shall do with the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
@@ -78,11 +81,9 @@ impl Session {
     pub(crate) fn go_away<G: Game>(&mut self, back_after_ms: u32, cx: &mut Context<'_, G>) {
         match self.peer.state {
             State::Upgrading { .. } => self.refuse_draining(cx),
-            State::Greeting { .. } | State::Playing(_) | State::Echo => {
+            State::Greeting { .. } | State::Playing(_) | State::Watching(_) | State::Echo => {
                 if !matches!(self.peer.state, State::Echo) {
-                    let queue = self.peer.outbox.queue(cx.pool);
-                    write_frame_head(queue, OpCode::Binary, Goodbye::BYTES);
-                    Goodbye { reason: CloseReason::GoingAway.code(), back_after_ms }.write(queue);
+                    self.peer.say_goodbye(CloseReason::GoingAway, back_after_ms, cx);
                 }
                 self.peer.close(CloseReason::GoingAway, "drained", cx);
             }
@@ -105,21 +106,37 @@ impl Session {
         let _ = self.peer.fault(code, code.label(), text, cx);
     }
 
+    /// The room that was watched has ended.
+    pub(crate) fn room_closed<G: Game>(&mut self, cx: &mut Context<'_, G>) {
+        // Whoever was too slow for the room's last words is being told that.
+        if matches!(self.peer.state, State::Watching(_)) {
+            self.peer.say_goodbye(CloseReason::RoomClosed, ROOM_BACK_AFTER_MS, cx);
+            self.peer.close(CloseReason::RoomClosed, CloseReason::RoomClosed.label(), cx);
+        }
+    }
+
     /// The reader was too slow for what a room had to say.
     pub(crate) fn check_slow<G: Game>(&mut self, cx: &mut Context<'_, G>) {
         let full = self.peer.outbox.overflowed();
-        if matches!(self.peer.state, State::Playing(_)) && (full || self.peer.is_stalled(cx)) {
+        if self.peer.state.is_in_room() && (full || self.peer.is_stalled(cx)) {
             self.peer.drop_slow_reader(cx);
         }
     }
 }
 
 impl Peer {
+    fn say_goodbye<G: Game>(&mut self, reason: CloseReason, back_after_ms: u32, cx: &mut Context<'_, G>) {
+        let queue = self.outbox.queue(cx.pool);
+        write_frame_head(queue, OpCode::Binary, Goodbye::BYTES);
+        Goodbye { reason: reason.code(), back_after_ms }.write(queue);
+    }
+
     /// Parts with the seat and counts the end, once; says nothing to the peer.
     pub(super) fn abandon<G: Game>(&mut self, cause: Cause, cx: &mut Context<'_, G>) {
         match &self.state {
             State::Vacant | State::Moving | State::Closing | State::Draining => return,
             State::Playing(seat) => cx.rooms.part(*seat, self.slot, cause.parting()),
+            State::Watching(watch) => cx.rooms.unwatch(*watch, self.slot),
             State::Upgrading { .. } | State::Greeting { .. } | State::Echo => {}
         }
         cx.ledger.ended(cause, self.slot, cx.now_ns);

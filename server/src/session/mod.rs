@@ -6,8 +6,8 @@
 //! can panic: bytes become a reply, a room input, or an end with a close code and a cause.
 //!
 //! ```text
-//! Upgrading ─► Greeting ─► Playing ─┐
-//!     │  └───► Echo ────────────────┼─► Closing (our Close is out) ─► Draining (last bytes, then FIN)
+//! Upgrading ─► Greeting ─► Playing, or Watching ─┐
+//!     │  └───► Echo ─────────────────────────────┼─► Closing (our Close is out) ─► Draining (last bytes, then FIN)
 //!     └─ Moving (to the worker of the room)
 //! ```
 
@@ -26,7 +26,7 @@ use tickring_room::Game;
 
 use crate::outbox::Outbox;
 use crate::pool::BufferPool;
-use crate::rooms::{Rooms, Seat};
+use crate::rooms::{Rooms, Seat, Watch};
 
 use end::Cause;
 pub(crate) use end::Ending;
@@ -122,12 +122,21 @@ enum State {
     Greeting { room: Box<str> },
     /// Seated.
     Playing(Seat),
+    /// A spectator.
+    Watching(Watch),
     /// On the echo endpoint.
     Echo,
     /// Our Close is sent; the peer's is awaited.
     Closing,
     /// Everything is said; what still arrives is thrown away until the peer's FIN.
     Draining,
+}
+
+impl State {
+    /// A room speaks to this peer.
+    fn is_in_room(&self) -> bool {
+        matches!(self, Self::Playing(_) | Self::Watching(_))
+    }
 }
 
 impl Session {
@@ -187,7 +196,11 @@ impl Session {
         }
         match self.peer.state {
             State::Upgrading { .. } => return self.upgrade(bytes, cx),
-            State::Greeting { .. } | State::Playing(_) | State::Echo | State::Closing => {
+            State::Greeting { .. }
+            | State::Playing(_)
+            | State::Watching(_)
+            | State::Echo
+            | State::Closing => {
                 self.converse(bytes, cx);
             }
             State::Vacant | State::Moving | State::Draining => {}
@@ -219,7 +232,7 @@ impl Session {
 
     /// Somebody waits for an answer now, not at the next tick.
     fn is_interactive(&self) -> bool {
-        !matches!(self.peer.state, State::Playing(_) | State::Vacant | State::Draining)
+        !matches!(self.peer.state, State::Playing(_) | State::Watching(_) | State::Vacant | State::Draining)
     }
 
     /// There is something for the worker to do: see [`Session::flush`].
@@ -308,9 +321,12 @@ impl Peer {
             State::Echo if self.outbox.queued_bytes() > ECHO_PAUSE_BYTES => Receiving::Nothing,
             // Who does not read us is not read either.
             State::Draining if self.outbox.overflowed() && self.outbox.is_sending() => Receiving::Nothing,
-            State::Greeting { .. } | State::Playing(_) | State::Echo | State::Closing | State::Draining => {
-                Receiving::Many
-            }
+            State::Greeting { .. }
+            | State::Playing(_)
+            | State::Watching(_)
+            | State::Echo
+            | State::Closing
+            | State::Draining => Receiving::Many,
         }
     }
 }

@@ -80,7 +80,7 @@ impl<G: Game> Stage<G> {
         (&mut self.sessions, context)
     }
 
-    /// Lets one session react, and then those whose seat it took.
+    /// Lets one session react, and then those whose seat it took, and those who watched the room it ended.
     pub(crate) fn act<R>(
         &mut self,
         slot: u32,
@@ -92,7 +92,15 @@ impl<G: Game> Stage<G> {
         while let Some(slot) = self.replaced.pop() {
             self.act(slot, now, Session::replaced);
         }
+        self.tell_stranded(now);
         result
+    }
+
+    /// Ends the sessions that watched a room which is gone.
+    fn tell_stranded(&mut self, now: Now) {
+        while let Some(slot) = self.rooms.pop_stranded() {
+            self.act(slot, now, Session::room_closed);
+        }
     }
 
     /// An operator removes a player.
@@ -104,6 +112,7 @@ impl<G: Game> Stage<G> {
             }
             Occupant::Held(seat) => {
                 self.rooms.end_hold(seat);
+                self.tell_stranded(now);
                 Kicked::Held
             }
             Occupant::Nobody => Kicked::NoPlayer,
@@ -127,8 +136,9 @@ impl<G: Game> Stage<G> {
             slow: &mut self.slow,
         };
         self.rooms.tick_due(&now_ns, &mut self.ticks, &mut deliver);
-        if !self.slow.is_empty() {
+        if !self.slow.is_empty() || self.rooms.any_stranded() {
             let now = Now::from_ns(now_ns());
+            self.tell_stranded(now);
             while let Some(slot) = self.slow.pop() {
                 self.act(slot, now, Session::check_slow);
             }

@@ -83,6 +83,7 @@ impl Sessions {
                 State::Upgrading { .. } | State::Moving => states.upgrading += 1,
                 State::Greeting { .. } => states.greeting += 1,
                 State::Playing(_) => states.playing += 1,
+                State::Watching(_) => states.watching += 1,
                 State::Echo => states.echo += 1,
                 State::Closing | State::Draining => states.closing += 1,
             }

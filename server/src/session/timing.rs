@@ -57,7 +57,7 @@ impl Peer {
             State::Upgrading { .. } | State::Greeting { .. } => left(rules.handshake_ms, self.since_ms),
             State::Closing | State::Draining => left(rules.close_ms, self.since_ms),
             State::Moving | State::Vacant => rules.handshake_ms,
-            State::Playing(_) | State::Echo => {
+            State::Playing(_) | State::Watching(_) | State::Echo => {
                 let silence = if self.pinged {
                     left(rules.silent_close_ms, self.since_ms)
                 } else {
@@ -74,7 +74,7 @@ impl Peer {
             State::Upgrading { .. } if in_state_ms >= cx.rules.handshake_ms => self.upgrade_timed_out(cx),
             State::Greeting { .. } if in_state_ms >= cx.rules.handshake_ms => self.hello_timed_out(cx),
             State::Closing | State::Draining if in_state_ms >= cx.rules.close_ms => self.ending = Ending::Now,
-            State::Playing(_) | State::Echo => self.check_silence(cx),
+            State::Playing(_) | State::Watching(_) | State::Echo => self.check_silence(cx),
             _ => {}
         }
     }

@@ -139,6 +139,7 @@ fn room_config(config: &ServerConfig, worker: usize) -> RoomConfig {
         tick_hz: config.tick_hz,
         snapshot_hz: config.snapshot_hz,
         players_max: config.room_players_max,
+        spectators_max: config.room_spectators_max,
         // The config's seed is drawn at start when the operator named none.
         seed: config.seed.unwrap_or_default().wrapping_add(worker as u64),
         lag_compensation: config.lag_compensation,

@@ -5,7 +5,9 @@ use super::*;
 /// Rooms of a made-up worker: five, and all its own.
 fn rooms_of(worker: usize) -> Vec<RoomReport> {
     let name = |n: usize| format!("room-{n}{worker}").into();
-    (0..5).map(|n| RoomReport { name: name(n), players: 3, held: 1, tick: 600, bytes_out: 7 }).collect()
+    (0..5)
+        .map(|n| RoomReport { name: name(n), players: 3, held: 1, spectators: 2, tick: 600, bytes_out: 7 })
+        .collect()
 }
 
 /// The worker that a fake answers for is the room's last digit.
@@ -69,7 +71,8 @@ fn rooms_of_all_workers_are_paged_by_name() {
     let all_names = names(&all);
     assert_eq!((all_names.len(), all_names.is_sorted()), (10, true));
     let first = serde_json::json!({
-        "name": "room-00", "worker": 0, "players": 3, "held": 1, "players_max": 50, "tick": 600, "bytes_out": 7
+        "name": "room-00", "worker": 0, "players": 3, "held": 1, "spectators": 2, "players_max": 50,
+        "spectators_max": 16, "tick": 600, "bytes_out": 7
     });
     assert_eq!(all["rooms"][0], first);
     let mut paged = Vec::new();

@@ -6,14 +6,17 @@
 //!
 //! A failure prints its seed; `TICKRING_FUZZ_SEED` plays that one alone.
 
+use std::collections::BTreeSet;
+
 use rand_pcg::Pcg32;
 use rand_pcg::rand_core::{Rng, SeedableRng};
 use tickring_protocol::ids::PlayerId;
+use tickring_protocol::message::FEATURE_SPECTATE;
 use tickring_protocol::websocket::{Decoder, Event, OpCode, Role};
 
 use super::fake_ring::FakeRing;
 use super::keeper::{Keeper, Settings};
-use super::{Issued, MS, frame, hello, hello_with, ping, request, rules, stage_of, write_input};
+use super::{Issued, MS, frame, hello, hello_asking, ping, request, rules, stage_of, write_input};
 use crate::report::Kicked;
 use crate::session::{Rules, State};
 
@@ -110,7 +113,8 @@ impl Simulation {
             n => request(&format!("/v1/rooms/room-{}", n / 8)),
         };
         if !self.one_in(8) {
-            bytes.extend(hello_with::<Keeper>(self.token()));
+            let features = if self.one_in(6) { FEATURE_SPECTATE } else { 0 };
+            bytes.extend(hello_asking::<Keeper>(features, self.token()));
         }
         bytes
     }
@@ -249,6 +253,7 @@ fn whatever_happens_every_connection_ends_once() {
     let mut reached = [0_u64; 3];
     let mut tokens = [0_u64; 6];
     let mut kicked = Vec::new();
+    let mut closes = BTreeSet::new();
     for seed in seeds.clone() {
         println!("TICKRING_FUZZ_SEED={seed}");
         let mut simulation = Simulation::new(seed);
@@ -272,6 +277,7 @@ fn whatever_happens_every_connection_ends_once() {
             refused.expired,
             refused.unknown,
         ];
+        closes.extend(simulation.ring.stage.ledger.closes().iter().map(|close| close.1));
         kicked.append(&mut simulation.kicked);
         tokens.iter_mut().zip(new).for_each(|(sum, new)| *sum += new);
     }
@@ -281,6 +287,9 @@ fn whatever_happens_every_connection_ends_once() {
             "the simulation is tame: {reached:?}"
         );
         assert!(tokens.iter().all(|&count| count >= 4), "tokens are rarely shown: {tokens:?}");
+        for cause in ["replaced", "removed", "spectating", "room_closed", "unknown_room"] {
+            assert!(closes.contains(cause), "nobody was ended as {cause}");
+        }
         for kind in [Kicked::Connected, Kicked::Held, Kicked::NoPlayer, Kicked::NoRoom] {
             assert!(kicked.iter().filter(|found| **found == kind).count() > 10, "{kind:?} is rare");
         }

@@ -69,9 +69,13 @@ fn hello<G: Game>() -> Vec<u8> {
 }
 
 fn hello_with<G: Game>(resume: [u8; 16]) -> Vec<u8> {
+    hello_asking::<G>(0, resume)
+}
+
+fn hello_asking<G: Game>(features: u32, resume: [u8; 16]) -> Vec<u8> {
     let mut payload = Vec::new();
     let layout = combined_layout(G::LAYOUT);
-    Hello { version: PROTOCOL_VERSION, layout, features: 0, resume }.write(&mut payload);
+    Hello { version: PROTOCOL_VERSION, layout, features, resume }.write(&mut payload);
     frame(OpCode::Binary, &payload)
 }
 

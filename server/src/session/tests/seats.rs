@@ -1,12 +1,12 @@
 //! Seats across connections: held, resumed, taken over, and tokens that are worth nothing.
 
 use tickring_protocol::ids::PlayerId;
-use tickring_protocol::message::ServerMessage;
+use tickring_protocol::message::{FEATURE_SPECTATE, SPECTATOR_PLAYER, ServerMessage};
 use tickring_protocol::websocket::OpCode;
 
 use super::fake_ring::FakeRing;
 use super::keeper::{Keeper, Settings};
-use super::{Issued, MS, frame, hello_with, ping, request, rules, stage_of};
+use super::{Issued, MS, frame, hello_asking, hello_with, ping, request, rules, stage_of, write_input};
 use crate::report::Kicked;
 use crate::session::State;
 
@@ -28,12 +28,20 @@ fn settle(ring: &mut FakeRing<Keeper>, slot: u32) {
 
 /// A connection that asks for a seat in `room`; its player and token, or `None` without a welcome.
 fn arrive(ring: &mut FakeRing<Keeper>, slot: u32, room: &str, token: [u8; 16]) -> Option<(u16, [u8; 16])> {
+    arrive_with(ring, slot, room, &hello_with::<Keeper>(token))
+}
+
+fn watch(ring: &mut FakeRing<Keeper>, slot: u32, room: &str) -> Option<(u16, [u8; 16])> {
+    arrive_with(ring, slot, room, &hello_asking::<Keeper>(FEATURE_SPECTATE, [9; 16]))
+}
+
+fn arrive_with(ring: &mut FakeRing<Keeper>, slot: u32, room: &str, hello: &[u8]) -> Option<(u16, [u8; 16])> {
     ring.begin(slot);
     ring.pass(0);
     ring.receive(slot, &request(&format!("/v1/rooms/{room}")));
     settle(ring, slot);
     let upgraded = ring.line(slot).sent.len();
-    ring.receive(slot, &hello_with::<Keeper>(token));
+    ring.receive(slot, hello);
     settle(ring, slot);
     let sent = &ring.line(slot).sent[upgraded..];
     match ServerMessage::decode(sent.get(2..2 + usize::from(sent[1]))?) {
@@ -234,4 +242,61 @@ fn a_reader_that_is_cut_off_as_too_slow_may_come_back() {
     assert_eq!(ring.stage.ledger.closes(), [(4006, "slow_reader", 1)]);
     assert_eq!(ring.stage.rooms.held(), 1);
     assert_eq!(arrive(&mut ring, 1, "r", token).unwrap().0, player);
+}
+
+#[test]
+fn spectators_watch_until_the_last_seat_is_given_up() {
+    let mut ring = ring(1, 1);
+    assert_eq!(watch(&mut ring, 0, "r"), None);
+    assert_eq!(ring.stage.ledger.closes(), [(4003, "unknown_room", 1)]);
+    arrive(&mut ring, 1, "r", NO_TOKEN).unwrap();
+    assert_eq!(watch(&mut ring, 2, "r"), Some((SPECTATOR_PLAYER, NO_TOKEN)));
+    assert_eq!(refused(&ring), [0, 0, 0], "a spectator's token is not looked at");
+    let said = ring.line(2).sent.len();
+    ring.pass(100 * MS);
+    settle(&mut ring, 2);
+    assert!(ring.line(2).sent.len() > said, "snapshots come");
+    ring.receive(2, &ping());
+    ring.pass(0);
+    assert_eq!(ring.line(2).sending.as_ref().unwrap()[2], 0x84, "a pong");
+    // A held seat keeps the room open, and its end is the room's.
+    cut(&mut ring, 1);
+    assert_eq!(ring.stage.sessions.states().watching, 1);
+    for _ in 0..100 {
+        ring.pass(16 * MS);
+        ring.sent(2, false);
+    }
+    settle(&mut ring, 2);
+    assert!(ring.stage.ledger.closes().contains(&(4010, "room_closed", 1)));
+    let told = &ring.line(2).sent;
+    assert!(told.ends_with(b"\x88\x0d\x0f\xaaroom_closed"), "{told:02x?}");
+    assert!(told.windows(3).any(|three| three == [0x86, 0xaa, 0x0f]), "a goodbye before it");
+}
+
+#[test]
+fn a_spectators_input_is_a_fault_and_its_leave_is_none() {
+    let mut ring = ring(1, 1);
+    arrive(&mut ring, 0, "r", NO_TOKEN).unwrap();
+    watch(&mut ring, 1, "r").unwrap();
+    watch(&mut ring, 2, "r").unwrap();
+    let mut input = Vec::new();
+    write_input(&mut input, 1, &[0; 16]);
+    ring.receive(1, &frame(OpCode::Binary, &input));
+    ring.receive(2, &frame(OpCode::Binary, &[0x04, 0]));
+    settle(&mut ring, 1);
+    assert_eq!(ring.stage.ledger.closes(), [(4001, "spectating", 1), (1000, "left", 1)]);
+    assert_eq!(ring.stage.sessions.states().playing, 1);
+}
+
+#[test]
+fn as_many_watch_as_may() {
+    let mut ring = FakeRing::new(stage_of(Settings::default(), rules(), 1, &Issued::default()), 32);
+    arrive(&mut ring, 0, "r", NO_TOKEN).unwrap();
+    for slot in 1..=16 {
+        watch(&mut ring, slot, "r").unwrap();
+    }
+    assert_eq!(watch(&mut ring, 17, "r"), None);
+    cut(&mut ring, 3);
+    watch(&mut ring, 18, "r").unwrap();
+    assert_eq!(ring.stage.ledger.closes(), [(1013, "room_full", 1), (0, "reset", 1)]);
 }
