@@ -7,9 +7,9 @@ use rand_pcg::Pcg32;
 use rand_pcg::rand_core::{Rng, SeedableRng};
 use tickring_arena::bot::{Bot, View};
 use tickring_arena::rules::{BODY_RADIUS, CONTACT_SLOP, Yaw};
-use tickring_arena::{Arena, ArenaInput, Settings};
+use tickring_arena::{Arena, ArenaInput, OwnState, Settings};
 use tickring_client::{Connection, Correction, Prediction};
-use tickring_room::{EntityId, RoomConfig};
+use tickring_room::{EntityId, RoomConfig, Tick, Vec3};
 
 const MS: u64 = 1_000_000;
 /// Above this a correction counts, metres.
@@ -28,6 +28,10 @@ enum Mind {
 #[derive(Default)]
 struct Outcome {
     corrections: Vec<(u64, Correction)>,
+    /// Predictions of the first player: when they were made, for which tick, and where.
+    predicted: Vec<(u64, Tick, Vec3)>,
+    /// Where the room had that player, by tick.
+    truth: Vec<Vec3>,
     /// Ticks in which the first player's body touched a wall.
     touching: u32,
 }
@@ -38,6 +42,16 @@ impl Outcome {
         let late = self.corrections.iter().filter(|(now_ns, _)| *now_ns > from_ms * MS);
         let visible = late.clone().filter(|(_, correction)| correction.distance > VISIBLE);
         (late.count(), visible.count())
+    }
+
+    /// The largest distance, among predictions made in a span, to what the room then made of the tick, metres.
+    fn off_max(&self, from_ms: u64, until_ms: u64) -> f32 {
+        let made = self.predicted.iter().filter(|(at, ..)| (from_ms * MS..until_ms * MS).contains(at));
+        let off = made.filter_map(|(_, tick, position)| {
+            let truth = self.truth.get(usize::try_from(tick.0).expect("few ticks"))?;
+            Some(truth.distance(*position))
+        });
+        off.fold(0.0, f32::max)
     }
 }
 
@@ -88,17 +102,21 @@ fn play(play: &Play) -> Outcome {
                 if let Mind::Fighter(bot) = mind {
                     bot.sent(sequence, target, &input);
                 }
-                if number == 0 {
-                    outcome.touching += u32::from(touches_a_wall(prediction));
+                if let Some(own) = prediction.own().filter(|_| number == 0) {
+                    outcome.predicted.push((now_ns, target, own.body.position));
+                    outcome.touching += u32::from(touches_a_wall(prediction, own));
                 }
             }
+        }
+        if let Some(first) = link.peers[0].connection.entity() {
+            let place = link.room.world().get(first).map_or(Vec3::ZERO, |soldier| soldier.position);
+            outcome.truth.resize(usize::try_from(link.room.tick().0 + 1).expect("few ticks"), place);
         }
     }
     outcome
 }
 
-fn touches_a_wall(prediction: &Prediction<Arena>) -> bool {
-    let Some(own) = prediction.own() else { return false };
+fn touches_a_wall(prediction: &Prediction<Arena>, own: &OwnState) -> bool {
     let around = BODY_RADIUS + 10.0 * CONTACT_SLOP;
     prediction.ground().deepest_contact(own.body.position.with_y(0.5), around).is_some()
 }
@@ -143,6 +161,8 @@ fn a_lone_player_is_foreseen_exactly_walls_and_all() {
         let (snapshots, visible) = outcome.after(SETTLED_MS);
         assert!(snapshots > 800 && outcome.touching > 300, "{snapshots} {}", outcome.touching);
         assert_eq!(visible, 0, "{delay_ms} ms");
+        let off = outcome.off_max(SETTLED_MS, u64::MAX / MS);
+        assert!(off < 1e-5, "{delay_ms} ms: the same rules on the same numbers, and off by {off} m");
     }
 }
 
@@ -181,5 +201,7 @@ fn after_a_stall_the_client_is_back_in_step_within_a_second() {
         assert!(snapshots > 500, "{delay_ms} ms, stalled {stall_ms} ms: {snapshots}");
         assert_eq!(visible, 0, "{delay_ms} ms, stalled {stall_ms} ms");
         assert!(in_and_after > 0 || stall_ms < 500, "inputs that came too late must be noticed");
+        let off = outcome.off_max(until_ms + 1_000, u64::MAX / MS);
+        assert!(off < 1e-5, "{delay_ms} ms, stalled {stall_ms} ms: off by {off} m");
     }
 }

@@ -85,8 +85,13 @@ impl<G: Game> Link<G> {
             features: FEATURE_STATE_CHECKSUM,
             input_hz,
         };
+        self.attach(Connection::new(&config));
+    }
+
+    /// Lets a connection begin.
+    pub(crate) fn attach(&mut self, connection: Connection<G>) {
         self.peers.push(Peer {
-            connection: Connection::new(&config),
+            connection,
             up: Pipe::default(),
             down: Pipe::default(),
             head: Vec::new(),
@@ -185,10 +190,17 @@ impl<G: Game> Peer<G> {
                 ClientMessage::Hello(hello) => {
                     assert_eq!(hello.version.to_native(), PROTOCOL_VERSION);
                     assert_eq!(hello.layout.to_native(), combined_layout(G::LAYOUT));
-                    let seat = room.join(hello.features.to_native()).expect("a seat is free");
+                    let features = hello.features.to_native();
+                    // The token is the seat's number and a mark.
+                    let held = PlayerId(u16::from(hello.resume[0]));
+                    let resumed = (hello.resume[15] == 1).then(|| room.resume(held, features)).flatten();
+                    let seat = resumed.unwrap_or_else(|| room.join(features).expect("a seat is free"));
                     self.player = Some(seat.player);
+                    let mut welcome = room.welcome(seat.player);
+                    welcome.resume[0] = u8::try_from(seat.player.0).expect("few seats");
+                    welcome.resume[15] = 1;
                     let mut payload = Vec::new();
-                    room.welcome(seat.player).write(&mut payload);
+                    welcome.write(&mut payload);
                     write_frame(&mut self.out, OpCode::Binary, &payload);
                 }
                 ClientMessage::Input { head, game } => {

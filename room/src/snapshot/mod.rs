@@ -18,6 +18,7 @@ mod encoder;
 mod frame;
 mod grid;
 mod prediction;
+mod reading;
 mod received;
 mod view;
 
