@@ -252,7 +252,7 @@ fn fuzz_random_schedules_keep_every_promise() {
     }
     // A larger count is meant for bodies that run in microseconds; a schedule takes tens of milliseconds.
     let iterations =
-        number("TICKRING_FUZZ_ITERATIONS").map_or(5, |iterations| (iterations / 100).clamp(5, 500));
+        number("TICKRING_FUZZ_ITERATIONS").map_or(5, |iterations| (iterations / 250).clamp(5, 500));
     for seed in 0..iterations {
         println!("schedule {seed}: replay with TICKRING_FUZZ_SEED={seed}");
         run(seed);
