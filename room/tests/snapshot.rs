@@ -242,7 +242,8 @@ fn a_budget_is_kept_and_nobody_is_forgotten() {
     let config = RoomConfig { players_max: 200, snapshot_bytes_per_s: 6_000, ..RoomConfig::default() };
     let sight = Some(Sight { cell: 8.0, radius: 400.0 });
     let mut room = Room::<Dots>::new(config, dots::Settings { hold_seconds: 0, sight });
-    let players: Vec<PlayerId> = (0..200).map(|_| room.join(0).unwrap().player).collect();
+    let players: Vec<PlayerId> =
+        (0..200).map(|_| room.join(FEATURE_STATE_CHECKSUM).unwrap().player).collect();
     let mut state = ReceivedState::<Dots>::default();
     let mut rng = Pcg64Mcg::seed_from_u64(1);
     let mut seen_at = vec![0; 200];
@@ -262,10 +263,18 @@ fn a_budget_is_kept_and_nobody_is_forgotten() {
         }
         room.step();
         room.encode_snapshot();
-        let body = body_for(&mut room, players[100], false);
+        let bytes = message(&mut room, players[100], false);
+        let Ok(ServerMessage::Snapshot { head, body, .. }) = ServerMessage::decode(&bytes) else {
+            panic!("a snapshot decodes");
+        };
         // 200 B a snapshot, of which the own cell may take more.
         assert!(body.len() < 300, "{} B", body.len());
-        state.decode(room.tick(), &body).unwrap();
+        state.decode(room.tick(), body).unwrap();
+        let checksum = head.checksum.to_native();
+        assert!(
+            checksum == 0 || checksum == state.checksum(&mut Vec::new()),
+            "a sum over cells that were put off"
+        );
         for (id, dot) in room.world().iter() {
             if state.get(id).is_some_and(|seen| values(seen) == values(dot)) {
                 seen_at[usize::from(id.0)] = number;

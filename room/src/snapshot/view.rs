@@ -77,14 +77,17 @@ impl View {
     /// to one that is put off is out of sight until that one comes.
     pub(super) fn choose(&mut self, grid: &Grid, bytes_max: usize) {
         let all: usize = self.offers.iter().map(|offer| offer.block.len()).sum();
-        if all > bytes_max
-            && let Some(own) = self.own
-        {
+        if all > bytes_max {
+            // For who is nowhere, everything is equally far.
+            let cells_away =
+                |offer: &Offer| self.own.map_or(1, |own| grid.cells_between(own, offer.now.cell));
             let urgency = |offer: &Offer| {
                 #[expect(clippy::cast_precision_loss, reason = "an order needs no precision")]
                 let waited = offer.waited.min(1_000) as f32;
-                let cells_away = grid.cells_between(own, offer.now.cell);
-                if cells_away == 0 { f32::INFINITY } else { waited / f32::from(cells_away) }
+                match cells_away(offer) {
+                    0 => f32::INFINITY,
+                    cells => waited / f32::from(cells),
+                }
             };
             // A stable sort: equals keep the order of their cells.
             self.offers.sort_by(|one, other| urgency(other).total_cmp(&urgency(one)));
@@ -96,10 +99,51 @@ impl View {
                 self.next.push(offer.now);
                 self.parts.push(Part::Block(offer.block));
             } else {
-                // What the client never had is remembered too, for how long it has waited.
-                self.next.push(offer.before.unwrap_or(Held { is_empty: true, ..offer.now }));
+                // What the client never had is remembered too, as what it had not the last time: it has waited once.
+                let never = Held { number: offer.now.number.wrapping_sub(1), is_empty: true, ..offer.now };
+                self.next.push(offer.before.unwrap_or(never));
             }
         }
         self.next.sort_unstable_by_key(|held| held.cell);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use glam::Vec3;
+
+    use super::*;
+    use crate::Interest;
+
+    /// Somebody without a place is no nearer to one cell than to another: a budget that binds goes round.
+    #[test]
+    fn whoever_looks_from_nowhere_is_sent_everything_in_turn() {
+        const CELLS: u16 = 6;
+        const BLOCK: usize = 10;
+        let mut grid = Grid::new(Some(Interest { cell: 10.0, radius: 10.0 }));
+        for cell in 0..CELLS {
+            grid.cell_of(Vec3::new(f32::from(cell) * 10.0 + 5.0, 0.0, 5.0), None);
+        }
+        let mut view = View::default();
+        view.look(&grid, None);
+        let mut times_sent = [0; CELLS as usize];
+        for number in 1..=12_u32 {
+            view.settle(false);
+            for cell in 0..CELLS {
+                let before = view.sent.iter().find(|held| held.cell == cell).copied();
+                let waited = before.map_or(1, |held| number - held.number);
+                view.offers.push(Offer {
+                    before,
+                    now: Held { cell, number, is_empty: false },
+                    block: 0..BLOCK,
+                    waited: usize::try_from(waited).expect("a small number"),
+                });
+            }
+            view.choose(&grid, 2 * BLOCK);
+            for held in view.next.iter().filter(|held| held.number == number && !held.is_empty) {
+                times_sent[usize::from(held.cell)] += 1;
+            }
+        }
+        assert_eq!(times_sent, [4; CELLS as usize]);
     }
 }
