@@ -4,6 +4,7 @@
 mod quick;
 
 use std::cell::Cell;
+use std::convert::Infallible;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -11,8 +12,8 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use rand_pcg::rand_core::Rng as _;
 use tickring_protocol::message::{ClientMessage, InputHead};
 use tickring_room::{
-    EntityId, Field, Game, GameEvent, Input, Malformed, PlayerId, Pose, Quat, Replicated, Rng, Room,
-    RoomConfig, Setup, Shape, Step, Vec3, World, layout_hash,
+    EntityId, Field, Game, Malformed, PlayerId, Pose, Quat, Replicated, Rng, Room, RoomConfig, Setup, Shape,
+    Step, Vec3, World, layout_hash,
 };
 
 const ENTITIES: [u16; 3] = [50, 200, 1_000];
@@ -38,27 +39,6 @@ struct Range {
     spent: Cell<Duration>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct Nothing;
-
-impl Input for Nothing {
-    const BYTES: usize = 0;
-
-    fn read(_bytes: &[u8]) -> Result<Self, Malformed> {
-        Ok(Self)
-    }
-
-    fn write(&self, _out: &mut Vec<u8>) {}
-
-    fn sanitize(self) -> Self {
-        self
-    }
-
-    fn without_edges(self) -> Self {
-        self
-    }
-}
-
 #[derive(Clone, Copy, Debug)]
 struct Runner {
     position: Vec3,
@@ -79,31 +59,14 @@ impl Replicated for Runner {
     }
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Never {}
-
-impl GameEvent for Never {
-    fn kind(&self) -> u8 {
-        match *self {}
-    }
-
-    fn write(&self, _out: &mut Vec<u8>) {
-        match *self {}
-    }
-
-    fn read(_kind: u8, _bytes: &[u8]) -> Result<Self, Malformed> {
-        Err(Malformed("nothing happens here"))
-    }
-}
-
 impl Game for Range {
     const NAME: &'static str = "range";
     const LAYOUT: u64 = layout_hash(&["range"]);
     type Settings = Query;
-    type Input = Nothing;
+    type Input = ();
     type Entity = Runner;
     type Private = ();
-    type Event = Never;
+    type Event = Infallible;
 
     fn create(setup: &Setup<Self>) -> Self {
         Self { query: setup.settings, spent: Cell::default() }

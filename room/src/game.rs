@@ -1,5 +1,6 @@
 //! What a game developer writes.
 
+use std::convert::Infallible;
 use std::fmt::Debug;
 
 use thiserror::Error;
@@ -123,6 +124,21 @@ pub trait Input: Copy + Default + Debug + PartialEq + 'static {
     }
 }
 
+/// The input of a game in which nobody steers.
+impl Input for () {
+    const BYTES: usize = 0;
+
+    fn read(bytes: &[u8]) -> Result<Self, Malformed> {
+        if bytes.is_empty() { Ok(()) } else { Err(Malformed("an input where the game has none")) }
+    }
+
+    fn write(&self, _out: &mut Vec<u8>) {}
+
+    fn sanitize(self) -> Self {}
+
+    fn without_edges(self) -> Self {}
+}
+
 /// A thing in the world as clients see it.
 pub trait Replicated: Clone + Debug + 'static {
     /// The field table: how each replicated field is quantised, in wire order, at most 32 fields. Empty: entities
@@ -176,6 +192,21 @@ pub trait GameEvent: Sized + Debug + 'static {
     /// # Errors
     /// When the kind is unknown or the bytes do not fit it.
     fn read(kind: u8, bytes: &[u8]) -> Result<Self, Malformed>;
+}
+
+/// The event of a game in which nothing happens.
+impl GameEvent for Infallible {
+    fn kind(&self) -> u8 {
+        match *self {}
+    }
+
+    fn write(&self, _out: &mut Vec<u8>) {
+        match *self {}
+    }
+
+    fn read(_kind: u8, _bytes: &[u8]) -> Result<Self, Malformed> {
+        Err(Malformed("an event where the game has none"))
+    }
 }
 
 /// Bytes that do not follow the game's layout, and in what way.

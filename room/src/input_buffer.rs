@@ -192,7 +192,7 @@ impl<I: Input> InputBuffer<I> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use proptest::prelude::*;
 
     use super::*;
@@ -200,9 +200,9 @@ mod tests {
 
     /// One held bit (1) and one press (2), and a number to tell inputs apart.
     #[derive(Clone, Copy, Debug, Default, PartialEq)]
-    struct Keys {
-        number: u16,
-        bits: u8,
+    pub(crate) struct Keys {
+        pub(crate) number: u16,
+        pub(crate) bits: u8,
     }
 
     impl Input for Keys {

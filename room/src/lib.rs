@@ -5,7 +5,7 @@
 //! same bytes.
 //!
 //! The way of one input: [`Room::input`] → the seat's input buffer → [`Step::input`] inside [`Game::step`] →
-//! the world → history and [`Room::encode_snapshot`] → [`Room::write_snapshot`].
+//! the world → history and [`Room::encode_snapshot`] → [`Room::prepare_snapshot`] → [`Room::write_snapshot`].
 
 mod config;
 mod counters;

@@ -224,15 +224,11 @@ impl<G: Game> Room<G> {
     pub fn write_snapshot(&mut self, player: PlayerId, dropped: u16, out: &mut Vec<u8>) {
         let Some(seat) = self.seats.get(player) else { return };
         let Some(own) = seat.encoded else { return };
-        let with_checksum = seat.features & FEATURE_STATE_CHECKSUM != 0;
         SnapshotHead {
-            tick: self.encoder.tick().0,
             last_input: own.last_input,
             input_slack: own.input_slack,
-            time_dilation: TIME_DILATION_NONE,
-            dropped,
-            checksum: if with_checksum { self.encoder.checksum(&seat.sight) } else { 0 },
             private_bytes: own.private_bytes,
+            ..self.encoder.head(&seat.sight, seat.features, dropped)
         }
         .write(out);
         out.extend_from_slice(&self.private[own.private_start..][..usize::from(own.private_bytes)]);

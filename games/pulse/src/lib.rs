@@ -4,10 +4,12 @@
 //! [`Settings::snapshot_wire_bytes`] on the wire, whatever the number of players: no entity is sent, and the
 //! private block fills the message up.
 
+use std::convert::Infallible;
+
 use tickring_protocol::message::SnapshotHead;
 use tickring_room::{
-    EntityId, Field, Game, GameEvent, Input, Malformed, PlayerId, Pose, PrivateState, Replicated, Rng, Setup,
-    Shape, Step, Vec3, World, layout_hash,
+    EntityId, Field, Game, Input, Malformed, PlayerId, Pose, PrivateState, Replicated, Rng, Setup, Shape,
+    Step, Vec3, World, layout_hash,
 };
 
 /// Least snapshot size on the wire: from here on the frame head has four bytes.
@@ -105,24 +107,6 @@ impl PrivateState for Filler {
     }
 }
 
-/// There are no events.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Never {}
-
-impl GameEvent for Never {
-    fn kind(&self) -> u8 {
-        match *self {}
-    }
-
-    fn write(&self, _out: &mut Vec<u8>) {
-        match *self {}
-    }
-
-    fn read(_kind: u8, _bytes: &[u8]) -> Result<Self, Malformed> {
-        Err(Malformed("pulse has no events"))
-    }
-}
-
 impl Game for Pulse {
     const NAME: &'static str = "pulse";
     const LAYOUT: u64 =
@@ -131,7 +115,7 @@ impl Game for Pulse {
     type Input = Noise;
     type Entity = Presence;
     type Private = Filler;
-    type Event = Never;
+    type Event = Infallible;
 
     fn create(setup: &Setup<Self>) -> Self {
         let wire = setup.settings.snapshot_wire_bytes.clamp(SNAPSHOT_WIRE_BYTES_MIN, SNAPSHOT_WIRE_BYTES_MAX);

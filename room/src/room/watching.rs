@@ -1,10 +1,7 @@
 //! Spectators: they see the whole field and have no part in it.
 
 use tickring_protocol::ids::Tick;
-use tickring_protocol::message::{
-    FEATURE_STATE_CHECKSUM, INPUT_SLACK_NONE, SPECTATOR_ENTITY, SPECTATOR_PLAYER, SnapshotHead,
-    TIME_DILATION_NONE, Welcome,
-};
+use tickring_protocol::message::{SPECTATOR_ENTITY, SPECTATOR_PLAYER, SnapshotHead, Welcome};
 
 use super::Room;
 use crate::Game;
@@ -84,17 +81,7 @@ impl<G: Game> Room<G> {
     /// [`Room::write_snapshot`] for a spectator: without a private block, and nothing of inputs.
     pub fn write_watched(&mut self, watcher: WatcherId, dropped: u16, out: &mut Vec<u8>) {
         let Some(watcher) = self.watchers.get_mut(watcher) else { return };
-        let with_checksum = watcher.features & FEATURE_STATE_CHECKSUM != 0;
-        SnapshotHead {
-            tick: self.encoder.tick().0,
-            last_input: 0,
-            input_slack: INPUT_SLACK_NONE,
-            time_dilation: TIME_DILATION_NONE,
-            dropped,
-            checksum: if with_checksum { self.encoder.checksum(&watcher.sight) } else { 0 },
-            private_bytes: 0,
-        }
-        .write(out);
+        self.encoder.head(&watcher.sight, watcher.features, dropped).write(out);
         self.encoder.write_body(&watcher.sight, out);
         self.counters.snapshots_written += 1;
     }

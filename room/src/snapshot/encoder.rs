@@ -4,12 +4,15 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 use tickring_protocol::ids::{EntityId, Tick};
+use tickring_protocol::message::{
+    FEATURE_STATE_CHECKSUM, INPUT_SLACK_NONE, SnapshotHead, TIME_DILATION_NONE,
+};
 
 use super::block::{Scratch, forget_bytes, write_block, write_forget};
 use super::frame::{CellState, Frame, Gathered, checksum};
 use super::grid::{CellId, Grid};
 use super::view::{Held, Offer, View};
-use super::{DEPTH, KEYFRAME, NUMBER_BYTES};
+use super::{DEPTH, FIELDS_MAX, KEYFRAME, NUMBER_BYTES};
 use crate::{Field, Game, Interest, Replicated, World};
 
 /// The snapshots of the last [`DEPTH`] snapshot ticks, and the blocks made of the newest.
@@ -50,6 +53,7 @@ pub(super) enum Part {
 
 impl Encoder {
     pub(crate) fn new<G: Game>(interest: Option<Interest>) -> Self {
+        const { assert!(G::Entity::FIELDS.len() <= FIELDS_MAX, "an entity has at most 32 fields") };
         Self {
             grid: Grid::new(interest),
             frames: VecDeque::with_capacity(DEPTH),
@@ -144,9 +148,23 @@ impl Encoder {
         }
     }
 
+    /// The head of what was prepared, as for somebody without inputs and private block.
+    pub(crate) fn head(&mut self, view: &View, features: u32, dropped: u16) -> SnapshotHead {
+        let with_checksum = features & FEATURE_STATE_CHECKSUM != 0;
+        SnapshotHead {
+            tick: self.tick.0,
+            last_input: 0,
+            input_slack: INPUT_SLACK_NONE,
+            time_dilation: TIME_DILATION_NONE,
+            dropped,
+            checksum: if with_checksum { self.checksum(view) } else { 0 },
+            private_bytes: 0,
+        }
+    }
+
     /// The checksum of all that a player has when it gets what was prepared: the sum of the cells' CRC-32, or 0
     /// when some of it is older.
-    pub(crate) fn checksum(&mut self, view: &View) -> u32 {
+    fn checksum(&mut self, view: &View) -> u32 {
         let newest = self.frames.back().expect("a state was encoded");
         let mut sum = 0_u32;
         for held in &view.next {

@@ -2,7 +2,6 @@
 
 use tickring_protocol::ids::EntityId;
 
-use super::FIELDS_MAX;
 use super::grid::{CellId, Grid};
 use super::prediction::velocity;
 use crate::{Field, Game, Replicated, World};
@@ -153,7 +152,6 @@ impl Frame {
 /// CRC-32 over the entities of a cell: per entity the id and each field in as many whole bytes as it needs,
 /// little-endian. `scratch` is overwritten.
 pub(super) fn checksum(state: CellState<'_>, fields: &[Field], scratch: &mut Vec<u8>) -> u32 {
-    const { assert!(FIELDS_MAX <= 32) };
     scratch.clear();
     for (id, values) in state.ids.iter().zip(state.values.chunks(fields.len().max(1))) {
         scratch.extend_from_slice(&id.0.to_le_bytes());

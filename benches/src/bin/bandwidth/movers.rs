@@ -1,8 +1,10 @@
 //! Everything moves: a field of dots that run straight and turn now and then.
 
+use std::convert::Infallible;
+
 use tickring_room::{
-    EntityId, Field, Game, GameEvent, Input, Malformed, PlayerId, Pose, Quat, Replicated, Rng, Setup, Shape,
-    Step, Vec3, World, layout_hash,
+    EntityId, Field, Game, Malformed, PlayerId, Pose, Quat, Replicated, Rng, Setup, Shape, Step, Vec3, World,
+    layout_hash,
 };
 
 /// Half the side of the field, metres.
@@ -28,28 +30,6 @@ pub(crate) struct Mover {
 impl Mover {
     pub(crate) fn has_moved(&self) -> bool {
         self.has_moved
-    }
-}
-
-/// Nobody steers.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Nothing;
-
-impl Input for Nothing {
-    const BYTES: usize = 0;
-
-    fn read(_bytes: &[u8]) -> Result<Self, Malformed> {
-        Ok(Self)
-    }
-
-    fn write(&self, _out: &mut Vec<u8>) {}
-
-    fn sanitize(self) -> Self {
-        self
-    }
-
-    fn without_edges(self) -> Self {
-        self
     }
 }
 
@@ -81,32 +61,14 @@ impl Replicated for Mover {
     }
 }
 
-/// Nothing happens.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Never {}
-
-impl GameEvent for Never {
-    fn kind(&self) -> u8 {
-        match *self {}
-    }
-
-    fn write(&self, _out: &mut Vec<u8>) {
-        match *self {}
-    }
-
-    fn read(_kind: u8, _bytes: &[u8]) -> Result<Self, Malformed> {
-        Err(Malformed("nothing happens here"))
-    }
-}
-
 impl Game for Movers {
     const NAME: &'static str = "movers";
     const LAYOUT: u64 = layout_hash(&["movers", "entity: x s16 cm, z s16 cm, heading 8"]);
     type Settings = ();
-    type Input = Nothing;
+    type Input = ();
     type Entity = Mover;
     type Private = ();
-    type Event = Never;
+    type Event = Infallible;
 
     fn create(_setup: &Setup<Self>) -> Self {
         Self

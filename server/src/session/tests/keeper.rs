@@ -1,6 +1,8 @@
 //! A game that holds seats, for tests: as empty as pulse, with snapshots of a size of one's choice.
 
-use tickring_pulse::{Filler, Never, Noise, Presence};
+use std::convert::Infallible;
+
+use tickring_pulse::{Filler, Noise, Presence};
 use tickring_room::{EntityId, Game, Hold, PlayerId, Rng, Setup, Step, World, layout_hash};
 
 /// The game.
@@ -23,7 +25,7 @@ impl Game for Keeper {
     type Input = Noise;
     type Entity = Presence;
     type Private = Filler;
-    type Event = Never;
+    type Event = Infallible;
 
     fn create(setup: &Setup<Self>) -> Self {
         let Settings { private_bytes, hold_seconds } = setup.settings;
