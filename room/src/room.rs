@@ -7,8 +7,7 @@ use rand_pcg::rand_core::SeedableRng;
 use tickring_protocol::ids::{PlayerId, Sequence, Tick};
 use tickring_protocol::limits::CLIENT_MESSAGE_BYTES_MAX;
 use tickring_protocol::message::{
-    ArchivedInputHead, FEATURE_STATE_CHECKSUM, INPUT_SLACK_NONE, INPUT_SLACK_PER_TICK, SnapshotHead,
-    TIME_DILATION_NONE, Welcome,
+    ArchivedInputHead, INPUT_SLACK_NONE, INPUT_SLACK_PER_TICK, SnapshotHead, Welcome,
 };
 
 use crate::events::{Events, To};
