@@ -4,7 +4,7 @@ import os
 import statistics
 import sys
 
-from .programs import Floor, Load, Server
+from .programs import Floor, Load, Server, Sleeper
 
 # Traffic before the measuring window: buffers warm, bots past their first steps.
 WARMUP_SECONDS = 2
@@ -48,6 +48,10 @@ class Bench:
         # Connecting, settling and closing have bounds of their own, all below this.
         seconds_max = seconds + WARMUP_SECONDS + 120
         return Load(self.binaries, self.load_cpus if pinned else self.all_cpus, preset, flags, seconds_max)
+
+    def sleeper(self, hz, seconds):
+        """A real-time process beside the server that only wakes. Use it in a `with` block."""
+        return Sleeper(self.binaries, self.server_cpus, hz, seconds + WARMUP_SECONDS)
 
     def load(self, program, preset, flags, seconds=None, pinned=True):
         """Puts a load on a program; the report."""

@@ -174,6 +174,34 @@ def stalls(binaries, cpus, seconds):
     return {report["cpu"]: report["lateness_us"] for report in json.loads(done.stdout)}
 
 
+class Sleeper:
+    """A real-time process that wakes on a server's CPU as often as its ticks do, and tells how late the machine
+    lets it: what of the server's lateness is not the server's."""
+
+    def __init__(self, binaries, cpus, hz, seconds):
+        command = ["chrt", "--fifo", "50", binaries.stalls, "--asleep", "--hz", str(hz)]
+        command += ["--cpus", ",".join(map(str, sorted(cpus))), "--seconds", str(seconds)]
+        try:
+            self.process = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            )
+        except OSError:
+            self.process = None
+
+    def report(self):
+        """Waits for the end; its lateness, or `None` where real-time processes are not allowed."""
+        said, _ = self.process.communicate() if self.process else ("", "")
+        return json.loads(said)[0]["lateness_us"] if said else None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_error):
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+
 class Load:
     """A run of loadgen that may be waited for; its report is kept without what is the same in every run."""
 

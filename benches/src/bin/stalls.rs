@@ -7,41 +7,51 @@
 //! clock jumps, somebody else had the CPU: another process, the kernel, or the hypervisor for another guest. A
 //! program that wanted to begin something `--hz` times a second would have been late by what was left of the
 //! jump. The report is that lateness, per CPU, as one line of JSON: what the best of servers could not be below.
+//!
+//! ```text
+//! chrt --fifo 50 stalls --asleep --cpus 0 --seconds 60 --hz 480
+//! ```
+//! It sleeps until each deadline instead, so that it may run beside a server on the same CPU: as a real-time process
+//! it waits for nobody but the kernel and the hypervisor, and the server is not to blame for what it finds.
 
 use std::io::Write;
 use std::thread;
 
 use anyhow::Context;
 use clap::Parser;
-use rustix::thread::{CpuSet, sched_setaffinity};
+use rustix::thread::{ClockId, CpuSet, clock_nanosleep_absolute, sched_setaffinity};
+use rustix::time::Timespec;
 use tickring_benches::clock;
 
 const NS_PER_S: u64 = 1_000_000_000;
 
-/// Measures how late a program that never sleeps would be on this machine.
+/// Measures how late this machine makes any program.
 #[derive(Debug, Parser)]
 #[command(version, about)]
 struct Arguments {
     /// CPUs to keep busy at the same time.
     #[arg(long, value_delimiter = ',', default_value = "0,1")]
     cpus: Vec<usize>,
-    /// For how long, 1 to 60.
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=60))]
+    /// For how long, 1 to 300.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=300))]
     seconds: u32,
     /// Deadlines a second, 1 to 10000.
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     hz: u32,
+    /// Sleep until each deadline instead of watching the clock all the time.
+    #[arg(long)]
+    asleep: bool,
 }
 
 fn main() -> anyhow::Result<()> {
-    let Arguments { cpus, seconds, hz } = Arguments::parse();
+    let Arguments { cpus, seconds, hz, asleep } = Arguments::parse();
     for &cpu in &cpus {
         anyhow::ensure!(cpu < CpuSet::MAX_CPU, "--cpus {cpu}: at most {}", CpuSet::MAX_CPU - 1);
     }
     let reports = thread::scope(|scope| {
         let threads: Vec<_> = cpus
             .iter()
-            .map(|&cpu| scope.spawn(move || watch(cpu, u64::from(seconds) * NS_PER_S, hz)))
+            .map(|&cpu| scope.spawn(move || watch(cpu, u64::from(seconds) * NS_PER_S, hz, asleep)))
             .collect();
         threads
             .into_iter()
@@ -53,7 +63,7 @@ fn main() -> anyhow::Result<()> {
 }
 
 /// Watches the clock on `cpu`; the report as a JSON object.
-fn watch(cpu: usize, time_ns: u64, hz: u32) -> anyhow::Result<String> {
+fn watch(cpu: usize, time_ns: u64, hz: u32, asleep: bool) -> anyhow::Result<String> {
     let mut set = CpuSet::new();
     set.set(cpu);
     sched_setaffinity(None, &set).with_context(|| format!("--cpus {cpu}: pinning"))?;
@@ -61,6 +71,9 @@ fn watch(cpu: usize, time_ns: u64, hz: u32) -> anyhow::Result<String> {
     let mut lateness = Lateness::new(hz);
     let mut passed_ns = 0;
     while passed_ns < time_ns {
+        if asleep {
+            sleep_until(start_ns + lateness.next_ns).with_context(|| format!("--asleep: CPU {cpu}"))?;
+        }
         passed_ns = clock::now_ns() - start_ns;
         lateness.look(passed_ns);
     }
@@ -69,6 +82,17 @@ fn watch(cpu: usize, time_ns: u64, hz: u32) -> anyhow::Result<String> {
         r#"{{"cpu":{cpu},"deadlines":{},"lateness_us":{{"p50":{p50:.1},"p99":{p99:.1},"p999":{p999:.1},"max":{max:.1}}}}}"#,
         lateness.seen_ns.len()
     ))
+}
+
+fn sleep_until(deadline_ns: u64) -> anyhow::Result<()> {
+    let deadline = Timespec {
+        tv_sec: i64::try_from(deadline_ns / NS_PER_S)?,
+        tv_nsec: (deadline_ns % NS_PER_S).try_into()?,
+    };
+    while let Err(error) = clock_nanosleep_absolute(ClockId::Monotonic, &deadline) {
+        anyhow::ensure!(error == rustix::io::Errno::INTR, "sleeping: {error}");
+    }
+    Ok(())
 }
 
 /// How late each deadline was first seen to have passed.
