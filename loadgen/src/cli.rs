@@ -155,8 +155,8 @@ pub(crate) struct CommonArgs {
     /// [default: game and rewind 200, echo 50, echo --closed 20, idle 1000]
     #[arg(long, value_name = "US", value_parser = whole::<u32>(0, GATHER_US_MAX, "--gather-us 200"))]
     pub(crate) gather_us: Option<u32>,
-    /// Wake for every due message at its own time; only answers gather. As peers on machines of their own
-    /// would send, at the price of a wake-up for each
+    /// Open loops only: wake for every due message at its own time; only answers gather. As peers on machines
+    /// of their own would send, at the price of a wake-up for each
     #[arg(long)]
     pub(crate) exact: bool,
     /// Everything random comes from this: keys, masks, bots

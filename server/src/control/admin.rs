@@ -72,6 +72,7 @@ impl Admin {
             .route("/rooms", get(roster::page))
             .route("/rooms/{name}/kick/{player}", post(roster::kick))
             .fallback(|| async { (StatusCode::NOT_FOUND, CONTENTS) })
+            .method_not_allowed_fallback(|| async { (StatusCode::METHOD_NOT_ALLOWED, CONTENTS) })
             .layer(middleware::from_fn(close_after_answer))
             .with_state(Arc::new(self));
         tokio_uring::spawn(async move {
