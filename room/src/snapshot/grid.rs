@@ -79,8 +79,9 @@ impl Grid {
             return;
         };
         let own = self.places[usize::from(own)];
-        // From the nearest point of the one cell to that of the other.
-        let gap = |one: i16, other: i16| f32::from(one.abs_diff(other).saturating_sub(1)) * interest.cell;
+        // From the nearest point of the one cell to that of the other, where both may be beyond their borders.
+        let between = |one: i16, other: i16| f32::from(one.abs_diff(other)) - 1.0 - 2.0 * BORDER;
+        let gap = |one: i16, other: i16| between(one, other).max(0.0) * interest.cell;
         out.extend(cells.filter(|cell| {
             let place = self.places[usize::from(*cell)];
             let distance = gap(own.0, place.0).hypot(gap(own.1, place.1));
@@ -101,7 +102,34 @@ fn index(at: f32) -> i16 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        /// Two who walk about, each in and out of cells by its own way, see each other whenever they are near.
+        #[test]
+        fn whoever_is_nearer_than_the_radius_is_in_sight(
+            cell in 1.0_f32..40.0, radius in 1.0_f32..90.0,
+            steps in prop::collection::vec((-9.0_f32..9.0, -9.0_f32..9.0, any::<bool>()), 1..200),
+        ) {
+            let mut grid = Grid::new(Some(Interest { cell, radius }));
+            let mut places = [Vec3::ZERO, Vec3::new(radius * 0.9, 0.0, 0.0)];
+            let mut cells: [Option<CellId>; 2] = [None; 2];
+            let (mut saw, mut sees) = (Vec::new(), Vec::new());
+            for (x, z, first) in steps {
+                places[usize::from(first)] += Vec3::new(x, 0.0, z);
+                for (place, cell) in places.iter().zip(&mut cells) {
+                    *cell = Some(grid.cell_of(*place, *cell));
+                }
+                grid.see(cells[0], &saw, &mut sees);
+                if places[0].distance(places[1]) <= radius {
+                    prop_assert!(sees.contains(&cells[1].expect("it was just found")), "{places:?}");
+                }
+                std::mem::swap(&mut saw, &mut sees);
+            }
+        }
+    }
 
     fn grid() -> Grid {
         Grid::new(Some(Interest { cell: 10.0, radius: 20.0 }))
