@@ -110,25 +110,38 @@ mod tests {
         /// Two who walk about, each in and out of cells by its own way, see each other whenever they are near.
         #[test]
         fn whoever_is_nearer_than_the_radius_is_in_sight(
-            cell in 1.0_f32..40.0, radius in 1.0_f32..90.0,
-            steps in prop::collection::vec((-9.0_f32..9.0, -9.0_f32..9.0, any::<bool>()), 1..200),
+            cell in 1.0_f32..40.0, radius_cells in 0.5_f32..4.0,
+            steps in prop::collection::vec((-0.3_f32..0.3, -0.05_f32..0.05, any::<bool>()), 1..400),
         ) {
+            let radius = radius_cells * cell;
             let mut grid = Grid::new(Some(Interest { cell, radius }));
-            let mut places = [Vec3::ZERO, Vec3::new(radius * 0.9, 0.0, 0.0)];
+            let mut places = [Vec3::ZERO, Vec3::new(radius, 0.0, 0.0)];
             let mut cells: [Option<CellId>; 2] = [None; 2];
-            let (mut saw, mut sees) = (Vec::new(), Vec::new());
+            let mut sees = Vec::new();
             for (x, z, first) in steps {
-                places[usize::from(first)] += Vec3::new(x, 0.0, z);
+                places[usize::from(first)] += Vec3::new(x, 0.0, z) * cell;
                 for (place, cell) in places.iter().zip(&mut cells) {
                     *cell = Some(grid.cell_of(*place, *cell));
                 }
-                grid.see(cells[0], &saw, &mut sees);
+                grid.see(cells[0], &[], &mut sees);
                 if places[0].distance(places[1]) <= radius {
                     prop_assert!(sees.contains(&cells[1].expect("it was just found")), "{places:?}");
                 }
-                std::mem::swap(&mut saw, &mut sees);
             }
         }
+    }
+
+    #[test]
+    fn two_beyond_the_borders_of_their_cells_are_nearer_than_the_cells() {
+        let mut grid = Grid::new(Some(Interest { cell: 10.0, radius: 18.5 }));
+        let (mut one, mut other) = (None, None);
+        for step in [0.0, 5.9] {
+            one = Some(grid.cell_of(Vec3::X * (5.0 + step), one));
+            other = Some(grid.cell_of(Vec3::X * (35.0 - step), other));
+        }
+        let mut sees = Vec::new();
+        grid.see(one, &[], &mut sees);
+        assert_eq!(sees, [one.unwrap(), other.unwrap()], "18.2 m away");
     }
 
     fn grid() -> Grid {
