@@ -18,15 +18,15 @@ const GAIN: f64 = 0.02;
 /// The interpolation delay: follows the jitter of arrivals slowly and never jumps.
 ///
 /// The aim is one snapshot interval, so that a snapshot later than the moment shown is there just in time, and 2
-/// mean deviations of the arrivals. The server expects the delay it was configured with and tolerates a
-/// snapshot interval or 2 ticks, or on a rough way 1.5 times the deviation it measures itself; a declared view
+/// mean deviations of the arrivals. The server believes any delay from none to the one it was configured with, and a
+/// snapshot interval or 2 ticks more, or on a rough way 1.5 times the deviation it measures itself; a declared view
 /// farther off is moved. So the delay stays within that. The server sees a snapshot acknowledged by the next
 /// input only and takes that wait for a part of the way, so there is less leeway towards a short delay.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Delay {
     /// Between two snapshots, in ticks.
     interval: f64,
-    /// What the server expects, and the least it tolerates either way.
+    /// What the server expects at most, and the least it tolerates beyond.
     configured: f64,
     tolerance_min: f64,
     /// Between two inputs, in ticks.
@@ -76,7 +76,7 @@ impl Delay {
     /// How much shorter than the configured delay the server lets it be, also for inputs that jitter holds up.
     fn shorter(&self, jitter_ticks: f64) -> f64 {
         let taken = EDGE_TICKS + self.input_ticks + HELD_UP_DEVIATIONS * jitter_ticks;
-        (self.tolerance_min - taken).max(0.0)
+        (self.tolerance_min.max(self.configured) - taken).max(0.0)
     }
 
     /// How much longer than the configured delay the server lets it be.
@@ -152,10 +152,10 @@ mod tests {
     #[test]
     fn follows_the_jitter_as_far_as_the_server_lets_it() {
         let at = |jitter_ticks| settled(delay(60, 20, 6), jitter_ticks);
-        // One interval is 3 ticks; the server tolerates 3 either way.
-        assert!((at(0.0) - 4.5).abs() < 0.01, "{}", at(0.0));
-        assert!((at(0.2) - 5.1).abs() < 0.01, "held-up inputs need a part of the leeway: {}", at(0.2));
-        assert!((at(1.0) - 6.0).abs() < 0.01, "{}", at(1.0));
+        // One interval is 3 ticks; the server tolerates 3 more than the 6 it was configured with.
+        assert!((at(0.0) - 3.5).abs() < 0.01, "{}", at(0.0));
+        assert!((at(0.2) - 3.9).abs() < 0.01, "{}", at(0.2));
+        assert!((at(1.0) - 5.5).abs() < 0.01, "{}", at(1.0));
         assert!((at(2.5) - 8.5).abs() < 0.01, "{}", at(2.5));
         assert!((at(6.0) - 11.5).abs() < 0.01, "a rough way is tolerated more: {}", at(6.0));
     }

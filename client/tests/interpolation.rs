@@ -138,8 +138,8 @@ fn the_delay_follows_the_jitter() {
         |jitter_ms| watch(RoomConfig::default(), jitter_ms, None).moments.last().expect("some").delay_ticks;
     let delays = [0, 10, 50, 80].map(settled);
     assert!(delays.is_sorted(), "{delays:?}");
-    // Two ticks are an interval; the server is told to expect four.
-    assert!(delays[0] < 3.8 && delays[3] > 4.8, "{delays:?}");
+    // Two ticks are an interval, and half a tick is left over; the server expects four at most.
+    assert!(delays[0] < 2.7 && delays[3] > 4.8, "{delays:?}");
 }
 
 #[test]

@@ -16,6 +16,11 @@ pub struct RoomConfig {
     pub players_max: u16,
     /// Spectators, 0..=4096. Each costs as much as a player to send to, and nothing to simulate.
     pub spectators_max: u16,
+    /// How long after the players spectators see everything, 0..=120,000 ms, so that they cannot help anybody. The room
+    /// keeps what it sends to one spectator in that time.
+    pub spectator_delay_ms: u32,
+    /// Bytes it keeps for that at most, 4,096..=1,073,741,824: snapshots and events beyond are never shown.
+    pub spectator_bytes_max: u32,
     /// Seed of the room's randomness.
     pub seed: u64,
     /// Whether `seen_by` shows the past a player saw; otherwise the present.
@@ -54,6 +59,8 @@ impl RoomConfig {
             snapshot_hz,
             players_max: 64,
             spectators_max: 16,
+            spectator_delay_ms: 0,
+            spectator_bytes_max: 16 << 20,
             seed: 0,
             lag_compensation: true,
             rewind_ms_max: 250,
@@ -74,9 +81,19 @@ impl RoomConfig {
         check("snapshot_hz", self.snapshot_hz.into(), 1, self.tick_hz.into())?;
         check("players_max", self.players_max.into(), 1, 4096)?;
         check("spectators_max", self.spectators_max.into(), 0, 4096)?;
+        check("spectator_delay_ms", self.spectator_delay_ms, 0, 120_000)?;
+        check("spectator_bytes_max", self.spectator_bytes_max, 4_096, 1 << 30)?;
         check("rewind_ms_max", self.rewind_ms_max.into(), 1, 1000)?;
         check("interpolation_ticks", self.interpolation_ticks.into(), 0, 32)?;
         check("snapshot_bytes_per_s", self.snapshot_bytes_per_s, 1_000, 10_000_000)
+    }
+
+    /// The spectators' delay in ticks: whole snapshot intervals, so that each snapshot shows a new one, and never less
+    /// than was asked for.
+    #[must_use]
+    pub fn spectator_delay_ticks(&self) -> u32 {
+        let ticks = (self.spectator_delay_ms * u32::from(self.tick_hz)).div_ceil(1000);
+        ticks.next_multiple_of(self.tick_hz.div_ceil(self.snapshot_hz).into())
     }
 
     /// The farthest look back in whole ticks.

@@ -84,8 +84,14 @@ pub struct RoomCounters {
     pub views_implausible: u64,
     /// Blocks of snapshots encoded, each shared by everybody who needs the same.
     pub blocks_encoded: u64,
+    /// Blocks that players needed: without sharing, as many would have been encoded.
+    pub blocks_needed: u64,
+    /// Cells in sight of players that had news and were put off, the budget being spent.
+    pub cells_put_off: u64,
     /// Snapshots written for players.
     pub snapshots_written: u64,
+    /// Snapshots and events that spectators never see, what their delay keeps being bounded.
+    pub watched_left_out: u64,
     /// Events emitted.
     pub events: u64,
 }
@@ -128,7 +134,10 @@ impl RoomCounters {
             views_too_old,
             views_implausible,
             blocks_encoded,
+            blocks_needed,
+            cells_put_off,
             snapshots_written,
+            watched_left_out,
             events,
         } = other;
         self.steps += steps;
@@ -154,7 +163,10 @@ impl RoomCounters {
         self.views_too_old += views_too_old;
         self.views_implausible += views_implausible;
         self.blocks_encoded += blocks_encoded;
+        self.blocks_needed += blocks_needed;
+        self.cells_put_off += cells_put_off;
         self.snapshots_written += snapshots_written;
+        self.watched_left_out += watched_left_out;
         self.events += events;
     }
 }

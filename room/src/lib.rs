@@ -9,6 +9,7 @@
 
 mod config;
 mod counters;
+mod delayed;
 mod events;
 mod field;
 mod game;

@@ -1,5 +1,6 @@
 //! A room: one game, its seats, its past and what it sends.
 
+mod audience;
 mod lifecycle;
 mod watching;
 
@@ -10,7 +11,8 @@ use tickring_protocol::message::{
     ArchivedInputHead, INPUT_SLACK_NONE, INPUT_SLACK_PER_TICK, SnapshotHead, Welcome,
 };
 
-use crate::events::{Events, To};
+use crate::delayed::Delayed;
+use crate::events::Events;
 use crate::history::History;
 use crate::input_buffer::{Viewed, WINDOW_TICKS, Waiting};
 use crate::seat::{Encoded, Lookback, Seats};
@@ -36,7 +38,7 @@ pub struct Room<G: Game> {
     game: G,
     world: World<G>,
     seats: Seats<G::Input>,
-    watchers: Watchers,
+    watchers: Watchers<G>,
     history: History,
     rng: Rng,
     tick: Tick,
@@ -60,13 +62,16 @@ impl<G: Game> Room<G> {
         }
         let setup =
             Setup { settings, seed: config.seed, tick_hz: config.tick_hz, players_max: config.players_max };
+        let delay_ticks = config.spectator_delay_ticks();
+        let delayed = (delay_ticks > 0 && config.spectators_max > 0)
+            .then(|| Delayed::new(delay_ticks, config.spectator_bytes_max as usize));
         Self {
             view_rules: ViewRules::new(config.interpolation_ticks, config.tick_hz, config.snapshot_hz),
             dt: 1.0 / f32::from(config.tick_hz),
             game: G::create(&setup),
             world: World::new(config.players_max),
             seats: Seats::new(config.players_max),
-            watchers: Watchers::default(),
+            watchers: Watchers::new(delayed),
             history: History::new(),
             rng: Rng::seed_from_u64(config.seed),
             tick: Tick(0),
@@ -140,6 +145,7 @@ impl<G: Game> Room<G> {
         let tick = self.tick + 1;
         self.give_up_held_seats(tick);
         self.world.set_tick(tick);
+        self.events.clear();
         let lookback = Lookback {
             enabled: self.config.lag_compensation,
             oldest: self.history.oldest(),
@@ -162,6 +168,10 @@ impl<G: Game> Room<G> {
         });
         self.history.record(tick, &self.world);
         self.tick = tick;
+        if let Some(delayed) = &mut self.watchers.delayed {
+            delayed.step(tick, self.events.iter());
+            self.counters.watched_left_out = delayed.left_out();
+        }
         self.counters.steps += 1;
     }
 
@@ -184,6 +194,9 @@ impl<G: Game> Room<G> {
     /// needed, once.
     pub fn encode_snapshot(&mut self) {
         self.encoder.encode(self.tick, &self.world);
+        if let Some(delayed) = &mut self.watchers.delayed {
+            delayed.encode(self.tick, &mut self.encoder);
+        }
         self.private.clear();
         let private = &mut self.private;
         for (player, seat) in self.seats.iter_mut() {
@@ -214,7 +227,7 @@ impl<G: Game> Room<G> {
         let entity = self.world.entity_of(player);
         let body_max = self.snapshot_bytes_max.saturating_sub(own_bytes);
         let body_bytes = self.encoder.prepare(&mut seat.sight, entity, replaced, body_max);
-        self.counters.blocks_encoded = self.encoder.blocks_made();
+        self.count_blocks();
         own_bytes + body_bytes
     }
 
@@ -233,11 +246,6 @@ impl<G: Game> Room<G> {
         out.extend_from_slice(&self.private[own.private_start..][..usize::from(own.private_bytes)]);
         self.encoder.write_body(&seat.sight, out);
         self.counters.snapshots_written += 1;
-    }
-
-    /// The events emitted since the last call, as encoded messages, each handed out once. Call after every step.
-    pub fn events(&mut self) -> impl Iterator<Item = (To, &[u8])> {
-        self.events.drain()
     }
 
     /// The answer to a hello that found this seat. The caller fills in the resume token and its own message limit

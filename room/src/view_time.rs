@@ -54,12 +54,28 @@ pub(crate) struct ViewRules {
     tolerance_min: i64,
 }
 
+/// How far a view may be from the expected one, in 1/256 tick.
+#[derive(Clone, Copy, Debug)]
+struct Tolerance {
+    older: i64,
+    fresher: i64,
+}
+
 impl ViewRules {
     /// Two ticks are always tolerated, and one snapshot interval: between two snapshots the view moves on while
     /// the acknowledged tick stands.
     pub(crate) fn new(interpolation_ticks: u8, tick_hz: u16, snapshot_hz: u16) -> Self {
         let interval = i64::from(tick_hz) * TICK / i64::from(snapshot_hz);
         Self { interpolation: i64::from(interpolation_ticks) * TICK, tolerance_min: interval.max(2 * TICK) }
+    }
+
+    /// Fresher is allowed down to no delay at all, the newest snapshot that the player can have: a shorter delay is a
+    /// shorter look back, so nobody is hit who has been in cover for longer, and whoever claims one without having it
+    /// aims at what it has not seen. Older is allowed no farther than jitter explains: a longer look back is what a cheat
+    /// would want.
+    fn tolerance(&self, jitter: i64) -> Tolerance {
+        let older = self.tolerance_min.max(jitter * 3 / 2);
+        Tolerance { older, fresher: older.max(self.interpolation) }
     }
 }
 
@@ -113,14 +129,14 @@ impl ViewCheck {
         declared: ViewTime,
     ) -> (ViewTime, Option<ViewFault>) {
         let expected = middle_of(now).offset(-(self.round_trip + rules.interpolation));
-        let tolerance = rules.tolerance_min.max(self.jitter * 3 / 2);
+        let Tolerance { older, fresher } = rules.tolerance(self.jitter);
         let (mut view, mut fault) = (declared, None);
         if view.since(ViewTime::at(now)) > 0 {
             (view, fault) = (ViewTime::at(now), Some(ViewFault::Future));
         }
         let distance = view.since(expected);
-        if distance.abs() > tolerance {
-            view = expected.offset(distance.clamp(-tolerance, tolerance));
+        if !(-older..=fresher).contains(&distance) {
+            view = expected.offset(distance.clamp(-older, fresher));
             fault = fault.or(Some(ViewFault::Implausible));
         }
         if let Some(last) = self.last
@@ -196,6 +212,38 @@ mod tests {
                 prop_assert!(last.is_none_or(|last| answer.since(last) >= 0));
                 prop_assert_eq!(fault.is_none(), answer == declared, "moved and told, or neither");
                 last = Some(answer);
+            }
+        }
+
+        /// What a delay may be: from none to the configured one and the tolerance. What is outside becomes the nearest
+        /// inside, and never looks back farther than an honest player with the configured delay may.
+        #[test]
+        fn shorter_delays_are_believed_and_longer_ones_are_not(
+            start in 0u32..1_000_000, interpolation_ticks in 0u8..=32, round_trip in 0u32..30,
+            delay_256ths in -4_000i64..20_000,
+        ) {
+            let rules = ViewRules::new(interpolation_ticks, 60, 30);
+            let mut check = ViewCheck::new(Tick(start));
+            let mut now = Tick(start);
+            for _ in 0..200 {
+                now = now + 1;
+                if now.since(Tick(start + round_trip)) >= 0 {
+                    check.acknowledge(now, Tick(now.0 - round_trip));
+                }
+            }
+            // The newest snapshot that the player has, half a tick after it was acknowledged.
+            let has = middle_of(Tick(now.0 - round_trip)).offset(-128);
+            let declared = has.offset(-delay_256ths);
+            let (answer, fault) = check.accept(&rules, now, declared);
+            let delay = has.since(answer);
+            let configured = i64::from(interpolation_ticks) * TICK;
+            prop_assert!(delay <= configured + 2 * TICK + 130, "looks back {delay}");
+            prop_assert!(answer.since(ViewTime::at(now)) <= 0);
+            if (0..=configured).contains(&delay_256ths) {
+                prop_assert_eq!((answer, fault), (declared, None));
+            }
+            if delay_256ths < -2 * TICK - 130 || delay_256ths > configured + 2 * TICK + 130 {
+                prop_assert!(fault.is_some() && answer != declared);
             }
         }
 

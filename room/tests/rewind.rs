@@ -151,12 +151,27 @@ fn an_honest_view_is_granted() {
 }
 
 #[test]
-fn a_forged_view_gains_two_ticks_at_most() {
+fn a_forged_view_looks_back_two_ticks_more_at_most_and_never_at_what_it_cannot_have() {
     let (rewound, implausible, _) = look(6, true, 60);
     assert!((10..=13).contains(&rewound), "{rewound}");
     assert!(implausible > 100);
+    // Who claims to see the present is judged by the newest snapshot that it can have, with no delay behind it.
     let (rewound, implausible, _) = look(6, true, 0);
-    assert!((8..=10).contains(&rewound), "{rewound}");
+    assert!((6..=7).contains(&rewound), "{rewound}");
+    assert!(implausible > 100);
+}
+
+#[test]
+fn a_shorter_delay_than_the_configured_is_believed() {
+    for behind in 6..=12 {
+        assert_eq!(look(6, true, behind), (behind, 0, 0));
+    }
+}
+
+#[test]
+fn a_longer_delay_than_jitter_explains_is_not() {
+    let (rewound, implausible, _) = look(6, true, 13);
+    assert_eq!(rewound, 12);
     assert!(implausible > 100);
 }
 

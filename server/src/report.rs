@@ -28,6 +28,8 @@ pub struct WorkerReport {
     pub closes: Vec<(u16, &'static str, u64)>,
     /// Inputs by what became of them: `("accepted", n)`, `("late", n)`, ….
     pub inputs: Vec<(&'static str, u64)>,
+    /// What was not shown in time, or at all.
+    pub withheld: Withheld,
     /// What the ring did.
     pub ring: RingReport,
     /// Messages waiting in this worker's mailbox, now.
@@ -93,6 +95,15 @@ pub struct Seats {
     pub tokens_expired: u64,
     /// Tokens refused because no seat of the room has or had them lately.
     pub tokens_unknown: u64,
+}
+
+/// Monotonic counters of what bounds kept back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Withheld {
+    /// Cells with news that had to wait for a player's snapshot budget.
+    pub cells_put_off: u64,
+    /// Snapshots and events for which there was no room in what is kept for delayed spectators.
+    pub spectator_left_out: u64,
 }
 
 /// Connections by state.

@@ -55,7 +55,17 @@ fn cut(server: &Server, wire: Wire) {
 
 /// Passes over what comes before the next snapshot.
 fn until_snapshot(wire: &mut Wire) {
-    while wire.frame_of(0x82).payload[0] != 0x82 {}
+    snapshot_tick(wire);
+}
+
+/// The tick of the next snapshot.
+fn snapshot_tick(wire: &mut Wire) -> u32 {
+    loop {
+        let frame = wire.frame_of(0x82);
+        if frame.payload[0] == 0x82 {
+            return tick(&frame.payload);
+        }
+    }
 }
 
 /// Counts of tokens refused: used, expired, unknown.
@@ -206,4 +216,36 @@ fn a_spectator_watches_and_goes_with_the_room() {
     drop((player, spectator));
     let status = server.until_empty();
     assert_eq!(closes(&status, 4010, "room_closed"), 1);
+}
+
+/// What it is shown is older than the delay, and the end of the room comes when that has been shown too.
+#[test]
+fn a_delayed_spectator_sees_what_was_and_the_end_of_it() {
+    const DELAY_TICKS: u64 = 30;
+    let server = Server::start(&["ROOM__SPECTATOR_DELAY=500ms"]);
+    let (mut player, _) = arrive(&server, "field", NO_TOKEN);
+    until_snapshot(&mut player);
+    let mut spectator = hello(&server, "field", FEATURE_SPECTATE, NO_TOKEN);
+    let first = snapshot_tick(&mut spectator);
+    let page: serde_json::Value = serde_json::from_str(&server.page("/rooms")).unwrap();
+    let now = page["rooms"][0]["tick"].as_u64().unwrap();
+    assert!(u64::from(first) + DELAY_TICKS <= now, "{first} is seen at {now}");
+    player.send(&message(|out| Leave { reason: 0 }.write(out)));
+    server.until("the end for players", |status| total(status, "rooms") == 0);
+    let mut last = first;
+    let close = loop {
+        let frame = spectator.frame().expect("a goodbye comes first");
+        if frame.first == 0x88 {
+            break frame;
+        }
+        if frame.payload[0] == 0x82 {
+            last = tick(&frame.payload);
+        }
+    };
+    assert_eq!(close.payload[..2], 4010_u16.to_be_bytes());
+    assert!(u64::from(last) + DELAY_TICKS > now, "{last}: what happened until {now} was shown");
+}
+
+fn tick(payload: &[u8]) -> u32 {
+    u32::from_le_bytes(payload[1..5].try_into().unwrap())
 }

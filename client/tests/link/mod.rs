@@ -13,7 +13,7 @@ use tickring_protocol::websocket::{
     Decoder, Event, OpCode, Role, SUBPROTOCOL, parse_request, write_close, write_frame,
     write_switching_protocols,
 };
-use tickring_room::{Game, PlayerId, Room, RoomConfig, Schedule, Tick, To};
+use tickring_room::{Game, PlayerId, Room, RoomConfig, Schedule, Tick};
 
 /// One direction of a connection: bytes and when they arrive, in order.
 #[derive(Debug, Default)]
@@ -123,10 +123,9 @@ impl<G: Game> Link<G> {
         }
         for _ in 0..self.schedule.due(now_ns).steps {
             self.room.step();
-            let messages: Vec<_> = self.room.events().map(|(to, bytes)| (to, bytes.to_vec())).collect();
             for peer in &mut self.peers {
-                for (to, bytes) in &messages {
-                    if *to == To::All || peer.player.is_some_and(|player| *to == To::Player(player)) {
+                for (to, bytes) in self.room.events() {
+                    if peer.player.is_some_and(|player| self.room.hears(player, to)) {
                         write_frame(&mut peer.out, OpCode::Binary, bytes);
                     }
                 }

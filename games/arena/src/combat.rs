@@ -10,6 +10,8 @@ use crate::weapons::RIFLE_RANGE;
 
 /// In rooms up to this size everybody is told of every kill.
 const KILL_FEED_PLAYERS_MAX: u16 = 100;
+/// In larger ones, whoever is this near to the victim, metres. The attacker has the hit that left no health.
+const KILL_HEARD: f32 = 20.0;
 
 /// Damage about to be done.
 #[derive(Clone, Copy, Debug)]
@@ -76,7 +78,7 @@ impl Arena {
             return;
         };
         soldier.own.health = soldier.own.health.saturating_sub(amount);
-        let (victim, health) = (soldier.entity, soldier.own.health);
+        let (victim, health, place) = (soldier.entity, soldier.own.health, soldier.own.body.position);
         let attacker_slot = self.soldiers.slot_of(attacker);
         let involved = [Some(victim_slot), attacker_slot.filter(|slot| *slot != victim_slot)];
         let hit = ArenaEvent::Hit { attacker, victim, weapon, damage: amount, health };
@@ -92,11 +94,8 @@ impl Arena {
             killer.kills = killer.kills.saturating_add(1);
         }
         let kill = ArenaEvent::Kill { attacker, victim, weapon };
-        if self.players_max <= KILL_FEED_PLAYERS_MAX {
-            tick.emit(&kill, To::All);
-        } else {
-            tell(&kill, &involved, tick);
-        }
+        let everybody = self.players_max <= KILL_FEED_PLAYERS_MAX;
+        tick.emit(&kill, if everybody { To::All } else { To::Near { place, radius: KILL_HEARD } });
     }
 }
 

@@ -50,7 +50,7 @@ pub enum ArenaEvent {
         /// Health left, 0 for a kill.
         health: u8,
     },
-    /// To everybody in small rooms, to the two in large ones: somebody died.
+    /// To everybody in rooms of up to 100 seats, in larger ones to whoever is within 20 m: somebody died.
     Kill {
         /// Who did it; the victim itself for an own goal.
         attacker: EntityId,

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use glam::Vec3;
 use rand::RngExt as _;
-use tickring_room::{EntityId, Game, Hold, PlayerId, Rng, Setup, Step, To, World, layout_hash};
+use tickring_room::{EntityId, Game, Hold, Interest, PlayerId, Rng, Setup, Step, To, World, layout_hash};
 
 use crate::crowd::Crowd;
 use crate::entity::{self, ArenaEntity};
 use crate::event::{self, ArenaEvent};
 use crate::input::{self, ArenaInput};
+use crate::interest;
 use crate::map::Map;
 use crate::own_state::{self, OwnState};
 use crate::pick_ups::PickUps;
@@ -81,6 +82,11 @@ impl Game for Arena {
     type Entity = ArenaEntity;
     type Private = OwnState;
     type Event = ArenaEvent;
+
+    fn interest(setup: &Setup<Self>) -> Option<Interest> {
+        let map = setup.settings.map.as_ref();
+        interest::of_field(map.map_or_else(|| Map::generated_side(setup.players_max), |map| map.side()))
+    }
 
     fn create(setup: &Setup<Self>) -> Self {
         let settings = setup.settings.clone();

@@ -98,6 +98,12 @@ impl Map {
         generate::generate(seed, players_max)
     }
 
+    /// The side of the field of [`Map::generate`] in metres.
+    #[must_use]
+    pub fn generated_side(players_max: u16) -> f32 {
+        generate::side(players_max)
+    }
+
     /// A map of one's own for tests and experiments: walls only, one spawn point in the middle.
     #[must_use]
     pub fn with_walls(side: f32, walls: Vec<Wall>) -> Self {

@@ -1,11 +1,13 @@
 //! A match of bots in one process: a room, its bots and a delay between them, without network or clock.
 //!
-//! Tests, benches and the example play with it. Bots see what clients would: quantised entities of some ticks
-//! ago, drawn a little behind the newest of them; their inputs take as long back.
+//! Tests, benches and the example play with it. Bots see what clients would: the quantised entities of the snapshot
+//! some ticks ago, drawn a little behind the newest of them; their inputs take as long back. On a large field they see
+//! farther than clients, but aim at the nearest only.
 
 use std::collections::VecDeque;
 
 use tickring_protocol::message::{ClientMessage, InputHead, ServerMessage};
+use tickring_protocol::websocket::{OpCode, write_frame_head};
 use tickring_room::{
     EntityId, GameEvent as _, Input as _, JoinError, PlayerId, Pose, PrivateState as _, Replicated, Room,
     RoomConfig, Sequence, Tick, To,
@@ -40,6 +42,19 @@ pub struct Tally {
     pub respawns: u64,
 }
 
+/// What the players of a match were sent so far, as frames on the wire.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Snapshots.
+    pub snapshots: u64,
+    /// Bytes of snapshots.
+    pub snapshot_bytes: u64,
+    /// Events, one for each player that received it.
+    pub events: u64,
+    /// Bytes of events.
+    pub event_bytes: u64,
+}
+
 /// One player: a seat and the bot on it.
 #[derive(Debug)]
 struct Fighter {
@@ -49,7 +64,7 @@ struct Fighter {
     sequence: Sequence,
 }
 
-/// What was sent at the end of a tick.
+/// A snapshot of the whole field.
 #[derive(Debug)]
 struct Sent {
     tick: Tick,
@@ -78,6 +93,7 @@ pub struct Skirmish {
     sent: VecDeque<Sent>,
     on_their_way: VecDeque<OnItsWay>,
     tally: Tally,
+    traffic: Traffic,
     /// Kept between ticks for its memory only.
     snapshot: Vec<u8>,
 }
@@ -112,6 +128,7 @@ impl Skirmish {
             sent: VecDeque::new(),
             on_their_way: VecDeque::new(),
             tally: Tally::default(),
+            traffic: Traffic::default(),
             snapshot: Vec::new(),
         })
     }
@@ -143,6 +160,12 @@ impl Skirmish {
         self.tally
     }
 
+    /// What was sent so far.
+    #[must_use]
+    pub fn traffic(&self) -> Traffic {
+        self.traffic
+    }
+
     /// Lets every bot decide, runs one tick of the room, and hands out what happened.
     pub fn tick(&mut self, on_event: &mut dyn FnMut(Tick, To, &ArenaEvent)) {
         self.prepare();
@@ -163,8 +186,10 @@ impl Skirmish {
 
     /// The last part of a tick: snapshots are kept for the bots, and what happened is handed out.
     pub fn finish(&mut self, on_event: &mut dyn FnMut(Tick, To, &ArenaEvent)) {
-        self.record();
         self.hear(on_event);
+        if self.room.snapshot_due() {
+            self.record();
+        }
     }
 
     /// Every bot looks at what has reached it and sends an input for the tick it can still reach.
@@ -243,6 +268,8 @@ impl Skirmish {
             self.snapshot.clear();
             self.room.prepare_snapshot(fighter.player, false);
             self.room.write_snapshot(fighter.player, 0, &mut self.snapshot);
+            self.traffic.snapshots += 1;
+            self.traffic.snapshot_bytes += framed_bytes(&self.snapshot);
             let message = ServerMessage::decode(&self.snapshot).expect("the room encoded it");
             let ServerMessage::Snapshot { head, private, .. } = message else {
                 unreachable!("a room's snapshots are snapshots")
@@ -263,10 +290,19 @@ impl Skirmish {
             };
             let event = ArenaEvent::read(head.kind, game).expect("the arena wrote it");
             on_event(Tick(head.tick.to_native()), to, &event);
+            let readers = match to {
+                To::Player(_) => 1,
+                To::All => self.fighters.len(),
+                To::Near { .. } => {
+                    self.fighters.iter().filter(|fighter| self.room.hears(fighter.player, to)).count()
+                }
+            };
+            self.traffic.events += readers as u64;
+            self.traffic.event_bytes += readers as u64 * framed_bytes(message);
             // Events for two players come twice; the copy of the one they happened to counts. The fighters came
             // first into an empty room, so each has the seat of its number.
             let concerned = match to {
-                To::All => None,
+                To::All | To::Near { .. } => None,
                 To::Player(player) => Some(&mut self.fighters[usize::from(player.0)]),
             };
             count(&mut self.tally, &event, concerned);
@@ -293,6 +329,13 @@ fn count(tally: &mut Tally, event: &ArenaEvent, concerned: Option<&mut Fighter>)
             }
         }
     }
+}
+
+/// Bytes of a server's frame with this payload.
+fn framed_bytes(payload: &[u8]) -> u64 {
+    let mut head = Vec::new();
+    write_frame_head(&mut head, OpCode::Binary, payload.len());
+    (head.len() + payload.len()) as u64
 }
 
 fn encode(head: &InputHead, input: &ArenaInput) -> Vec<u8> {

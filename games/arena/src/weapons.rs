@@ -2,8 +2,8 @@
 
 use crate::rules::{BODY_HEIGHT, BODY_RADIUS};
 
-/// How far a rifle shot reaches, metres.
-pub const RIFLE_RANGE: f32 = 80.0;
+/// How far a rifle shot reaches, metres. On large fields it is also how far players see: see [`crate::SIGHT`].
+pub const RIFLE_RANGE: f32 = 60.0;
 /// Seconds between two rifle shots.
 pub const RIFLE_INTERVAL_SECONDS: f32 = 0.125;
 /// Rounds at a soldier's appearance.

@@ -13,7 +13,7 @@ use super::frame::{CellState, Frame, Gathered, checksum};
 use super::grid::{CellId, Grid};
 use super::view::{Held, Offer, View};
 use super::{DEPTH, FIELDS_MAX, KEYFRAME, NUMBER_BYTES};
-use crate::{Field, Game, Interest, Replicated, World};
+use crate::{Field, Game, Interest, ReceivedState, Replicated, World};
 
 /// The snapshots of the last [`DEPTH`] snapshot ticks, and the blocks made of the newest.
 #[derive(Debug)]
@@ -27,6 +27,8 @@ pub(crate) struct Encoder {
     fields: &'static [Field],
     blocks: Blocks,
     gathered: Gathered,
+    /// Cells put off so far.
+    put_off: u64,
     /// Checksums of the newest frame's cells, as far as they were asked for.
     checksums: Vec<Option<u32>>,
 }
@@ -38,6 +40,8 @@ struct Blocks {
     /// By cell: kind and place in `bytes`.
     made: Vec<Vec<(u8, Range<usize>)>>,
     count: u64,
+    /// How often one was needed.
+    needed: u64,
     scratch: Scratch,
     checked: Vec<u8>,
 }
@@ -62,15 +66,28 @@ impl Encoder {
             fields: G::Entity::FIELDS,
             blocks: Blocks::default(),
             gathered: Gathered::default(),
+            put_off: 0,
             checksums: Vec::new(),
         }
     }
 
     /// Takes the state of a tick as the newest.
     pub(crate) fn encode<G: Game>(&mut self, tick: Tick, world: &World<G>) {
+        self.gathered.from_world(world, self.frames.back(), &mut self.grid);
+        self.push(tick);
+    }
+
+    /// Takes a state that was received from another encoder as the newest.
+    pub(crate) fn encode_received<G: Game>(&mut self, tick: Tick, state: &ReceivedState<G>) {
+        self.gathered.from_received(state);
+        self.push(tick);
+    }
+
+    /// Makes what was gathered the newest frame.
+    fn push(&mut self, tick: Tick) {
         let mut frame =
             if self.frames.len() == DEPTH { self.frames.pop_front() } else { None }.unwrap_or_default();
-        frame.fill(world, self.frames.back(), &mut self.grid, &mut self.gathered);
+        frame.fill(&self.gathered, self.grid.len(), self.frames.back(), self.fields);
         self.frames.push_back(frame);
         self.tick = tick;
         self.number = self.number.wrapping_add(1);
@@ -79,19 +96,24 @@ impl Encoder {
         self.checksums.resize(self.grid.len(), None);
     }
 
-    /// Tick of the newest state.
-    pub(crate) fn tick(&self) -> Tick {
-        self.tick
-    }
-
-    /// Number of the newest snapshot as its readers know it.
-    pub(crate) fn number(&self) -> u8 {
-        self.number.to_le_bytes()[0]
+    /// Number of the newest snapshot, wrapping; 0 before the first.
+    pub(crate) fn number(&self) -> u32 {
+        self.number
     }
 
     /// Blocks made so far.
     pub(crate) fn blocks_made(&self) -> u64 {
         self.blocks.count
+    }
+
+    /// Blocks that readers needed so far: as many would be made if they were not shared.
+    pub(crate) fn blocks_needed(&self) -> u64 {
+        self.blocks.needed
+    }
+
+    /// Cells with news that had to wait so far, their readers' budgets being spent.
+    pub(crate) fn put_off(&self) -> u64 {
+        self.put_off
     }
 
     /// Decides what a player with this entity gets of the newest state in about `bytes_max` bytes, and returns how
@@ -130,7 +152,7 @@ impl Encoder {
             view.offers.push(Offer { before, now, block, waited });
         }
         view.parts.extend(held.filter_map(forget));
-        view.choose(&self.grid, bytes_max);
+        self.put_off += view.choose(&self.grid, bytes_max);
         NUMBER_BYTES + view.parts.iter().map(Part::bytes).sum::<usize>()
     }
 
@@ -139,7 +161,7 @@ impl Encoder {
         if self.fields.is_empty() {
             return;
         }
-        out.push(self.number());
+        out.push(self.number.to_le_bytes()[0]);
         for part in &view.parts {
             match part {
                 Part::Block(range) => out.extend_from_slice(&self.blocks.bytes[range.clone()]),
@@ -210,6 +232,7 @@ impl Blocks {
         cell: CellId,
         kind: u8,
     ) -> Range<usize> {
+        self.needed += 1;
         let made = &mut self.made[usize::from(cell)];
         if let Some((_, range)) = made.iter().find(|(of, _)| *of == kind) {
             return range.clone();

@@ -4,7 +4,7 @@ use tickring_protocol::ids::EntityId;
 
 use super::grid::{CellId, Grid};
 use super::prediction::velocity;
-use crate::{Field, Game, Replicated, World};
+use crate::{Field, Game, ReceivedState, Replicated, World};
 
 /// The state of one snapshot.
 #[derive(Debug, Default)]
@@ -32,37 +32,59 @@ pub(super) struct CellState<'a> {
     pub(super) velocities: &'a [i32],
 }
 
-/// Entities of a tick in the order of the world. Memory is kept from tick to tick.
+/// Entities of a tick by rising id. Memory is kept from tick to tick.
 #[derive(Debug, Default)]
 pub(super) struct Gathered {
     entities: Vec<(EntityId, CellId)>,
     values: Vec<i32>,
 }
 
-impl Frame {
-    /// Overwrites this frame with the world as it is. `before` is the frame of the snapshot before.
-    pub(super) fn fill<G: Game>(
-        &mut self,
-        world: &World<G>,
-        before: Option<&Self>,
-        grid: &mut Grid,
-        gathered: &mut Gathered,
-    ) {
+impl Gathered {
+    /// The world as it is. `before` is the frame of the snapshot before.
+    pub(super) fn from_world<G: Game>(&mut self, world: &World<G>, before: Option<&Frame>, grid: &mut Grid) {
         let fields = G::Entity::FIELDS;
-        gathered.entities.clear();
-        gathered.values.clear();
-        if !fields.is_empty() {
-            gathered.values.resize(world.len() * fields.len(), 0);
-            for ((id, entity), values) in world.iter().zip(gathered.values.chunks_exact_mut(fields.len())) {
-                entity.quantise(values);
-                for (field, value) in fields.iter().zip(values) {
-                    *value = (*value).clamp(field.min(), field.max());
-                }
-                let was_in = before.and_then(|before| before.cell_of(id));
-                gathered.entities.push((id, grid.cell_of(entity.pose().position, was_in)));
-            }
+        self.entities.clear();
+        self.values.clear();
+        if fields.is_empty() {
+            return;
         }
-        self.sort(gathered, grid.len());
+        self.values.resize(world.len() * fields.len(), 0);
+        for ((id, entity), values) in world.iter().zip(self.values.chunks_exact_mut(fields.len())) {
+            entity.quantise(values);
+            for (field, value) in fields.iter().zip(values) {
+                *value = (*value).clamp(field.min(), field.max());
+            }
+            let was_in = before.and_then(|before| before.cell_of(id));
+            self.entities.push((id, grid.cell_of(entity.pose().position, was_in)));
+        }
+    }
+
+    /// A state that was received, as a field of one cell.
+    pub(super) fn from_received<G: Game>(&mut self, state: &ReceivedState<G>) {
+        self.entities.clear();
+        self.values.clear();
+        self.entities.extend(state.quantised().map(|(id, _)| (id, 0)));
+        self.entities.sort_unstable_by_key(|(id, _)| *id);
+        let fields = G::Entity::FIELDS.len();
+        self.values.resize(self.entities.len() * fields, 0);
+        for (id, values) in state.quantised() {
+            let at = self.entities.binary_search_by_key(&id, |(id, _)| *id).expect("it was just put in");
+            self.values[at * fields..][..fields].copy_from_slice(values);
+        }
+    }
+}
+
+impl Frame {
+    /// Overwrites this frame with what was gathered, of a field of so many cells. `before` is the frame of the
+    /// snapshot before.
+    pub(super) fn fill(
+        &mut self,
+        gathered: &Gathered,
+        cells: usize,
+        before: Option<&Self>,
+        fields: &[Field],
+    ) {
+        self.sort(gathered, cells);
         self.arrange(gathered, before, fields);
     }
 

@@ -79,8 +79,9 @@ impl Grid {
             return;
         };
         let own = self.places[usize::from(own)];
-        // From the nearest point of the one cell to that of the other.
-        let gap = |one: i16, other: i16| f32::from(one.abs_diff(other).saturating_sub(1)) * interest.cell;
+        // From the nearest point of the one cell to that of the other, where both may be beyond their borders.
+        let between = |one: i16, other: i16| f32::from(one.abs_diff(other)) - 1.0 - 2.0 * BORDER;
+        let gap = |one: i16, other: i16| between(one, other).max(0.0) * interest.cell;
         out.extend(cells.filter(|cell| {
             let place = self.places[usize::from(*cell)];
             let distance = gap(own.0, place.0).hypot(gap(own.1, place.1));
@@ -101,7 +102,47 @@ fn index(at: f32) -> i16 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        /// Two who walk about, each in and out of cells by its own way, see each other whenever they are near.
+        #[test]
+        fn whoever_is_nearer_than_the_radius_is_in_sight(
+            cell in 1.0_f32..40.0, radius_cells in 0.5_f32..4.0,
+            steps in prop::collection::vec((-0.3_f32..0.3, -0.05_f32..0.05, any::<bool>()), 1..400),
+        ) {
+            let radius = radius_cells * cell;
+            let mut grid = Grid::new(Some(Interest { cell, radius }));
+            let mut places = [Vec3::ZERO, Vec3::new(radius, 0.0, 0.0)];
+            let mut cells: [Option<CellId>; 2] = [None; 2];
+            let mut sees = Vec::new();
+            for (x, z, first) in steps {
+                places[usize::from(first)] += Vec3::new(x, 0.0, z) * cell;
+                for (place, cell) in places.iter().zip(&mut cells) {
+                    *cell = Some(grid.cell_of(*place, *cell));
+                }
+                grid.see(cells[0], &[], &mut sees);
+                if places[0].distance(places[1]) <= radius {
+                    prop_assert!(sees.contains(&cells[1].expect("it was just found")), "{places:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn two_beyond_the_borders_of_their_cells_are_nearer_than_the_cells() {
+        let mut grid = Grid::new(Some(Interest { cell: 10.0, radius: 18.5 }));
+        let (mut one, mut other) = (None, None);
+        for step in [0.0, 5.9] {
+            one = Some(grid.cell_of(Vec3::X * (5.0 + step), one));
+            other = Some(grid.cell_of(Vec3::X * (35.0 - step), other));
+        }
+        let mut sees = Vec::new();
+        grid.see(one, &[], &mut sees);
+        assert_eq!(sees, [one.unwrap(), other.unwrap()], "18.2 m away");
+    }
 
     fn grid() -> Grid {
         Grid::new(Some(Interest { cell: 10.0, radius: 20.0 }))

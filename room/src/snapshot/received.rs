@@ -95,6 +95,21 @@ impl<G: Game> ReceivedState<G> {
         result
     }
 
+    /// [`ReceivedState::decode`] without the game's entities, for who goes on with the quantised values only.
+    pub(crate) fn decode_quantised(&mut self, tick: Tick, body: &[u8]) -> Result<(), SnapshotError> {
+        self.apply(body)?;
+        self.tick = Some(tick);
+        Ok(())
+    }
+
+    /// The entities by their quantised fields, by cell.
+    pub(super) fn quantised(&self) -> impl Iterator<Item = (EntityId, &[i32])> {
+        let fields = G::Entity::FIELDS.len().max(1);
+        self.cells.iter().flat_map(move |cell| {
+            cell.entities.ids.iter().copied().zip(cell.entities.values.chunks_exact(fields))
+        })
+    }
+
     fn clear(&mut self) {
         self.tick = None;
         self.cells.clear();

@@ -74,8 +74,8 @@ impl View {
 
     /// Takes as many of the offers as fit into `bytes_max`: the own cell always, then by how long they have waited
     /// and how near they are. What is put off stays as the client has it; an entity that went from a cell that is sent
-    /// to one that is put off is out of sight until that one comes.
-    pub(super) fn choose(&mut self, grid: &Grid, bytes_max: usize) {
+    /// to one that is put off is out of sight until that one comes. Returns how many are.
+    pub(super) fn choose(&mut self, grid: &Grid, bytes_max: usize) -> u64 {
         let all: usize = self.offers.iter().map(|offer| offer.block.len()).sum();
         if all > bytes_max {
             // For who is nowhere, everything is equally far.
@@ -92,7 +92,7 @@ impl View {
             // A stable sort: equals keep the order of their cells.
             self.offers.sort_by(|one, other| urgency(other).total_cmp(&urgency(one)));
         }
-        let mut left = bytes_max;
+        let (mut left, mut put_off) = (bytes_max, 0);
         for (rank, offer) in self.offers.drain(..).enumerate() {
             if rank == 0 || offer.block.len() <= left {
                 left = left.saturating_sub(offer.block.len());
@@ -102,9 +102,11 @@ impl View {
                 // What the client never had is remembered too, as what it had not the last time: it has waited once.
                 let never = Held { number: offer.now.number.wrapping_sub(1), is_empty: true, ..offer.now };
                 self.next.push(offer.before.unwrap_or(never));
+                put_off += 1;
             }
         }
         self.next.sort_unstable_by_key(|held| held.cell);
+        put_off
     }
 }
 
@@ -139,7 +141,7 @@ mod tests {
                     waited: usize::try_from(waited).expect("a small number"),
                 });
             }
-            view.choose(&grid, 2 * BLOCK);
+            assert_eq!(view.choose(&grid, 2 * BLOCK), u64::from(CELLS) - 2);
             for held in view.next.iter().filter(|held| held.number == number && !held.is_empty) {
                 times_sent[usize::from(held.cell)] += 1;
             }

@@ -15,6 +15,10 @@ pub(crate) const JUMP: u8 = 1;
 pub(crate) const FIRE: u8 = 2;
 /// Held, not a press.
 pub(crate) const RUN: u8 = 4;
+/// Cries out, heard nearby.
+pub(crate) const CRY: u8 = 8;
+/// How far that is heard.
+pub(crate) const CRY_RADIUS: f32 = 20.0;
 
 /// How a room of dots is set up.
 #[derive(Clone, Copy, Debug, Default)]
@@ -62,7 +66,7 @@ impl Input for Steer {
 
     fn read(bytes: &[u8]) -> Result<Self, Malformed> {
         let [dx, dz, buttons] = bytes.try_into().map_err(|_| Malformed("a steer has 3 bytes"))?;
-        if buttons >= 8 {
+        if buttons >= 16 {
             return Err(Malformed("an unknown button"));
         }
         Ok(Self { dx: i8::from_le_bytes([dx]), dz: i8::from_le_bytes([dz]), buttons })
@@ -233,6 +237,10 @@ impl Game for Dots {
             }
             if input.buttons & FIRE != 0 {
                 shooters.push(player);
+            }
+            let place = dot.position;
+            if input.buttons & CRY != 0 {
+                tick.emit(&Struck(own), To::Near { place, radius: CRY_RADIUS });
             }
             let seen = tick.seen_by(player);
             self.looks.extend(tick.world().iter().map(|(entity, _)| (player, entity, seen.pose(entity))));

@@ -48,6 +48,7 @@ pub(super) fn literal(config: &ServerConfig, key: &str) -> String {
         "back_after" => duration(config.back_after),
         "room.players_max" => config.room_players_max.to_string(),
         "room.spectators_max" => config.room_spectators_max.to_string(),
+        "room.spectator_delay" => duration(config.spectator_delay),
         "room.rooms_max" => config.rooms_max.to_string(),
         "room.lag_compensation" => config.lag_compensation.to_string(),
         "room.rewind_max" => duration(config.rewind_max),

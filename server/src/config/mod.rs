@@ -60,6 +60,8 @@ pub struct ServerConfig {
     pub room_players_max: u16,
     /// Spectators one room takes at most.
     pub room_spectators_max: u16,
+    /// How long after the players spectators see everything, at most 2 min.
+    pub spectator_delay: Duration,
     /// Rooms one worker holds at most. Rooms are created when the first player joins.
     pub rooms_max: u32,
     /// Whether hits are judged at the moment the shooter was looking at.

@@ -70,6 +70,7 @@ pub(super) fn read(from: &mut Reader<'_>, machine: &Machine) -> ServerConfig {
     let max_conns = from.get("max_conns", |text| auto_or(text, |text| number::<u32>(text, 1..=268_435_456)));
     let short = Duration::from_millis(100)..=Duration::from_secs(60);
     let long = Duration::from_millis(100)..=Duration::from_secs(3600);
+    let delay = Duration::ZERO..=Duration::from_secs(120);
     let rewind = Duration::from_millis(50)..=Duration::from_secs(1);
     let any = Duration::ZERO..=Duration::from_secs(3600);
     ServerConfig {
@@ -88,6 +89,7 @@ pub(super) fn read(from: &mut Reader<'_>, machine: &Machine) -> ServerConfig {
         snapshot_hz: from.get("snapshot_hz", |text| number(text, 1..=128)),
         room_players_max: from.get("room.players_max", |text| number(text, 1..=4_096)),
         room_spectators_max: from.get("room.spectators_max", |text| number(text, 0..=4_096)),
+        spectator_delay: from.get("room.spectator_delay", |text| duration(text, &delay)),
         rooms_max: from.get("room.rooms_max", |text| number(text, 1..=65_536)),
         lag_compensation: from.get("room.lag_compensation", on_or_off),
         rewind_max: from.get("room.rewind_max", |text| duration(text, &rewind)),

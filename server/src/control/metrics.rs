@@ -60,6 +60,8 @@ pub(super) const COUNTERS: &[Field] = &[
     field("seat_holds", "Connections lost whose seat was held", |r| r.seats.holds),
     field("seat_holds_expired", "Held seats given up because nobody came back in time", |r| r.seats.holds_expired),
     field("seat_resumes", "Held seats taken again with their token", |r| r.seats.resumes),
+    field("cells_put_off", "Cells with news that had to wait for a player's snapshot budget", |r| r.withheld.cells_put_off),
+    field("spectator_left_out", "Snapshots and events that delayed spectators never see, their memory being full", |r| r.withheld.spectator_left_out),
     field("seat_takeovers", "Seats taken with their token while the connection before still lived", |r| r.seats.takeovers),
 ];
 

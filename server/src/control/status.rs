@@ -53,6 +53,7 @@ fn limits(admin: &Admin) -> Value {
         "workers": config.workers,
         "players_max_per_room": config.room_players_max,
         "spectators_max_per_room": config.room_spectators_max,
+        "spectator_delay_ms": u64::try_from(config.spectator_delay.as_millis()).unwrap_or(u64::MAX),
         "rooms_max_per_worker": config.rooms_max,
         "outbox_bytes_max": config.outbox_bytes_max,
         "gather_us": config.gather_us,

@@ -14,7 +14,7 @@ use tokio::sync::mpsc::channel;
 use super::*;
 use crate::config::Inputs;
 use crate::limits::Machine;
-use crate::report::{ConnectionStates, RingReport, Seats, Traffic};
+use crate::report::{ConnectionStates, RingReport, Seats, Traffic, Withheld};
 
 /// Longest wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -105,6 +105,7 @@ fn report(worker: usize) -> WorkerReport {
         traffic: Traffic { accepts: 7, bytes_in: 1_000, ..Traffic::default() },
         closes: vec![(1_000, "leave", 1), (0, "reset", 2)],
         inputs: vec![("accepted", 40), ("late", 1)],
+        withheld: Withheld { cells_put_off: 8, spectator_left_out: 9 },
         ring: RingReport { enters: 11, ..RingReport::default() },
         mailbox_depth: 0,
         pool_bytes: 4_096,
@@ -203,6 +204,8 @@ fn metrics_hold_every_worker_with_labels() {
         "tickring_closes_total{worker=\"0\",code=\"0\",cause=\"reset\"} 2",
         "tickring_inputs_total{worker=\"1\",outcome=\"late\"} 1",
         "tickring_ticks_missed_total{worker=\"0\"} 1",
+        "tickring_cells_put_off_total{worker=\"1\"} 8",
+        "tickring_spectator_left_out_total{worker=\"1\"} 9",
         "tickring_seats_held{worker=\"1\"} 2",
         "tickring_seat_resumes_total{worker=\"0\"} 3",
         "tickring_tokens_refused_total{worker=\"1\",reason=\"used\"} 4",

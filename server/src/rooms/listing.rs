@@ -22,14 +22,18 @@ pub(crate) enum Occupant {
 impl<G: Game> Rooms<G> {
     /// The first rooms by name that come after `after`, at most `rooms_max`, by name. Looks at every room once.
     pub(crate) fn list(&self, after: &str, rooms_max: usize) -> Vec<RoomReport> {
-        let mut found: Vec<&Entry<G>> =
-            self.entries.iter().flatten().filter(|entry| *entry.name > *after).collect();
+        let mut found: Vec<&Entry<G>> = self.named().filter(|entry| *entry.name > *after).collect();
         if rooms_max < found.len() {
             found.select_nth_unstable_by(rooms_max, |one, other| one.name.cmp(&other.name));
             found.truncate(rooms_max);
         }
         found.sort_unstable_by(|one, other| one.name.cmp(&other.name));
         found.into_iter().map(Entry::report).collect()
+    }
+
+    /// The rooms somebody plays in, in no order.
+    fn named(&self) -> impl Iterator<Item = &Entry<G>> {
+        self.entries.iter().flatten().filter(|entry| entry.ended.is_none())
     }
 
     /// Who has the seat of `player` in the room called `name`.

@@ -15,7 +15,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use hashbrown::HashMap;
-use tickring_protocol::ids::PlayerId;
+use tickring_protocol::ids::{PlayerId, Tick};
 use tickring_protocol::message::ArchivedInputHead;
 use tickring_room::{Game, InputDrop, Room, RoomConfig, RoomCounters, Schedule};
 
@@ -83,6 +83,8 @@ struct Entry<G: Game> {
     connected: usize,
     /// The connection of each spectator, by number; [`NOBODY`] where there is none.
     watchers: Vec<u32>,
+    /// The room's tick when its last seat was given up.
+    ended: Option<Tick>,
     tokens: Tokens,
     /// Bytes of messages handed over for delivery.
     bytes_out: u64,
@@ -145,6 +147,7 @@ impl<G: Game> Rooms<G> {
             slots: Vec::new(),
             connected: 0,
             watchers: Vec::new(),
+            ended: None,
             tokens: Tokens::default(),
             bytes_out: 0,
             holds_expired: 0,
@@ -153,13 +156,18 @@ impl<G: Game> Rooms<G> {
         Ok(index)
     }
 
-    /// Whether the room was empty.
+    /// Whether the room is gone, nobody having a seat. Its name is free at once, but spectators with a delay are shown
+    /// the rest of it first.
     fn remove_if_empty(&mut self, room: u32) -> bool {
-        let entry = &mut self.entries[room as usize];
-        let Some(entry) = entry.take_if(|entry| entry.room.players() == 0) else { return false };
+        let place = &mut self.entries[room as usize];
+        let Some(entry) = place.as_mut().filter(|entry| entry.room.players() == 0) else { return false };
+        if entry.ended.is_none() {
+            entry.ended = Some(entry.room.tick());
+            self.by_name.remove(&entry.name);
+        }
+        let Some(entry) = place.take_if(|entry| !entry.plays_on()) else { return false };
         self.counters_of_gone_rooms.add(entry.room.counters());
         self.stranded.extend(entry.watchers());
-        self.by_name.remove(&entry.name);
         self.phases.give(entry.phase);
         self.free.push(room);
         true
@@ -175,14 +183,25 @@ impl<G: Game> Rooms<G> {
         self.entry(seat.room).room.input(seat.player, head, game)
     }
 
-    /// The room's last tick and how far it is into the next, for `Pong`: (tick, 1/256 tick).
-    pub(crate) fn tick_of(&self, room: u32, now_ns: u64) -> (u32, u8) {
-        let entry =
-            self.entries[room as usize].as_ref().expect("who asks keeps the room, or is told of its end");
+    /// The last tick of a player's room and how far it is into the next, for `Pong`: (tick, 1/256 tick).
+    pub(crate) fn tick_of(&self, seat: Seat, now_ns: u64) -> (u32, u8) {
+        (self.living(seat.room).room.tick().0, self.fraction(seat.room, now_ns))
+    }
+
+    /// The same of what a spectator sees.
+    pub(crate) fn watched_tick_of(&self, watch: Watch, now_ns: u64) -> (u32, u8) {
+        (self.living(watch.room).room.watched_tick().0, self.fraction(watch.room, now_ns))
+    }
+
+    fn living(&self, room: u32) -> &Entry<G> {
+        self.entries[room as usize].as_ref().expect("who asks keeps the room, or is told of its end")
+    }
+
+    fn fraction(&self, room: u32, now_ns: u64) -> u8 {
         let period_ns = 1_000_000_000 / u64::from(self.config.tick_hz);
-        let left_ns = entry.schedule.deadline_ns().saturating_sub(now_ns).min(period_ns);
+        let left_ns = self.living(room).schedule.deadline_ns().saturating_sub(now_ns).min(period_ns);
         let fraction = (period_ns - left_ns) * 256 / period_ns;
-        (entry.room.tick().0, u8::try_from(fraction).unwrap_or(u8::MAX))
+        u8::try_from(fraction).unwrap_or(u8::MAX)
     }
 
     /// Living rooms.
@@ -212,6 +231,12 @@ impl<G: Game> Rooms<G> {
             sum.add(entry.room.counters());
         }
         sum
+    }
+
+    /// Spectators, those of rooms that have ended included.
+    #[cfg(test)]
+    pub(crate) fn spectators(&self) -> u64 {
+        self.entries.iter().flatten().map(|entry| entry.watchers().count() as u64).sum()
     }
 
     /// The connection that has this seat.

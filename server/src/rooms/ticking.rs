@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 
 use hdrhistogram::Histogram;
+use tickring_protocol::ids::PlayerId;
 use tickring_room::{Game, To};
 
 use super::{Delivery, Entry, NOBODY, Rooms};
@@ -97,26 +98,29 @@ impl<G: Game> Entry<G> {
 
     fn deliver_events(&mut self, out: &mut impl Delivery) {
         for (to, payload) in self.room.events() {
-            let (players, watchers) = match to {
-                To::All => (&self.slots[..], &self.watchers[..]),
-                To::Player(player) => {
-                    (self.slots.get(usize::from(player.0)).map_or(&[][..], std::slice::from_ref), &[][..])
+            let candidates = match to {
+                To::Player(PlayerId(player)) => player..player.saturating_add(1),
+                To::All | To::Near { .. } => {
+                    0..u16::try_from(self.slots.len()).expect("seats are at most 4,096")
                 }
             };
-            for &slot in players.iter().chain(watchers).filter(|&&slot| slot != NOBODY) {
-                self.bytes_out += payload.len() as u64;
-                out.message(slot, payload);
+            for player in candidates {
+                let Some(&slot) = self.slots.get(usize::from(player)) else { continue };
+                if slot != NOBODY && self.room.hears(PlayerId(player), to) {
+                    self.bytes_out += payload.len() as u64;
+                    out.message(slot, payload);
+                }
             }
         }
+        self.tell_watchers(out);
     }
 
     fn deliver_snapshots(&mut self, out: &mut impl Delivery) {
         self.room.encode_snapshot();
-        for (player, &slot) in (0..).zip(&self.slots) {
+        for (player, &slot) in (0..).map(PlayerId).zip(&self.slots) {
             if slot == NOBODY {
                 continue;
             }
-            let player = tickring_protocol::ids::PlayerId(player);
             let bytes = self.room.prepare_snapshot(player, out.snapshot_waits(slot));
             self.bytes_out += bytes as u64;
             out.snapshot(slot, bytes, |dropped, buffer| self.room.write_snapshot(player, dropped, buffer));

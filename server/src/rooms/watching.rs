@@ -70,6 +70,22 @@ impl<G: Game> Entry<G> {
         self.watchers.iter().copied().filter(|slot| *slot != NOBODY)
     }
 
+    /// Whether spectators have not seen the end of a room that has ended.
+    pub(super) fn plays_on(&self) -> bool {
+        self.ended.is_some_and(|ended| self.room.watched_tick().since(ended) < 0)
+            && self.watchers().next().is_some()
+    }
+
+    /// Tells spectators what happened.
+    pub(super) fn tell_watchers(&mut self, out: &mut impl Delivery) {
+        for payload in self.room.watched_events() {
+            for &slot in self.watchers.iter().filter(|slot| **slot != NOBODY) {
+                self.bytes_out += payload.len() as u64;
+                out.message(slot, payload);
+            }
+        }
+    }
+
     /// Hands the newest snapshot to spectators.
     pub(super) fn show_watchers(&mut self, out: &mut impl Delivery) {
         for (watcher, &slot) in (0..).map(WatcherId).zip(&self.watchers) {
@@ -77,6 +93,9 @@ impl<G: Game> Entry<G> {
                 continue;
             }
             let bytes = self.room.prepare_watched(watcher, out.snapshot_waits(slot));
+            if bytes == 0 {
+                continue;
+            }
             self.bytes_out += bytes as u64;
             out.snapshot(slot, bytes, |dropped, buffer| self.room.write_watched(watcher, dropped, buffer));
         }

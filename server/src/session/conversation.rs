@@ -12,7 +12,7 @@ use tickring_protocol::websocket::{Event, OpCode, WebSocketError, write_frame, w
 use tickring_room::{Game, InputDrop, JoinError};
 
 use super::{Cause, Context, Ending, Peer, Session, State};
-use crate::rooms::{Arrival, Seat, SeatError, Token, Watch, WatchError};
+use crate::rooms::{Arrival, SeatError, Token, WatchError};
 
 /// Inputs beyond the budget, less those within it, that a connection survives: what queued up on a bad link is
 /// dropped and forgiven, a flood is not.
@@ -98,12 +98,13 @@ impl Peer {
         match (message, &self.state) {
             (ClientMessage::Input { head, game }, State::Playing(_)) => self.input(head, game, cx),
             (ClientMessage::Hello(hello), State::Greeting { .. }) => self.hello(hello, cx),
-            (
-                ClientMessage::Ping(ping),
-                State::Playing(Seat { room, .. }) | State::Watching(Watch { room, .. }),
-            ) => {
-                let room = *room;
-                self.answer_ping(room, ping.client_time_ns.to_native(), cx)
+            (ClientMessage::Ping(ping), State::Playing(seat)) => {
+                let at = cx.rooms.tick_of(*seat, cx.now_ns);
+                self.answer_ping(ping.client_time_ns.to_native(), at, cx)
+            }
+            (ClientMessage::Ping(ping), State::Watching(watch)) => {
+                let at = cx.rooms.watched_tick_of(*watch, cx.now_ns);
+                self.answer_ping(ping.client_time_ns.to_native(), at, cx)
             }
             (ClientMessage::Input { .. }, State::Watching(_)) => self.fault(
                 FaultCode::Spectating,
@@ -227,8 +228,8 @@ impl Peer {
 
     fn answer_ping<G: Game>(
         &mut self,
-        room: u32,
         client_time_ns: u64,
+        (tick, fraction): (u32, u8),
         cx: &mut Context<'_, G>,
     ) -> ControlFlow<()> {
         if self.outbox.queued_bytes() >= cx.rules.outbox_bytes_max {
@@ -237,7 +238,6 @@ impl Peer {
             self.cut_off(FaultCode::Flooding, TEXT, cx);
             return ControlFlow::Break(());
         }
-        let (tick, fraction) = cx.rooms.tick_of(room, cx.now_ns);
         let queue = self.outbox.queue(cx.pool);
         write_frame_head(queue, OpCode::Binary, Pong::BYTES);
         Pong { client_time_ns, server_time_ns: cx.now_ns, tick, fraction }.write(queue);

@@ -3,7 +3,7 @@
 use tickring_room::{Game, RoomCounters};
 
 use super::Worker;
-use crate::report::{RingReport, Seats, WorkerReport};
+use crate::report::{RingReport, Seats, Withheld, WorkerReport};
 use crate::rooms::Refusals;
 
 impl<G: Game> Worker<G> {
@@ -22,6 +22,10 @@ impl<G: Game> Worker<G> {
             traffic: stage.ledger.traffic,
             closes: stage.ledger.closes().to_vec(),
             inputs: inputs(&counters),
+            withheld: Withheld {
+                cells_put_off: counters.cells_put_off,
+                spectator_left_out: counters.watched_left_out,
+            },
             ring: RingReport {
                 enters: ring.enters,
                 completions: ring.completions,

@@ -140,6 +140,8 @@ fn room_config(config: &ServerConfig, worker: usize) -> RoomConfig {
         snapshot_hz: config.snapshot_hz,
         players_max: config.room_players_max,
         spectators_max: config.room_spectators_max,
+        spectator_delay_ms: u32::try_from(config.spectator_delay.as_millis())
+            .expect("the configuration allows two minutes"),
         // The config's seed is drawn at start when the operator named none.
         seed: config.seed.unwrap_or_default().wrapping_add(worker as u64),
         lag_compensation: config.lag_compensation,

@@ -32,7 +32,6 @@ const _: () = assert!(MARGIN > 2.0 * BODY_RADIUS, "two lanes side by side let tw
 pub(super) fn generate(seed: u64, players_max: u16) -> Map {
     let mut rng = Pcg32::seed_from_u64(seed ^ STREAM);
     let plots = plots_per_side(players_max);
-    let side = f32::from(plots) * PLOT;
     let mut walls = Vec::new();
     for column in 0..plots {
         for row in 0..plots {
@@ -43,7 +42,12 @@ pub(super) fn generate(seed: u64, players_max: u16) -> Map {
     let spawns =
         (1..plots).flat_map(|column| (1..plots).map(move |row| corner(plots, column, row))).collect();
     let pick_ups = pick_ups(&mut rng, plots, players_max);
-    Map::new(side, walls, spawns, pick_ups)
+    Map::new(side(players_max), walls, spawns, pick_ups)
+}
+
+/// Length of a field's sides in metres.
+pub(super) fn side(players_max: u16) -> f32 {
+    f32::from(plots_per_side(players_max)) * PLOT
 }
 
 fn plots_per_side(players_max: u16) -> u16 {

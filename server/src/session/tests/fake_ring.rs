@@ -188,8 +188,11 @@ impl<G: Game> FakeRing<G> {
         assert_eq!(self.stage.sessions.any_interactive(), interactive > 0);
         let states = self.stage.sessions.states();
         assert_eq!(self.stage.rooms.players(), states.playing, "a seat for every player and no other");
-        let spectators: u64 = self.stage.rooms.list("", usize::MAX).iter().map(|room| room.spectators).sum();
-        assert_eq!(spectators, states.watching, "a place for every spectator and no other");
+        assert_eq!(
+            self.stage.rooms.spectators(),
+            states.watching,
+            "a place for every spectator and no other"
+        );
         let ends: u64 = self.stage.ledger.closes().iter().map(|close| close.2).sum();
         assert!(ends <= self.begun - self.moved, "an end was counted twice");
         assert!(ends >= self.vacated, "an end was not counted");

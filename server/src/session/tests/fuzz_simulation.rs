@@ -13,10 +13,11 @@ use rand_pcg::rand_core::{Rng, SeedableRng};
 use tickring_protocol::ids::PlayerId;
 use tickring_protocol::message::FEATURE_SPECTATE;
 use tickring_protocol::websocket::{Decoder, Event, OpCode, Role};
+use tickring_room::RoomConfig;
 
 use super::fake_ring::FakeRing;
 use super::keeper::{Keeper, Settings};
-use super::{Issued, MS, frame, hello, hello_asking, ping, request, rules, stage_of, write_input};
+use super::{Issued, MS, frame, hello, hello_asking, ping, request, rules, stage_with, write_input};
 use crate::report::Kicked;
 use crate::session::{Rules, State};
 
@@ -49,7 +50,11 @@ impl Simulation {
         };
         let issued = Issued::default();
         // Fewer seats than peers: held ones keep others out.
-        let stage = stage_of(Settings { private_bytes: 300, hold_seconds: 1 }, rules, 4, &issued);
+        let settings = Settings { private_bytes: 300, hold_seconds: 1 };
+        // In every other simulation spectators see the rooms half a second late.
+        let spectator_delay_ms = if seed.is_multiple_of(2) { 0 } else { 500 };
+        let config = RoomConfig { players_max: 4, spectator_delay_ms, ..RoomConfig::with_rates(60, 30) };
+        let stage = stage_with(config, settings, rules, &issued);
         Self {
             ring: FakeRing::new(stage, SLOTS as usize),
             random: Pcg32::seed_from_u64(seed),

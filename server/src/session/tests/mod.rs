@@ -6,6 +6,7 @@ mod keeper;
 mod no_allocation;
 mod seats;
 mod single_steps;
+mod spectators;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -40,7 +41,10 @@ fn stage<G: Game>(settings: G::Settings, rules: Rules) -> Stage<G> {
 type Issued = Rc<RefCell<Vec<[u8; 16]>>>;
 
 fn stage_of<G: Game>(settings: G::Settings, rules: Rules, players_max: u16, issued: &Issued) -> Stage<G> {
-    let config = RoomConfig { players_max, ..RoomConfig::with_rates(60, 30) };
+    stage_with(RoomConfig { players_max, ..RoomConfig::with_rates(60, 30) }, settings, rules, issued)
+}
+
+fn stage_with<G: Game>(config: RoomConfig, settings: G::Settings, rules: Rules, issued: &Issued) -> Stage<G> {
     let issued = Rc::clone(issued);
     let draw_token = move || {
         let mut issued = issued.borrow_mut();
