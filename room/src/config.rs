@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use crate::Relief;
+
 /// Ticks of poses a room remembers.
 pub const HISTORY_TICKS: u32 = 64;
 
@@ -77,6 +79,13 @@ impl RoomConfig {
         check("rewind_ms_max", self.rewind_ms_max.into(), 1, 1000)?;
         check("interpolation_ticks", self.interpolation_ticks.into(), 0, 32)?;
         check("snapshot_bytes_per_s", self.snapshot_bytes_per_s, 1_000, 10_000_000)
+    }
+
+    /// Bytes of one snapshot to one player.
+    pub(crate) fn snapshot_bytes_max(&self, relief: Relief) -> usize {
+        let bytes =
+            self.snapshot_bytes_per_s / u32::from(self.snapshot_hz) / u32::from(relief.budget_divisor.max(1));
+        bytes as usize
     }
 
     /// The farthest look back in whole ticks.

@@ -84,6 +84,8 @@ pub struct RoomCounters {
     pub views_implausible: u64,
     /// Blocks of snapshots encoded, each shared by everybody who needs the same.
     pub blocks_encoded: u64,
+    /// Snapshots that lacked a cell only because it was far and the server overloaded.
+    pub snapshots_thinned: u64,
     /// Snapshots written for players.
     pub snapshots_written: u64,
     /// Events emitted.
@@ -128,6 +130,7 @@ impl RoomCounters {
             views_too_old,
             views_implausible,
             blocks_encoded,
+            snapshots_thinned,
             snapshots_written,
             events,
         } = other;
@@ -154,6 +157,7 @@ impl RoomCounters {
         self.views_too_old += views_too_old;
         self.views_implausible += views_implausible;
         self.blocks_encoded += blocks_encoded;
+        self.snapshots_thinned += snapshots_thinned;
         self.snapshots_written += snapshots_written;
         self.events += events;
     }
