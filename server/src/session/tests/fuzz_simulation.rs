@@ -49,7 +49,12 @@ impl Simulation {
         };
         let issued = Issued::default();
         // Fewer seats than peers: held ones keep others out.
-        let stage = stage_of(Settings { private_bytes: 300, hold_seconds: 1 }, rules, 4, &issued);
+        let stage = stage_of(
+            Settings { private_bytes: 300, hold_seconds: 1, ..Settings::default() },
+            rules,
+            4,
+            &issued,
+        );
         Self {
             ring: FakeRing::new(stage, SLOTS as usize),
             random: Pcg32::seed_from_u64(seed),
