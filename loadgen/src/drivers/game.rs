@@ -143,6 +143,7 @@ impl<B: Bot> Play<B> {
     fn on_snapshot(&mut self, turn: &mut Turn<'_>, snapshot: &Snapshot<'_>) -> u64 {
         turn.tally.counters.received += 1;
         turn.tally.counters.snapshots += 1;
+        turn.tally.counters.snapshots_slow += u64::from(snapshot.time_dilation != TIME_DILATION_NONE);
         let mut finding = Finding { declared: snapshot.dropped.into(), ..Finding::default() };
         match snapshot.continuity {
             Continuity::InOrder => {}
