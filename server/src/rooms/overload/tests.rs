@@ -182,7 +182,7 @@ fn a_relapse_makes_it_wait_longer_and_calm_makes_it_forget() {
         }
     }
     assert!(waited.windows(2).all(|pair| pair[1] >= pair[0]), "{waited:?}");
-    assert!(waited[7] >= PATIENCE_MAX && waited[1] < 2 * PATIENCE_MIN + 4, "{waited:?}");
+    assert!(waited[7] >= 90 && waited[1] < 20, "{waited:?}");
     worker.moves(2_000, 0.1);
     assert_eq!((worker.ladder.at, worker.ladder.patience), (0, PATIENCE_MIN));
 }
@@ -205,7 +205,7 @@ proptest! {
             prop_assert!(worker.ladder.at.abs_diff(before) <= 1);
             strained += u32::from(worker.load(demand) > 1.0 && worker.ladder.at < worker.last());
         }
-        prop_assert!(moves <= 2 * 5_000 / PATIENCE_MAX + 20, "{moves} moves");
+        prop_assert!(moves <= 125, "{moves} moves");
         prop_assert!(strained <= moves + 2, "{strained} strained windows of 5,000");
     }
 
