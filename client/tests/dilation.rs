@@ -136,9 +136,9 @@ fn clients_keep_step_with_a_room_on_the_ladder() {
             assert!(second.late * 20 <= inputs + 20 * under_way, "{}", context());
             assert!(second.starved * 20 <= inputs + 20 * under_way, "{}", context());
             // The room measures the way in ticks, and that follows each step within half a second.
-            let believed = if (8..12).contains(&number) { 2 } else { 10 };
+            let (believed, error_max) = if (8..12).contains(&number) { (2, 1.5) } else { (10, 1.0) };
             assert!(second.views_moved * believed <= inputs, "{}", context());
-            assert!(second.slack_error.abs() < 1.0, "{}", context());
+            assert!(second.slack_error.abs() < error_max, "{}", context());
             assert!((second.shown / f64::from(second.ticks) - 1.0).abs() < 0.1, "{}", context());
         }
     }
