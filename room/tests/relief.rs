@@ -8,16 +8,20 @@ use tickring_protocol::message::{FEATURE_STATE_CHECKSUM, InputHead, ServerMessag
 use tickring_room::{EntityId, PlayerId, ReceivedState, Relief, Room, RoomConfig, Vec3};
 
 const SIGHT: Sight = Sight { cell: 8.0, radius: 40.0 };
-/// Players, so far apart that the first sees some near, some far and some not at all.
+/// Players, so far apart that one in the middle sees some near and some far.
 const PLAYERS: u16 = 60;
+/// That one, and the one in the next seat looks on too.
+const WATCHED: u16 = 30;
 
-/// A room, and what its first two players have received.
+/// A room, and what two of its players have received.
 struct Scene {
     room: Room<Dots>,
     players: Vec<PlayerId>,
+    /// Where everybody began.
+    homes: Vec<Vec3>,
     received: [ReceivedState<Dots>; 2],
     sequence: u32,
-    /// Of the last snapshot to the first player.
+    /// Of the last snapshot to [`WATCHED`].
     body_bytes: usize,
     time_dilation: u8,
 }
@@ -29,11 +33,12 @@ impl Scene {
         let mut room = Room::<Dots>::new(config, settings);
         let players =
             (0..PLAYERS).map(|_| room.join(FEATURE_STATE_CHECKSUM).expect("a seat").player).collect();
+        let homes = room.world().iter().map(|(_, dot)| dot.position).collect();
         let received = [ReceivedState::default(), ReceivedState::default()];
-        Self { room, players, received, sequence: 0, body_bytes: 0, time_dilation: 0 }
+        Self { room, players, homes, received, sequence: 0, body_bytes: 0, time_dilation: 0 }
     }
 
-    /// A tick in which everybody moves, and its snapshot for the first two.
+    /// A tick in which everybody moves, and its snapshot for the two.
     fn tick(&mut self) {
         self.sequence += 1;
         let next = self.room.tick().0 + 1;
@@ -52,7 +57,7 @@ impl Scene {
         }
         self.room.step();
         self.room.encode_snapshot();
-        for (player, received) in self.players.iter().zip(&mut self.received) {
+        for (player, received) in self.players[WATCHED.into()..].iter().zip(&mut self.received) {
             let bytes = self.room.prepare_snapshot(*player, false);
             let mut message = Vec::new();
             self.room.write_snapshot(*player, 0, &mut message);
@@ -63,7 +68,7 @@ impl Scene {
             received.decode(self.room.tick(), body).expect("an honest body");
             let checksum = head.checksum.to_native();
             assert!(checksum == 0 || checksum == received.checksum(&mut Vec::new()));
-            if player.0 == 0 {
+            if player.0 == WATCHED {
                 (self.body_bytes, self.time_dilation) = (body.len(), head.time_dilation);
             }
         }
@@ -74,16 +79,22 @@ impl Scene {
         self.room.world().get(entity).expect("a dot").position
     }
 
-    /// Dots that the first player sees otherwise than they are: all, and those nearer than a cell.
+    /// In the cell of [`WATCHED`] or next to it. Nobody goes so far that the cell changes.
+    fn is_near(&self, player: u16) -> bool {
+        let [own, other] =
+            [WATCHED, player].map(|player| (self.homes[usize::from(player)] / SIGHT.cell).floor());
+        (own - other).abs().max_element() <= 1.0
+    }
+
+    /// Dots that [`WATCHED`] sees otherwise than they are: all, and those near.
     fn outdated(&self) -> (usize, usize) {
-        let own = self.position(0);
         let is_outdated = |player: &u16| {
             let entity = self.room.world().entity_of(PlayerId(*player)).expect("a dot");
             let seen = self.received[0].get(entity);
             seen.is_some_and(|seen| seen.position.distance(self.position(*player)) > 0.02)
         };
         let outdated: Vec<u16> = (0..PLAYERS).filter(is_outdated).collect();
-        let near = outdated.iter().filter(|player| self.position(**player).distance(own) < SIGHT.cell * 0.7);
+        let near = outdated.iter().filter(|player| self.is_near(**player));
         (outdated.len(), near.count())
     }
 }
