@@ -1,7 +1,7 @@
 //! When to send inputs for which tick, and which moment to show.
 
 use tickring_protocol::ids::{Sequence, Tick};
-use tickring_protocol::message::{INPUT_SLACK_PER_TICK, Welcome};
+use tickring_protocol::message::{INPUT_SLACK_PER_TICK, TIME_DILATION_MIN, TIME_DILATION_NONE, Welcome};
 use tickring_room::ViewTime;
 
 use crate::delay::Delay;
@@ -31,11 +31,19 @@ const SETTLE_NS: u64 = 500_000_000;
 /// The **view clock** follows the newest snapshot smoothly; what is shown lies the interpolation delay behind,
 /// which follows the jitter, never jumps and stays within what the server accepts. The moment shown runs on at 0.9
 /// to 1.1 of the tick rate; 100 ms after the newest snapshot it stands still.
+///
+/// The tick rate is the one at which the room really runs: snapshots say how much slower than the welcome's that is
+/// ([`Clock::time_dilation`]).
 #[derive(Clone, Debug)]
 pub struct Clock {
-    start_ns: u64,
+    /// Length of a tick at the room's full rate, and at the rate it runs at.
+    tick_ns_full: f64,
     tick_ns: f64,
+    /// In 1/255.
+    time_dilation: u8,
     delay: Delay,
+    /// Ticks' worth of time since the welcome.
+    running: Line,
     /// Positions are ticks after this one.
     base: Tick,
     input: Line,
@@ -73,10 +81,13 @@ impl Line {
 impl Clock {
     pub(crate) fn new(now_ns: u64, welcome: &Welcome, input_ticks: f64) -> Self {
         let line = |position| Line { at_ns: now_ns, position, rate: 1.0 };
+        let tick_ns = 1e9 / f64::from(welcome.tick_hz);
         Self {
-            start_ns: now_ns,
-            tick_ns: 1e9 / f64::from(welcome.tick_hz),
+            tick_ns_full: tick_ns,
+            tick_ns,
+            time_dilation: TIME_DILATION_NONE,
             delay: Delay::new(welcome, input_ticks),
+            running: line(0.0),
             base: Tick(welcome.tick),
             // The next tick, and the slack aimed at. The way there is not known yet; the first report corrects it.
             input: line(1.0 + SLACK_TICKS),
@@ -87,6 +98,30 @@ impl Clock {
             synchronised: false,
             settling: None,
             jumps: 0,
+        }
+    }
+
+    /// The room runs at a rate of `time_dilation`/255 from about now on.
+    ///
+    /// Inputs are sent as much earlier than they are needed as the way there and back is long, and some slack. That
+    /// way takes as long as before but is another number of ticks, so the input clock steps by the difference: waiting
+    /// for the reports about it, inputs would be late for that long whenever the room speeds up.
+    pub(crate) fn dilate(&mut self, now_ns: u64, time_dilation: u8) {
+        let time_dilation = time_dilation.max(TIME_DILATION_MIN);
+        if time_dilation == self.time_dilation {
+            return;
+        }
+        let way = self.input.position(now_ns, self.tick_ns)
+            - self.view.position(now_ns, self.tick_ns)
+            - self.slack_target_ticks();
+        for line in [&mut self.input, &mut self.view, &mut self.running] {
+            line.turn(now_ns, line.position(now_ns, self.tick_ns), line.rate);
+        }
+        let before_ns = self.tick_ns;
+        self.time_dilation = time_dilation;
+        self.tick_ns = self.tick_ns_full * f64::from(TIME_DILATION_NONE) / f64::from(time_dilation);
+        if self.synchronised {
+            self.input.position += way.max(0.0) * (before_ns / self.tick_ns - 1.0);
         }
     }
 
@@ -193,7 +228,7 @@ impl Clock {
 
     /// Ticks' worth of time since the welcome.
     fn running_ticks(&self, now_ns: u64) -> f64 {
-        elapsed(self.start_ns, now_ns) / self.tick_ns
+        self.running.position(now_ns, self.tick_ns)
     }
 
     /// The slack aimed at, in ticks.
@@ -208,7 +243,19 @@ impl Clock {
         self.jitter_ns
     }
 
-    /// Rate of the input clock, 0.95 to 1.05.
+    /// How fast time passes in the room, in 1/255 of its full rate: 255 unless the server is overloaded.
+    #[must_use]
+    pub fn time_dilation(&self) -> u8 {
+        self.time_dilation
+    }
+
+    /// Length of a tick at the rate the room runs at, in nanoseconds.
+    #[must_use]
+    pub fn tick_ns(&self) -> f64 {
+        self.tick_ns
+    }
+
+    /// Rate of the input clock beside that, 0.95 to 1.05.
     #[must_use]
     pub fn rate(&self) -> f64 {
         self.input.rate

@@ -88,6 +88,7 @@ impl<G: Predict> Prediction<G> {
     ) -> Option<Sequence> {
         let target = connection.input_tick(now_ns)?;
         let sequence = connection.send_input(now_ns, input)?;
+        self.tick_ns = connection.clock()?.tick_ns();
         self.sent.push(sequence, target, input);
         (self.target_before, self.target, self.sent_ns) = (self.target, target, now_ns);
         self.predict();

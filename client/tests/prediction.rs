@@ -9,6 +9,7 @@ use tickring_arena::bot::{Bot, View};
 use tickring_arena::rules::{BODY_RADIUS, CONTACT_SLOP, Yaw};
 use tickring_arena::{Arena, ArenaInput, OwnState, Settings};
 use tickring_client::{Connection, Correction, Prediction};
+use tickring_protocol::message::{TIME_DILATION_MIN, TIME_DILATION_NONE};
 use tickring_room::{EntityId, RoomConfig, Tick, Vec3};
 
 const MS: u64 = 1_000_000;
@@ -63,9 +64,12 @@ struct Play {
     fighters: bool,
     /// A stall of both directions: its beginning and its end, ms.
     stall: Option<(u64, u64)>,
+    /// When the room's time begins to pass half as fast, and when it does so no more, ms.
+    slow: Option<(u64, u64)>,
 }
 
-const CALM: Play = Play { seconds: 30, players: 1, delay_ms: 75, jitter_ms: 0, fighters: false, stall: None };
+const CALM: Play =
+    Play { seconds: 30, players: 1, delay_ms: 75, jitter_ms: 0, fighters: false, stall: None, slow: None };
 
 fn play(play: &Play) -> Outcome {
     let config = RoomConfig { players_max: 16, seed: 5, ..RoomConfig::default() };
@@ -78,6 +82,13 @@ fn play(play: &Play) -> Outcome {
             && step == from_ms
         {
             link.stalled_until_ns = until_ms * MS;
+        }
+        if let Some((from_ms, until_ms)) = play.slow {
+            if step == from_ms {
+                link.time_dilation = TIME_DILATION_MIN;
+            } else if step == until_ms {
+                link.time_dilation = TIME_DILATION_NONE;
+            }
         }
         link.pass(MS, &mut |_, _| {});
         let now_ns = link.now_ns;
@@ -203,5 +214,18 @@ fn after_a_stall_the_client_is_back_in_step_within_a_second() {
         assert!(in_and_after > 0 || stall_ms < 500, "inputs that came too late must be noticed");
         let off = outcome.off_max(until_ms + 1_000, u64::MAX / MS);
         assert!(off < 1e-5, "{delay_ms} ms, stalled {stall_ms} ms: off by {off} m");
+    }
+}
+
+#[test]
+fn a_room_that_slows_down_and_speeds_up_is_foreseen_again_within_a_second() {
+    for delay_ms in [20, 75] {
+        let outcome = play(&Play { delay_ms, slow: Some((10_000, 18_000)), ..CALM });
+        let off = outcome.off_max(11_000, 18_000);
+        assert!(off < 1e-5, "{delay_ms} ms, slow: off by {off} m");
+        let off = outcome.off_max(19_000, u64::MAX / MS);
+        assert!(off < 1e-5, "{delay_ms} ms, fast again: off by {off} m");
+        let (_, visible) = outcome.after(19_000);
+        assert_eq!(visible, 0, "{delay_ms} ms");
     }
 }

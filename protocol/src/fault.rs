@@ -93,6 +93,8 @@ codes! {
     JoinRefused = 103, "join_refused", Overloaded, Later;
     /// The player's outbox stayed full: the client reads more slowly than the room speaks.
     SlowReader = 104, "slow_reader", Misbehaved, Later;
+    /// The room's worker does not keep up and takes nobody in; who has a seat may come back to it.
+    Overloaded = 105, "overloaded", Overloaded, Later;
     /// The hello's protocol version is not the server's.
     VersionMismatch = 200, "version_mismatch", Incompatible, No;
     /// The hello's layout hash is not the server's: another game, or another build of it.
@@ -179,7 +181,9 @@ impl FaultCode {
     #[must_use]
     pub const fn close_reason(self) -> CloseReason {
         match self {
-            Self::RoomFull | Self::ServerFull | Self::JoinRefused => CloseReason::TryAgainLater,
+            Self::RoomFull | Self::ServerFull | Self::JoinRefused | Self::Overloaded => {
+                CloseReason::TryAgainLater
+            }
             Self::Draining => CloseReason::GoingAway,
             Self::SlowReader => CloseReason::SlowReader,
             Self::VersionMismatch | Self::LayoutMismatch => CloseReason::Incompatible,

@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use crate::Relief;
+
 /// Ticks of poses a room remembers.
 pub const HISTORY_TICKS: u32 = 64;
 
@@ -94,6 +96,13 @@ impl RoomConfig {
     pub fn spectator_delay_ticks(&self) -> u32 {
         let ticks = (self.spectator_delay_ms * u32::from(self.tick_hz)).div_ceil(1000);
         ticks.next_multiple_of(self.tick_hz.div_ceil(self.snapshot_hz).into())
+    }
+
+    /// Bytes of one snapshot to one player.
+    pub(crate) fn snapshot_bytes_max(&self, relief: Relief) -> usize {
+        let bytes =
+            self.snapshot_bytes_per_s / u32::from(self.snapshot_hz) / u32::from(relief.budget_divisor.max(1));
+        bytes as usize
     }
 
     /// The farthest look back in whole ticks.

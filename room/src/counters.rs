@@ -88,6 +88,8 @@ pub struct RoomCounters {
     pub blocks_needed: u64,
     /// Cells in sight of players that had news and were put off, the budget being spent.
     pub cells_put_off: u64,
+    /// Snapshots that lacked a cell only because it was far and the server overloaded.
+    pub snapshots_thinned: u64,
     /// Snapshots written for players.
     pub snapshots_written: u64,
     /// Snapshots and events that spectators never see, what their delay keeps being bounded.
@@ -136,6 +138,7 @@ impl RoomCounters {
             blocks_encoded,
             blocks_needed,
             cells_put_off,
+            snapshots_thinned,
             snapshots_written,
             watched_left_out,
             events,
@@ -165,6 +168,7 @@ impl RoomCounters {
         self.blocks_encoded += blocks_encoded;
         self.blocks_needed += blocks_needed;
         self.cells_put_off += cells_put_off;
+        self.snapshots_thinned += snapshots_thinned;
         self.snapshots_written += snapshots_written;
         self.watched_left_out += watched_left_out;
         self.events += events;

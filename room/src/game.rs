@@ -33,7 +33,7 @@ pub trait Game: Sized + 'static {
     type Event: GameEvent;
 
     /// How far players see on a field that is too large to send whole; `None`: everybody is sent everything.
-    /// Asked once, when the room is made.
+    /// Depends on the settings, not on the seed.
     fn interest(setup: &Setup<Self>) -> Option<Interest> {
         let _ = setup;
         None

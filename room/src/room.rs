@@ -19,7 +19,7 @@ use crate::seat::{Encoded, Lookback, Seats};
 use crate::snapshot::Encoder;
 use crate::view_time::{ViewFault, ViewRules};
 use crate::{
-    Game, Input, InputDrop, PrivateState, Rng, RoomConfig, RoomCounters, Setup, Step, ViewTime, World,
+    Game, Input, InputDrop, PrivateState, Relief, Rng, RoomConfig, RoomCounters, Setup, Step, ViewTime, World,
 };
 pub use lifecycle::{JoinError, Seat};
 pub use watching::WatcherId;
@@ -78,7 +78,7 @@ impl<G: Game> Room<G> {
             events: Events::default(),
             encoder: Encoder::new::<G>(G::interest(&setup)),
             private: Vec::new(),
-            snapshot_bytes_max: config.snapshot_bytes_per_s as usize / usize::from(config.snapshot_hz),
+            snapshot_bytes_max: config.snapshot_bytes_max(Relief::NONE),
             counters: RoomCounters::default(),
             config,
         }
@@ -138,6 +138,15 @@ impl<G: Game> Room<G> {
             None => {}
         }
         Ok(())
+    }
+
+    /// What to leave out from the next snapshot on. What happens in the world does not depend on it.
+    pub fn relieve(&mut self, relief: Relief) {
+        self.snapshot_bytes_max = self.config.snapshot_bytes_max(relief);
+        self.encoder.relieve(relief);
+        if let Some(delayed) = &mut self.watchers.delayed {
+            delayed.encoder().relieve(relief);
+        }
     }
 
     /// Runs exactly one tick and records it.
@@ -228,6 +237,7 @@ impl<G: Game> Room<G> {
         let body_max = self.snapshot_bytes_max.saturating_sub(own_bytes);
         let body_bytes = self.encoder.prepare(&mut seat.sight, entity, replaced, body_max);
         self.count_blocks();
+        self.counters.snapshots_thinned = self.encoder.thinned();
         own_bytes + body_bytes
     }
 

@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use rustix::time::{ClockId, clock_gettime};
+
 /// Monotonic time since the server started. Copies agree with each other on every thread.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
@@ -19,5 +21,13 @@ impl Clock {
     #[must_use]
     pub fn now_ns(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    /// Processor time that the calling thread has used, the kernel's work for it included, ns. A system call.
+    #[must_use]
+    pub fn thread_worked_ns() -> u64 {
+        let time = clock_gettime(ClockId::ThreadCPUTime);
+        let (s, ns) = (u64::try_from(time.tv_sec), u64::try_from(time.tv_nsec));
+        s.unwrap_or(0).saturating_mul(1_000_000_000).saturating_add(ns.unwrap_or(0))
     }
 }

@@ -21,6 +21,8 @@ pub struct WorkerReport {
     pub seats_held: u64,
     /// What became of seats.
     pub seats: Seats,
+    /// What the worker leaves out because it does not keep up.
+    pub overload: Overload,
     /// What has happened on the connections.
     pub traffic: Traffic,
     /// How often connections ended, by close code and cause: `(code, cause, count)`. Code 0 means
@@ -104,6 +106,22 @@ pub struct Withheld {
     pub cells_put_off: u64,
     /// Snapshots and events for which there was no room in what is kept for delayed spectators.
     pub spectator_left_out: u64,
+}
+
+/// Where a worker stands on the overload ladder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overload {
+    /// 0: it keeps up; 1: far cells are sent less often; 2: players are sent less; 3: time passes more slowly; 4: nobody
+    /// is taken in.
+    pub rung: u8,
+    /// How fast time passes in its rooms, in 1/255 of the full rate.
+    pub time_dilation: u8,
+    /// Time spent on each rung, ns.
+    pub rung_ns: [u64; 5],
+    /// Hellos refused because of it.
+    pub joins_refused: u64,
+    /// Snapshots that lacked what was far.
+    pub snapshots_thinned: u64,
 }
 
 /// Connections by state.

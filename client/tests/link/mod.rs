@@ -7,13 +7,13 @@ use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::{Rng, SeedableRng};
 use tickring_client::{ClientEvent, Config, Connection, Decoded, State};
 use tickring_protocol::message::{
-    ClientMessage, FEATURE_STATE_CHECKSUM, PROTOCOL_VERSION, Pong, combined_layout,
+    ClientMessage, FEATURE_STATE_CHECKSUM, PROTOCOL_VERSION, Pong, TIME_DILATION_NONE, combined_layout,
 };
 use tickring_protocol::websocket::{
     Decoder, Event, OpCode, Role, SUBPROTOCOL, parse_request, write_close, write_frame,
     write_switching_protocols,
 };
-use tickring_room::{Game, PlayerId, Room, RoomConfig, Schedule, Tick};
+use tickring_room::{Game, Pace, PlayerId, Relief, Room, RoomConfig, Schedule, Tick};
 
 /// One direction of a connection: bytes and when they arrive, in order.
 #[derive(Debug, Default)]
@@ -51,11 +51,14 @@ pub(crate) struct Peer<G: Game> {
 pub(crate) struct Link<G: Game> {
     pub(crate) room: Room<G>,
     schedule: Schedule,
+    pace: Pace,
     pub(crate) peers: Vec<Peer<G>>,
     pub(crate) shared: Decoded<G>,
     pub(crate) now_ns: u64,
     /// What is sent before then arrives then: a stall, as TCP shows loss.
     pub(crate) stalled_until_ns: u64,
+    /// Time in the room passes at so many 255ths of its full rate.
+    pub(crate) time_dilation: u8,
     /// One way, and at most so much more.
     delay_ns: u64,
     jitter_ns: u64,
@@ -66,11 +69,13 @@ impl<G: Game> Link<G> {
     pub(crate) fn new(config: RoomConfig, settings: G::Settings, delay_ns: u64, jitter_ns: u64) -> Self {
         Self {
             schedule: Schedule::new(config.tick_hz, 1_000_000),
+            pace: Pace::default(),
             room: Room::new(config, settings),
             peers: Vec::new(),
             shared: Decoded::default(),
             now_ns: 0,
             stalled_until_ns: 0,
+            time_dilation: TIME_DILATION_NONE,
             delay_ns,
             jitter_ns,
             rng: Pcg64Mcg::seed_from_u64(7),
@@ -121,7 +126,9 @@ impl<G: Game> Link<G> {
                 peer.serve(&mut self.room, &mut bytes, now_ns);
             }
         }
-        for _ in 0..self.schedule.due(now_ns).steps {
+        self.pace.set(now_ns, self.time_dilation);
+        self.room.relieve(Relief { time_dilation: self.time_dilation, ..Relief::NONE });
+        for _ in 0..self.schedule.due(self.pace.room_ns(now_ns)).steps {
             self.room.step();
             for peer in &mut self.peers {
                 for (to, bytes) in self.room.events() {

@@ -27,6 +27,9 @@ const FILLER: u8 = 0x5a;
 #[derive(Debug)]
 pub struct Pulse {
     filler: Filler,
+    step_work: u32,
+    /// What the work comes to, so that it is not left out.
+    worked: u64,
 }
 
 /// What an operator can set.
@@ -35,11 +38,13 @@ pub struct Settings {
     /// Size of a snapshot on the wire, frame head included, in bytes; brought into
     /// [`SNAPSHOT_WIRE_BYTES_MIN`]..=[`SNAPSHOT_WIRE_BYTES_MAX`].
     pub snapshot_wire_bytes: u16,
+    /// Rounds of arithmetic per player and tick: makes steps cost something, to try overload with.
+    pub step_work: u32,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { snapshot_wire_bytes: 512 }
+        Self { snapshot_wire_bytes: 512, step_work: 0 }
     }
 }
 
@@ -120,18 +125,30 @@ impl Game for Pulse {
     fn create(setup: &Setup<Self>) -> Self {
         let wire = setup.settings.snapshot_wire_bytes.clamp(SNAPSHOT_WIRE_BYTES_MIN, SNAPSHOT_WIRE_BYTES_MAX);
         let head = u16::try_from(SnapshotHead::BYTES).expect("a snapshot head has some 24 bytes");
-        Self { filler: Filler { bytes: wire - FRAME_HEAD_BYTES - head } }
+        let filler = Filler { bytes: wire - FRAME_HEAD_BYTES - head };
+        Self { filler, step_work: setup.settings.step_work, worked: setup.seed }
     }
 
     fn joined(&mut self, _player: PlayerId, world: &mut World<Self>, _rng: &mut Rng) -> EntityId {
         world.spawn(Presence)
     }
 
-    fn step(&mut self, _tick: &mut Step<'_, Self>) {}
+    fn step(&mut self, tick: &mut Step<'_, Self>) {
+        for _ in tick.players() {
+            self.worked = work(self.step_work, self.worked);
+        }
+    }
 
     fn private(&self, _player: PlayerId, _world: &World<Self>) -> Filler {
         self.filler
     }
+}
+
+/// So many rounds of a pseudo-random sequence, each of which needs the one before (Knuth's MMIX generator).
+fn work(rounds: u32, start: u64) -> u64 {
+    (0..rounds).fold(std::hint::black_box(start), |state, _| {
+        state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407)
+    })
 }
 
 #[cfg(test)]
@@ -145,7 +162,7 @@ mod tests {
     #[test]
     fn a_snapshot_has_its_size_on_the_wire_for_any_number_of_players() {
         for (set, wire) in [(512, 512), (0, 130), (130, 130), (4096, 4096), (u16::MAX, 32 * 1024)] {
-            let settings = Settings { snapshot_wire_bytes: set };
+            let settings = Settings { snapshot_wire_bytes: set, step_work: 3 };
             let mut room = Room::<Pulse>::new(RoomConfig::default(), settings);
             for players in 1..=64 {
                 let player = room.join(0).unwrap().player;

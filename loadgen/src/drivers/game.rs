@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use tickring_client::{ClientError, ClientEvent, Config, Connection, Continuity, Decoded, Snapshot};
+use tickring_client::{ClientError, ClientEvent, Clock, Config, Connection, Continuity, Decoded, Snapshot};
 use tickring_protocol::ids::{Sequence, Tick};
-use tickring_protocol::message::{FEATURE_STATE_CHECKSUM, Welcome};
+use tickring_protocol::message::{FEATURE_STATE_CHECKSUM, TIME_DILATION_NONE, Welcome};
 
 use super::flight::Flight;
 use super::session::{NO_CODE, upgrade_cause};
@@ -51,7 +51,7 @@ pub(crate) struct Peer<B: Bot> {
 /// What a player is about, apart from its connection.
 struct Play<B: Bot> {
     bot: Option<B>,
-    /// Between two inputs.
+    /// Between two inputs, at the room's full rate.
     period_ns: u64,
     /// Inputs sent and not covered by a snapshot; the first has the number after `acknowledged`.
     flight: Flight,
@@ -107,6 +107,14 @@ fn say<G: tickring_room::Game>(link: &mut Connection<G>, turn: &mut Turn<'_>) {
     }
 }
 
+impl<B: Bot> Peer<B> {
+    /// Between two inputs: ticks come less often while the server dilates time.
+    fn period_ns(&self) -> u64 {
+        let dilation = self.link.clock().map_or(TIME_DILATION_NONE, Clock::time_dilation);
+        self.play.period_ns * u64::from(TIME_DILATION_NONE) / u64::from(dilation)
+    }
+}
+
 impl<B: Bot> Play<B> {
     /// One event of the connection; returns how many inputs of the window it answers.
     fn on(&mut self, turn: &mut Turn<'_>, event: &ClientEvent<'_, B::Game>) -> u64 {
@@ -135,6 +143,7 @@ impl<B: Bot> Play<B> {
     fn on_snapshot(&mut self, turn: &mut Turn<'_>, snapshot: &Snapshot<'_>) -> u64 {
         turn.tally.counters.received += 1;
         turn.tally.counters.snapshots += 1;
+        turn.tally.counters.snapshots_slow += u64::from(snapshot.time_dilation != TIME_DILATION_NONE);
         let mut finding = Finding { declared: snapshot.dropped.into(), ..Finding::default() };
         match snapshot.continuity {
             Continuity::InOrder => {}
@@ -251,7 +260,7 @@ impl<B: Bot> Driver for Game<B> {
 
     fn due(&mut self, peer: &mut Peer<B>, turn: &mut Turn<'_>, due_ns: u64) {
         // A player's clock goes on while we are late: the inputs in between are lost, not sent in a heap.
-        let lost = (turn.now_ns - due_ns).checked_div(peer.play.period_ns).unwrap_or(0);
+        let lost = (turn.now_ns - due_ns).checked_div(peer.period_ns()).unwrap_or(0);
         turn.tally.counters.due += 1 + lost;
         turn.tally.withheld += lost;
         self.send_input(peer, turn, due_ns);

@@ -44,6 +44,8 @@ pub(crate) struct Counters {
     pub(crate) open_ns: u64,
     /// Snapshots received.
     pub(crate) snapshots: u64,
+    /// Those that said that the server lets time pass more slowly, because it does not keep up.
+    pub(crate) snapshots_slow: u64,
     /// Game events received.
     pub(crate) events: u64,
     /// Shots the bots fired.
@@ -114,6 +116,7 @@ impl Counters {
             bytes_up: self.bytes_up - earlier.bytes_up,
             open_ns: self.open_ns - earlier.open_ns,
             snapshots: self.snapshots - earlier.snapshots,
+            snapshots_slow: self.snapshots_slow - earlier.snapshots_slow,
             events: self.events - earlier.events,
             shots: self.shots - earlier.shots,
             hits_expected: self.hits_expected - earlier.hits_expected,
@@ -131,6 +134,7 @@ impl Counters {
         self.bytes_up += other.bytes_up;
         self.open_ns += other.open_ns;
         self.snapshots += other.snapshots;
+        self.snapshots_slow += other.snapshots_slow;
         self.events += other.events;
         self.shots += other.shots;
         self.hits_expected += other.hits_expected;

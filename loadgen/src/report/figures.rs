@@ -103,6 +103,7 @@ pub(crate) fn game(plan: &Plan, merged: &Merged) -> Game {
     if plan.raw.is_none() {
         figures.input_to_effect_us = tally.intended.percentiles();
         figures.ping_us = tally.ping.percentiles();
+        figures.snapshots_slow = Some(measured.snapshots_slow);
         figures.events = Some(measured.events);
         figures.state_mismatches = Some(tally.correctness.mismatches);
         figures.shots = Some(measured.shots);

@@ -98,6 +98,7 @@ pub(crate) struct Game {
     pub(crate) ping_us: Option<Percentiles>,
     pub(crate) down_bytes_per_player_s: Option<f64>,
     pub(crate) snapshots: Option<u64>,
+    pub(crate) snapshots_slow: Option<u64>,
     pub(crate) events: Option<u64>,
     pub(crate) state_mismatches: Option<u64>,
     pub(crate) shots: Option<u64>,

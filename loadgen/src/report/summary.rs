@@ -98,6 +98,9 @@ fn game(out: &mut String, report: &Report<'_>) -> std::fmt::Result {
         if let Some(mismatches) = game.state_mismatches {
             write!(out, ", {mismatches} states that do not match")?;
         }
+        if let Some(slow) = game.snapshots_slow.filter(|slow| *slow > 0) {
+            write!(out, ", {slow} snapshots of slow time: the server did not keep up")?;
+        }
         writeln!(out)?;
     }
     Ok(())

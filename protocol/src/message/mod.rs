@@ -28,7 +28,7 @@ pub use layout::{LAYOUT_HASH, LAYOUTS, PROTOCOL_VERSION, combined_layout, layout
 pub use server::{
     ArchivedEventHead, ArchivedFault, ArchivedGoodbye, ArchivedPong, ArchivedSnapshotHead, ArchivedWelcome,
     EventHead, Fault, Goodbye, INPUT_SLACK_NONE, INPUT_SLACK_PER_TICK, Pong, SPECTATOR_ENTITY,
-    SPECTATOR_PLAYER, ServerMessage, SnapshotHead, TIME_DILATION_NONE, Welcome,
+    SPECTATOR_PLAYER, ServerMessage, SnapshotHead, TIME_DILATION_MIN, TIME_DILATION_NONE, Welcome,
 };
 
 use crate::fault::{Blame, CloseReason};

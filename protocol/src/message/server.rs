@@ -14,6 +14,8 @@ pub const INPUT_SLACK_PER_TICK: i16 = 16;
 pub const INPUT_SLACK_NONE: i16 = i16::MIN;
 /// [`SnapshotHead::time_dilation`] of a room that runs at its full rate.
 pub const TIME_DILATION_NONE: u8 = 255;
+/// The least [`SnapshotHead::time_dilation`]: half the full rate.
+pub const TIME_DILATION_MIN: u8 = 128;
 
 /// [`Welcome::player`] of a spectator, who has no seat.
 pub const SPECTATOR_PLAYER: u16 = u16::MAX;
@@ -69,7 +71,8 @@ pub struct SnapshotHead {
     /// too late, [`INPUT_SLACK_NONE`] when none has arrived yet. Inputs are filed by whole ticks, so it is a
     /// multiple of [`INPUT_SLACK_PER_TICK`] at present.
     pub input_slack: i16,
-    /// Rate of the room's time in 1/255 of its full rate.
+    /// Rate of the room's time in 1/255 of its full rate, [`TIME_DILATION_MIN`]..=[`TIME_DILATION_NONE`]: so many fewer
+    /// ticks a second there are than in the welcome, each as long as ever in the world.
     pub time_dilation: u8,
     /// Snapshots that this reader was too slow for so far, wrapping: drops that are declared.
     pub dropped: u16,

@@ -4,16 +4,14 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 use tickring_protocol::ids::{EntityId, Tick};
-use tickring_protocol::message::{
-    FEATURE_STATE_CHECKSUM, INPUT_SLACK_NONE, SnapshotHead, TIME_DILATION_NONE,
-};
+use tickring_protocol::message::{FEATURE_STATE_CHECKSUM, INPUT_SLACK_NONE, SnapshotHead};
 
 use super::block::{Scratch, forget_bytes, write_block, write_forget};
 use super::frame::{CellState, Frame, Gathered, checksum};
 use super::grid::{CellId, Grid};
 use super::view::{Held, Offer, View};
 use super::{DEPTH, FIELDS_MAX, KEYFRAME, NUMBER_BYTES};
-use crate::{Field, Game, Interest, ReceivedState, Replicated, World};
+use crate::{Field, Game, Interest, ReceivedState, Relief, Replicated, World};
 
 /// The snapshots of the last [`DEPTH`] snapshot ticks, and the blocks made of the newest.
 #[derive(Debug)]
@@ -31,6 +29,9 @@ pub(crate) struct Encoder {
     put_off: u64,
     /// Checksums of the newest frame's cells, as far as they were asked for.
     checksums: Vec<Option<u32>>,
+    relief: Relief,
+    /// Snapshots that lacked something only because it was far.
+    thinned: u64,
 }
 
 /// Blocks of the newest frame, each made when it is first needed.
@@ -68,7 +69,14 @@ impl Encoder {
             gathered: Gathered::default(),
             put_off: 0,
             checksums: Vec::new(),
+            relief: Relief::NONE,
+            thinned: 0,
         }
+    }
+
+    /// What to leave out from now on.
+    pub(crate) fn relieve(&mut self, relief: Relief) {
+        self.relief = relief;
     }
 
     /// Takes the state of a tick as the newest.
@@ -116,6 +124,11 @@ impl Encoder {
         self.put_off
     }
 
+    /// Snapshots so far that lacked something only because it was far.
+    pub(crate) fn thinned(&self) -> u64 {
+        self.thinned
+    }
+
     /// Decides what a player with this entity gets of the newest state in about `bytes_max` bytes, and returns how
     /// many bytes [`Encoder::write_body`] will append. `replaced`: what was prepared last was never sent.
     pub(crate) fn prepare(
@@ -132,6 +145,7 @@ impl Encoder {
         view.settle(replaced);
         view.look(&self.grid, entity.and_then(|entity| newest.cell_of(entity)));
         let mut held = view.sent.iter().copied().peekable();
+        let mut thinned = false;
         for &cell in &view.sees {
             while let Some(gone) = held.next_if(|held| held.cell < cell) {
                 view.parts.extend(forget(gone));
@@ -143,6 +157,16 @@ impl Encoder {
                 view.next.push(Held { cell, number: self.number, is_empty });
                 continue;
             }
+            // Whoever has it can do with what it has for a while. By its number, so that all who see a cell from afar
+            // wait for the same block, and not all cells for the same snapshot.
+            if let Some(before) = had
+                && !self.number.wrapping_add(cell.into()).is_multiple_of(self.relief.far_every.into())
+                && view.is_far(&self.grid, cell)
+            {
+                view.next.push(before);
+                thinned = true;
+                continue;
+            }
             let since = |held: Held| self.number.wrapping_sub(held.number) as usize;
             let kind = had.map(since).filter(|ago| *ago < self.frames.len());
             let kind = kind.map_or(KEYFRAME, |ago| u8::try_from(ago).expect("a depth is less than 32"));
@@ -152,6 +176,7 @@ impl Encoder {
             view.offers.push(Offer { before, now, block, waited });
         }
         view.parts.extend(held.filter_map(forget));
+        self.thinned += u64::from(thinned);
         self.put_off += view.choose(&self.grid, bytes_max);
         NUMBER_BYTES + view.parts.iter().map(Part::bytes).sum::<usize>()
     }
@@ -177,7 +202,7 @@ impl Encoder {
             tick: self.tick.0,
             last_input: 0,
             input_slack: INPUT_SLACK_NONE,
-            time_dilation: TIME_DILATION_NONE,
+            time_dilation: self.relief.time_dilation,
             dropped,
             checksum: if with_checksum { self.checksum(view) } else { 0 },
             private_bytes: 0,

@@ -40,6 +40,11 @@ impl Grid {
         Self { interest, places, by_place }
     }
 
+    /// Whether there may be more than one cell.
+    pub(super) fn is_cut(&self) -> bool {
+        self.interest.is_some()
+    }
+
     /// Cells so far.
     pub(super) fn len(&self) -> usize {
         self.places.len()

@@ -72,6 +72,11 @@ impl View {
         grid.see(own, &self.saw, &mut self.sees);
     }
 
+    /// Whether a cell is neither the player's own nor next to it. For who is nowhere every cell is.
+    pub(super) fn is_far(&self, grid: &Grid, cell: CellId) -> bool {
+        grid.is_cut() && self.own.is_none_or(|own| grid.cells_between(own, cell) > 1)
+    }
+
     /// Takes as many of the offers as fit into `bytes_max`: the own cell always, then by how long they have waited
     /// and how near they are. What is put off stays as the client has it; an entity that went from a cell that is sent
     /// to one that is put off is out of sight until that one comes. Returns how many are.

@@ -67,7 +67,10 @@ fn run(cli: Cli) -> Result<(), ServerError> {
         }
         GameName::Snakes => serve::<Snakes>(config, &()),
         GameName::Pulse => {
-            let settings = tickring_pulse::Settings { snapshot_wire_bytes: config.pulse_snapshot_wire_bytes };
+            let settings = tickring_pulse::Settings {
+                snapshot_wire_bytes: config.pulse_snapshot_wire_bytes,
+                step_work: config.pulse_step_work,
+            };
             serve::<Pulse>(config, &settings)
         }
     }

@@ -103,6 +103,9 @@ struct Flags {
     /// Rooms one worker holds [default: 1024]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     rooms_max: Option<String>,
+    /// Bytes of snapshots one player is sent per second [default: 32000]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    snapshot_bytes_per_s: Option<String>,
     /// How long a drain waits for players, such as 10s [default: 10s]
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     drain_timeout: Option<String>,
@@ -194,6 +197,7 @@ impl Flags {
             ("max_conns", self.max_conns),
             ("room.players_max", self.players_per_room),
             ("room.rooms_max", self.rooms_max),
+            ("room.snapshot_bytes_per_s", self.snapshot_bytes_per_s),
             ("drain_timeout", self.drain_timeout),
             ("ring.gather_us", self.gather_us),
             ("room.lag_compensation", self.lag_compensation),

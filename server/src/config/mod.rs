@@ -68,6 +68,12 @@ pub struct ServerConfig {
     pub lag_compensation: bool,
     /// The farthest look back for a hit, 50 ms to 1 s.
     pub rewind_max: Duration,
+    /// Bytes of snapshots a player is sent per second, where the game limits what is in sight.
+    pub snapshot_bytes_per_s: u32,
+    /// Number of the highest rung of the overload ladder, `0..=4`.
+    pub overload_rung_max: u8,
+    /// The slowest that time may pass, in percent of the full rate, `50..=100`.
+    pub overload_dilation_percent_min: u8,
     /// Seed of every room's randomness; `None`: drawn at start.
     pub seed: Option<u64>,
     /// How long a drain waits for players to go.
@@ -97,6 +103,8 @@ pub struct ServerConfig {
     pub arena: ArenaConfig,
     /// Size of a snapshot of the pulse game on the wire, bytes.
     pub pulse_snapshot_wire_bytes: u16,
+    /// Rounds of arithmetic per player and tick of the pulse game.
+    pub pulse_step_work: u32,
     /// What is logged, and how.
     pub log: LogConfig,
 }

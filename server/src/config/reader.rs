@@ -93,6 +93,10 @@ pub(super) fn read(from: &mut Reader<'_>, machine: &Machine) -> ServerConfig {
         rooms_max: from.get("room.rooms_max", |text| number(text, 1..=65_536)),
         lag_compensation: from.get("room.lag_compensation", on_or_off),
         rewind_max: from.get("room.rewind_max", |text| duration(text, &rewind)),
+        snapshot_bytes_per_s: from.get("room.snapshot_bytes_per_s", |text| number(text, 1_000..=10_000_000)),
+        overload_rung_max: from.get("overload.rung_max", |text| number(text, 0..=4)),
+        overload_dilation_percent_min: from
+            .get("overload.dilation_percent_min", |text| number(text, 50..=100)),
         seed: from.get("seed", |text| {
             if text == "random" { Ok(None) } else { number(text, 0..=u64::MAX).map(Some) }
         }),
@@ -109,6 +113,7 @@ pub(super) fn read(from: &mut Reader<'_>, machine: &Machine) -> ServerConfig {
         close_timeout: from.get("session.close_timeout", |text| duration(text, &short)),
         arena: read_arena(from),
         pulse_snapshot_wire_bytes: from.get("pulse.snapshot_wire_bytes", |text| number(text, 130..=32_768)),
+        pulse_step_work: from.get("pulse.step_work", |text| number(text, 0..=100_000_000)),
         log: read_log(from),
     }
 }

@@ -101,6 +101,16 @@ pub const SETTINGS: &[Setting] = &[
     setting("room.rewind_max", None, "250ms",
         "a duration such as 250ms or 400ms, from 50ms to 1s, and never beyond 62 ticks",
         "The farthest look back for a hit. A shot is the round trip and one to two snapshot intervals old; what is older than this is judged at this age. Longer suits distant players, and lets them hit who has been in cover for longer."),
+    setting("room.snapshot_bytes_per_s", Some("--snapshot-bytes-per-s"), "32000",
+        "a whole number from 1000 to 10000000",
+        "Bytes of snapshots one player is sent per second, where the game limits what is in sight. What is near goes first, what is far waits; the cell a player is in is always sent."),
+
+    setting("overload.rung_max", None, "4",
+        "a whole number from 0 to 4",
+        "How far a worker goes when its ticks are late: 0 does nothing, 1 sends far cells less often, 2 sends players less, 3 slows time down, 4 takes nobody in; each on top of those before."),
+    setting("overload.dilation_percent_min", None, "50",
+        "a whole number from 50 to 100 (percent)",
+        "The slowest that time may pass on a worker whose ticks are late, in percent of the full rate. 100 never slows it down: ticks that are too late are then given up."),
 
     setting("arena.respawn", None, "2s",
         "a duration such as 500ms, 2s or 1m, from 100ms to 10m",
@@ -121,6 +131,9 @@ pub const SETTINGS: &[Setting] = &[
     setting("pulse.snapshot_wire_bytes", None, "512",
         "a whole number from 130 to 32768",
         "Size of each snapshot of the pulse game on the wire, frame head included."),
+    setting("pulse.step_work", None, "0",
+        "a whole number from 0 to 100000000",
+        "Rounds of arithmetic per player and tick of the pulse game: a load to try overload with. A million is about a millisecond."),
 
     setting("session.handshake_timeout", None, "5s",
         "a duration such as 500ms or 5s, from 100ms to 1m",

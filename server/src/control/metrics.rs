@@ -11,6 +11,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry, Unit};
+use tickring_protocol::message::TIME_DILATION_NONE;
 
 use super::histogram;
 use super::process;
@@ -57,6 +58,8 @@ pub(super) const COUNTERS: &[Field] = &[
     field("ring_accepts_dropped", "Connections the kernel accepted and dropped because the table had filled up first", |r| r.ring.accepts_dropped),
     field("ticks", "Ticks simulated", |r| r.steps),
     field("ticks_missed", "Ticks dropped because the worker was too late to catch up", |r| r.steps_missed),
+    field("joins_refused_overloaded", "Hellos refused because the worker did not keep up", |r| r.overload.joins_refused),
+    field("snapshots_thinned", "Snapshots that lacked what was far because the worker did not keep up", |r| r.overload.snapshots_thinned),
     field("seat_holds", "Connections lost whose seat was held", |r| r.seats.holds),
     field("seat_holds_expired", "Held seats given up because nobody came back in time", |r| r.seats.holds_expired),
     field("seat_resumes", "Held seats taken again with their token", |r| r.seats.resumes),
@@ -95,6 +98,16 @@ pub(super) const TOKENS_REFUSED: &[Labelled] = &[
     ("unknown", |r| r.seats.tokens_unknown),
 ];
 
+/// Time on each rung of the overload ladder, ns.
+#[rustfmt::skip]
+pub(super) const RUNGS: &[Labelled] = &[
+    ("0", |r| r.overload.rung_ns[0]),
+    ("1", |r| r.overload.rung_ns[1]),
+    ("2", |r| r.overload.rung_ns[2]),
+    ("3", |r| r.overload.rung_ns[3]),
+    ("4", |r| r.overload.rung_ns[4]),
+];
+
 type Times = (&'static str, &'static str, fn(&WorkerReport) -> &Histogram<u64>);
 
 #[rustfmt::skip]
@@ -130,6 +143,7 @@ impl Collector for Scrape {
         self.answers(&mut encoder)?;
         self.fields(&mut encoder)?;
         self.labelled(&mut encoder)?;
+        self.overload(&mut encoder)?;
         self.times(&mut encoder)
     }
 }
@@ -227,6 +241,33 @@ impl Scrape {
         Ok(())
     }
 
+    fn overload(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let help =
+            "Rung of the overload ladder: 0 none, 1 far cells, 2 budgets, 3 time dilation, 4 joins refused";
+        let mut metric = encoder.encode_descriptor("overload_rung", help, None, MetricType::Gauge)?;
+        for report in self.collected.reports() {
+            let labels = [("worker", report.worker)];
+            ConstGauge::new(u64::from(report.overload.rung)).encode(metric.encode_family(&labels)?)?;
+        }
+        let help = "How fast time passes in the worker's rooms, 1 being the full rate";
+        let mut metric = encoder.encode_descriptor("time_dilation", help, None, MetricType::Gauge)?;
+        for report in self.collected.reports() {
+            let labels = [("worker", report.worker)];
+            ConstGauge::new(rate(report)).encode(metric.encode_family(&labels)?)?;
+        }
+        let help = "Time on each rung of the overload ladder";
+        let mut metric =
+            encoder.encode_descriptor("overload", help, Some(&Unit::Seconds), MetricType::Counter)?;
+        for report in self.collected.reports() {
+            for (rung, of) in RUNGS {
+                let labels = [("worker", report.worker.to_string()), ("rung", (*rung).to_owned())];
+                let spent = std::time::Duration::from_nanos(of(report));
+                ConstCounter::new(spent.as_secs_f64()).encode(metric.encode_family(&labels)?)?;
+            }
+        }
+        Ok(())
+    }
+
     fn times(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         for (name, help, of) in TIMES {
             let mut metric =
@@ -237,6 +278,11 @@ impl Scrape {
         }
         Ok(())
     }
+}
+
+/// How fast time passes in a worker's rooms, to the hundredth.
+pub(super) fn rate(report: &WorkerReport) -> f64 {
+    (f64::from(report.overload.time_dilation) / f64::from(TIME_DILATION_NONE) * 100.0).round() / 100.0
 }
 
 fn encode_histogram(mut metric: MetricEncoder<'_>, histogram: &Histogram<u64>) -> fmt::Result {

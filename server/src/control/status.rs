@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::admin::Admin;
 use super::histogram::{hdr_v2, merged, quantile_us};
-use super::metrics::{COUNTERS, Field, GAUGES, Labelled, STATES, TOKENS_REFUSED};
+use super::metrics::{COUNTERS, Field, GAUGES, Labelled, RUNGS, STATES, TOKENS_REFUSED, rate};
 use super::process;
 use super::reports::Collected;
 use crate::limits::Machine;
@@ -30,6 +30,7 @@ pub(super) fn page(admin: &Admin, collected: &Collected) -> Value {
         "snapshot_hz": config.snapshot_hz,
         "lag_compensation": config.lag_compensation,
         "rewind_ms_max": u64::try_from(config.rewind_max.as_millis()).unwrap_or(u64::MAX),
+        "snapshot_bytes_per_s": config.snapshot_bytes_per_s,
         "limits": limits(admin),
         "pools": {
             "worker_bytes": collected.reports().map(|report| report.pool_bytes).collect::<Vec<_>>(),
@@ -83,6 +84,8 @@ fn totals(collected: &Collected) -> Value {
     }
     sums.insert("connections".to_owned(), labelled(STATES).into());
     sums.insert("tokens_refused".to_owned(), labelled(TOKENS_REFUSED).into());
+    let highest = collected.reports().map(|report| report.overload.rung).max();
+    sums.insert("overload_rung_max".to_owned(), highest.into());
     sums.insert(
         "closes".to_owned(),
         closes.iter().map(|((code, cause), count)| close(*code, cause, *count)).collect(),
@@ -116,12 +119,21 @@ fn worker(report: &WorkerReport, mailbox_depth: usize) -> Value {
     out.insert("connections".to_owned(), labelled(STATES).into());
     out.insert("tokens_refused".to_owned(), labelled(TOKENS_REFUSED).into());
     out.insert("ring".to_owned(), ring.into());
+    out.insert("overload".to_owned(), overload(report));
     out.insert("mailbox_depth".to_owned(), mailbox_depth.into());
     let closes = report.closes.iter().map(|(code, cause, count)| close(*code, cause, *count));
     out.insert("closes".to_owned(), closes.collect());
     out.insert("inputs".to_owned(), json!(report.inputs.iter().copied().collect::<BTreeMap<_, _>>()));
     out.insert("lateness_us".to_owned(), times(Some(&report.lateness_ns)));
     out.into()
+}
+
+/// Where it stands on the overload ladder.
+fn overload(report: &WorkerReport) -> Value {
+    let seconds = |of: fn(&WorkerReport) -> u64| std::time::Duration::from_nanos(of(report)).as_secs_f64();
+    let spent: Map<String, Value> =
+        RUNGS.iter().map(|(rung, of)| ((*rung).to_owned(), seconds(*of).into())).collect();
+    json!({ "rung": report.overload.rung, "time_dilation": rate(report), "seconds": spent })
 }
 
 fn ticks(collected: &Collected) -> Value {

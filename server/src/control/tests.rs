@@ -1,5 +1,6 @@
 //! The admin endpoint and the drain against made-up workers.
 
+mod overload;
 mod roster;
 
 use std::io::{Read as _, Write as _};
@@ -102,6 +103,7 @@ fn report(worker: usize) -> WorkerReport {
         players: 5,
         seats_held: 2,
         seats: Seats { resumes: 3, tokens_used: 4, ..Seats::default() },
+        overload: overload::REPORTED,
         traffic: Traffic { accepts: 7, bytes_in: 1_000, ..Traffic::default() },
         closes: vec![(1_000, "leave", 1), (0, "reset", 2)],
         inputs: vec![("accepted", 40), ("late", 1)],

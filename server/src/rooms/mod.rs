@@ -4,6 +4,8 @@
 //! through [`Delivery`], so this module knows neither sockets nor frames.
 
 mod listing;
+mod load;
+pub(crate) mod overload;
 mod phases;
 pub(crate) mod placement;
 mod seating;
@@ -17,9 +19,10 @@ use std::collections::BinaryHeap;
 use hashbrown::HashMap;
 use tickring_protocol::ids::{PlayerId, Tick};
 use tickring_protocol::message::ArchivedInputHead;
-use tickring_room::{Game, InputDrop, Room, RoomConfig, RoomCounters, Schedule};
+use tickring_room::{Game, InputDrop, Pace, Room, RoomConfig, RoomCounters, Schedule, Setup};
 
 pub(crate) use listing::Occupant;
+use overload::{Ladder, Limits};
 use phases::Phases;
 pub(crate) use seating::{Arrival, Parting, SeatError};
 pub(crate) use ticking::TickStats;
@@ -53,7 +56,7 @@ pub(crate) struct Rooms<G: Game> {
     by_name: HashMap<Box<str>, u32>,
     entries: Vec<Option<Entry<G>>>,
     free: Vec<u32>,
-    /// Next deadline of every room. Entries of rooms that are gone are skipped when they come up.
+    /// Next deadline of every room, in room time. Entries of rooms that are gone are skipped when they come up.
     deadlines: BinaryHeap<Reverse<(u64, u32, u64)>>,
     phases: Phases,
     config: RoomConfig,
@@ -65,6 +68,11 @@ pub(crate) struct Rooms<G: Game> {
     /// Seats with a connection.
     players: u64,
     refused: Refusals,
+    ladder: Ladder,
+    /// Time in the rooms, which passes more slowly on a rung of the ladder.
+    pace: Pace,
+    /// Seats and spectators' places refused by the ladder.
+    turned_away: u64,
     /// Connections that watched a room which is gone.
     stranded: Vec<u32>,
     counters_of_gone_rooms: RoomCounters,
@@ -94,14 +102,18 @@ struct Entry<G: Game> {
 
 impl<G: Game> Rooms<G> {
     /// No rooms yet; at most `rooms_max`. Room n of this worker is seeded from `config.seed` and n. `draw_token`
-    /// must give what nobody can foresee: whoever guesses a token takes the seat.
+    /// must give what nobody can foresee: whoever guesses a token takes the seat. `limits` are those of the overload
+    /// ladder.
     pub(crate) fn new(
         config: RoomConfig,
         settings: G::Settings,
         rooms_max: usize,
+        limits: Limits,
         draw_token: Box<dyn FnMut() -> [u8; 16]>,
     ) -> Self {
         let phases = Phases::new(config.tick_hz, config.snapshot_hz);
+        let RoomConfig { tick_hz, seed, players_max, .. } = config;
+        let thins = G::interest(&Setup { settings: settings.clone(), seed, tick_hz, players_max }).is_some();
         Self {
             by_name: HashMap::new(),
             entries: Vec::new(),
@@ -115,6 +127,9 @@ impl<G: Game> Rooms<G> {
             created: 0,
             players: 0,
             refused: Refusals::default(),
+            ladder: Ladder::new(limits, tick_hz, thins),
+            pace: Pace::default(),
+            turned_away: 0,
             stranded: Vec::new(),
             counters_of_gone_rooms: RoomCounters::default(),
         }
@@ -130,6 +145,7 @@ impl<G: Game> Rooms<G> {
         }
         self.created += 1;
         let phase = self.phases.take();
+        let now_ns = self.pace.room_ns(now_ns);
         let schedule = Schedule::new(self.config.tick_hz, self.phases.first_deadline_ns(phase, now_ns));
         let mut config = self.config.clone();
         config.seed = config.seed.wrapping_add(self.created.wrapping_mul(0x9e37_79b9_7f4a_7c15));
@@ -138,9 +154,11 @@ impl<G: Game> Rooms<G> {
             u32::try_from(self.entries.len() - 1).expect("rooms_max fits")
         });
         self.deadlines.push(Reverse((schedule.deadline_ns(), index, self.created)));
+        let mut room = Room::new(config, self.settings.clone());
+        room.relieve(self.ladder.step().relief);
         self.entries[index as usize] = Some(Entry {
             name: name.into(),
-            room: Room::new(config, self.settings.clone()),
+            room,
             schedule,
             phase,
             serial: self.created,
@@ -199,7 +217,8 @@ impl<G: Game> Rooms<G> {
 
     fn fraction(&self, room: u32, now_ns: u64) -> u8 {
         let period_ns = 1_000_000_000 / u64::from(self.config.tick_hz);
-        let left_ns = self.living(room).schedule.deadline_ns().saturating_sub(now_ns).min(period_ns);
+        let schedule = &self.living(room).schedule;
+        let left_ns = schedule.deadline_ns().saturating_sub(self.pace.room_ns(now_ns)).min(period_ns);
         let fraction = (period_ns - left_ns) * 256 / period_ns;
         u8::try_from(fraction).unwrap_or(u8::MAX)
     }

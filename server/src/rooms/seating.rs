@@ -34,6 +34,8 @@ pub(crate) struct Seated {
 pub(crate) enum SeatError {
     /// The room does not exist and may not be created: this worker has its maximum.
     TooManyRooms,
+    /// The worker does not keep up and takes nobody in.
+    Overloaded,
     /// The room said no.
     Room(JoinError),
 }
@@ -61,6 +63,9 @@ impl<G: Game> Rooms<G> {
             (Some(Ok(player)), Some(room)) => return Ok(self.return_to(Seat { room, player }, arrival)),
             (Some(Err(why)), _) => self.refused.count(why),
             _ => {}
+        }
+        if self.turns_away() {
+            return Err(SeatError::Overloaded);
         }
         let room = match found {
             Some(room) => room,

@@ -4,8 +4,9 @@ use std::cmp::Reverse;
 
 use hdrhistogram::Histogram;
 use tickring_protocol::ids::PlayerId;
-use tickring_room::{Game, To};
+use tickring_room::{Game, Pace, To};
 
+use super::overload::Ladder;
 use super::{Delivery, Entry, NOBODY, Rooms};
 
 /// A tick this near is run at once: sleeping until it would cost a wake-up, and more than it brings.
@@ -31,8 +32,14 @@ impl TickStats {
 }
 
 impl<G: Game> Rooms<G> {
-    /// When the next room wants to tick, ns; `None` without rooms.
+    /// When the next room wants to tick or the ladder to be looked at, ns; `None` when there is nothing to do.
     pub(crate) fn next_deadline_ns(&mut self) -> Option<u64> {
+        let tick_ns = self.next_tick_ns().map(|room_ns| self.pace.real_ns(room_ns));
+        tick_ns.into_iter().chain(self.ladder.next_ns()).min()
+    }
+
+    /// In room time.
+    fn next_tick_ns(&mut self) -> Option<u64> {
         while let Some(&Reverse((deadline_ns, index, serial))) = self.deadlines.peek() {
             if self.lives(index, serial) {
                 return Some(deadline_ns);
@@ -54,7 +61,7 @@ impl<G: Game> Rooms<G> {
         out: &mut impl Delivery,
     ) {
         // Rooms that come due while others tick wait for the next pass: a pass is finite.
-        let pass_ns = now_ns() + EARLY_NS_MAX;
+        let pass_ns = self.pace.room_ns(now_ns() + EARLY_NS_MAX);
         while let Some(&Reverse((deadline_ns, index, serial))) = self.deadlines.peek() {
             if deadline_ns > pass_ns {
                 break;
@@ -64,7 +71,7 @@ impl<G: Game> Rooms<G> {
                 continue;
             }
             let entry = self.entries[index as usize].as_mut().expect("it lives");
-            entry.tick(&now_ns, stats, out);
+            entry.tick(&now_ns, &self.pace, &mut self.ladder, stats, out);
             entry.forget_expired();
             let next_ns = entry.schedule.deadline_ns();
             if !self.remove_if_empty(index) {
@@ -75,10 +82,18 @@ impl<G: Game> Rooms<G> {
 }
 
 impl<G: Game> Entry<G> {
-    fn tick(&mut self, now_ns: &impl Fn() -> u64, stats: &mut TickStats, out: &mut impl Delivery) {
+    fn tick(
+        &mut self,
+        now_ns: &impl Fn() -> u64,
+        pace: &Pace,
+        ladder: &mut Ladder,
+        stats: &mut TickStats,
+        out: &mut impl Delivery,
+    ) {
         // Started early is on time.
-        let due = self.schedule.due(now_ns().max(self.schedule.deadline_ns()));
-        stats.lateness_ns.saturating_record(due.lateness_ns);
+        let due = self.schedule.due(pace.room_ns(now_ns()).max(self.schedule.deadline_ns()));
+        ladder.note(due);
+        stats.lateness_ns.saturating_record(pace.lasts_ns(due.lateness_ns));
         stats.missed += due.missed;
         stats.steps += u64::from(due.steps);
         for _ in 0..due.steps {

@@ -17,6 +17,8 @@ pub(crate) struct Watch {
 pub(crate) enum WatchError {
     /// Nobody plays in a room of that name.
     NoRoom,
+    /// The worker does not keep up and takes nobody in.
+    Overloaded,
     /// As many watch as may.
     Full,
 }
@@ -30,6 +32,9 @@ impl<G: Game> Rooms<G> {
         features: u32,
     ) -> Result<(Watch, Welcome), WatchError> {
         let room = *self.by_name.get(name).ok_or(WatchError::NoRoom)?;
+        if self.turns_away() {
+            return Err(WatchError::Overloaded);
+        }
         let entry = self.entry(room);
         let watcher = entry.room.watch(features).ok_or(WatchError::Full)?;
         let at = usize::from(watcher.0);

@@ -17,6 +17,8 @@ use crate::rooms::{Arrival, SeatError, Token, WatchError};
 /// Inputs beyond the budget, less those within it, that a connection survives: what queued up on a bad link is
 /// dropped and forgiven, a flood is not.
 const OVER_BUDGET_MAX: u16 = 1_024;
+/// To whom a worker on the last rung of the overload ladder turns away.
+const OVERLOADED: &str = "more is going on here than the server can do; come back a little later";
 
 impl Session {
     /// Frames arrived.
@@ -192,6 +194,7 @@ impl Peer {
                     SeatError::TooManyRooms => {
                         (FaultCode::ServerFull, "no further room can be created here now".to_owned())
                     }
+                    SeatError::Overloaded => (FaultCode::Overloaded, OVERLOADED.to_owned()),
                     SeatError::Room(error @ JoinError::Full) => (FaultCode::RoomFull, error.to_string()),
                     SeatError::Room(error) => (FaultCode::JoinRefused, error.to_string()),
                 };
@@ -211,6 +214,7 @@ impl Peer {
                     WatchError::NoRoom => {
                         (FaultCode::UnknownRoom, "nobody plays there; a spectator opens no room")
                     }
+                    WatchError::Overloaded => (FaultCode::Overloaded, OVERLOADED),
                     WatchError::Full => (FaultCode::RoomFull, "as many watch as may"),
                 };
                 self.fault(code, code.label(), text, cx)

@@ -9,6 +9,7 @@
 
 mod batch;
 mod events;
+mod load;
 mod mail;
 mod moves;
 mod reporting;
@@ -80,6 +81,7 @@ impl<G: Game> Worker<G> {
             self.read_mailbox(now);
             self.move_connections(now);
             self.stage.tick(|| clock.now_ns());
+            self.weigh_load(now);
             self.stage.expire(now);
             self.flush(now);
             if self.is_drained(now) {

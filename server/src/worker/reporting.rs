@@ -19,6 +19,7 @@ impl<G: Game> Worker<G> {
             players: stage.rooms.players(),
             seats_held: stage.rooms.held(),
             seats: seats(&counters, stage.rooms.refused()),
+            overload: stage.rooms.overload(self.clock.now_ns(), &counters),
             traffic: stage.ledger.traffic,
             closes: stage.ledger.closes().to_vec(),
             inputs: inputs(&counters),

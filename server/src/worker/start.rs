@@ -18,6 +18,7 @@ use crate::error::ServerError;
 use crate::logging::RateLimited;
 use crate::mailbox::{Mailbox, MailboxReceiver, mailbox};
 use crate::rooms::Rooms;
+use crate::rooms::overload::Limits;
 use crate::session::{Now, Rules, Stage};
 
 /// Commands a worker's mailbox holds; each is either rare or bounded by connections on the move.
@@ -102,8 +103,12 @@ impl Prepared {
         };
         let draw_token =
             || entropy::draw().expect("it was drawn from at start, and does not fail after that");
-        let rooms =
-            Rooms::new(room_config(config, index), settings, config.rooms_max as usize, Box::new(draw_token));
+        let limits = Limits {
+            rung_max: config.overload_rung_max,
+            dilation_percent_min: config.overload_dilation_percent_min,
+        };
+        let rooms_max = config.rooms_max as usize;
+        let rooms = Rooms::new(room_config(config, index), settings, rooms_max, limits, Box::new(draw_token));
         let now = Now::from_ns(clock.now_ns());
         let want = WANT_MAX.min(u32::from(config.buffers) / 2).max(1);
         Worker {
@@ -148,6 +153,7 @@ fn room_config(config: &ServerConfig, worker: usize) -> RoomConfig {
         rewind_ms_max: u16::try_from(config.rewind_max.as_millis())
             .expect("the configuration allows a second"),
         interpolation_ticks: u8::try_from(ticks_per_snapshot * INTERPOLATION_SNAPSHOTS).unwrap_or(u8::MAX),
+        snapshot_bytes_per_s: config.snapshot_bytes_per_s,
         ..RoomConfig::default()
     }
 }

@@ -23,6 +23,8 @@ pub struct Seen {
     pub mismatches: u64,
     pub first_tick: Option<u32>,
     pub last_tick: u32,
+    /// In 1/255, in the newest snapshot.
+    pub time_dilation: u8,
     /// The newest own input that the server has processed.
     pub last_input: u32,
     pub events: u64,
@@ -165,6 +167,7 @@ impl Seen {
                 self.mismatches += u64::from(snapshot.checksum_ok == Some(false));
                 self.first_tick.get_or_insert(snapshot.tick.0);
                 self.last_tick = snapshot.tick.0;
+                self.time_dilation = snapshot.time_dilation;
                 self.last_input = self.last_input.max(snapshot.last_input.0);
             }
             ClientEvent::Event { .. } => self.events += 1,

@@ -122,9 +122,15 @@ impl<G: Game> FakeRing<G> {
 
     /// A pass of the worker: ticks, deadlines, flush.
     pub(super) fn pass(&mut self, after_ns: u64) {
-        self.now = Now::from_ns(self.now.ns + after_ns);
+        let at_ns = self.now.ns + after_ns;
+        self.pass_by(|| at_ns);
+    }
+
+    /// The same by a clock that may go on meanwhile.
+    pub(super) fn pass_by(&mut self, now_ns: impl Fn() -> u64) {
+        self.now = Now::from_ns(now_ns());
         let now = self.now;
-        self.stage.tick(|| now.ns);
+        self.stage.tick(now_ns);
         self.stage.expire(now);
         while let Some(slot) = self.stage.sessions.pop_dirty() {
             if !self.line(slot).open {

@@ -50,7 +50,7 @@ impl Simulation {
         };
         let issued = Issued::default();
         // Fewer seats than peers: held ones keep others out.
-        let settings = Settings { private_bytes: 300, hold_seconds: 1 };
+        let settings = Settings { private_bytes: 300, hold_seconds: 1, ..Settings::default() };
         // In every other simulation spectators see the rooms half a second late.
         let spectator_delay_ms = if seed.is_multiple_of(2) { 0 } else { 500 };
         let config = RoomConfig { players_max: 4, spectator_delay_ms, ..RoomConfig::with_rates(60, 30) };

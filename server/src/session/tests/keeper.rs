@@ -1,6 +1,8 @@
-//! A game that holds seats, for tests: as empty as pulse, with snapshots of a size of one's choice.
+//! A game that holds seats, for tests: as empty as pulse, with snapshots of a size and steps of a cost of one's choice.
 
 use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tickring_pulse::{Filler, Noise, Presence};
 use tickring_room::{EntityId, Game, Hold, PlayerId, Rng, Setup, Step, World, layout_hash};
@@ -9,13 +11,22 @@ use tickring_room::{EntityId, Game, Hold, PlayerId, Rng, Setup, Step, World, lay
 pub(super) struct Keeper {
     filler: Filler,
     hold: Hold,
+    toil: Toil,
 }
 
 /// How it is set up.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Settings {
     pub(super) private_bytes: u16,
     pub(super) hold_seconds: u16,
+    pub(super) toil: Toil,
+}
+
+/// What steps cost: a made-up clock goes on by so much with each.
+#[derive(Clone, Default)]
+pub(super) struct Toil {
+    pub(super) clock_ns: Arc<AtomicU64>,
+    pub(super) step_ns: Arc<AtomicU64>,
 }
 
 impl Game for Keeper {
@@ -28,8 +39,8 @@ impl Game for Keeper {
     type Event = Infallible;
 
     fn create(setup: &Setup<Self>) -> Self {
-        let Settings { private_bytes, hold_seconds } = setup.settings;
-        Self { filler: Filler { bytes: private_bytes }, hold: Hold { seconds: hold_seconds } }
+        let Settings { private_bytes, hold_seconds, toil } = setup.settings.clone();
+        Self { filler: Filler { bytes: private_bytes }, hold: Hold { seconds: hold_seconds }, toil }
     }
 
     fn joined(&mut self, _player: PlayerId, world: &mut World<Self>, _rng: &mut Rng) -> EntityId {
@@ -40,7 +51,9 @@ impl Game for Keeper {
         self.hold
     }
 
-    fn step(&mut self, _tick: &mut Step<'_, Self>) {}
+    fn step(&mut self, _tick: &mut Step<'_, Self>) {
+        self.toil.clock_ns.fetch_add(self.toil.step_ns.load(Ordering::Relaxed), Ordering::Relaxed);
+    }
 
     fn private(&self, _player: PlayerId, _world: &World<Self>) -> Filler {
         self.filler

@@ -4,6 +4,7 @@ mod fake_ring;
 mod fuzz_simulation;
 mod keeper;
 mod no_allocation;
+mod overload;
 mod seats;
 mod single_steps;
 mod spectators;
@@ -17,8 +18,12 @@ use tickring_room::{Game, RoomConfig};
 
 use super::{Now, Rules, Stage};
 use crate::rooms::Rooms;
+use crate::rooms::overload::Limits;
 
 const MS: u64 = 1_000_000;
+
+/// Of the overload ladder: everything is allowed.
+const LIMITS: Limits = Limits { rung_max: 4, dilation_percent_min: 50 };
 
 fn rules() -> Rules {
     Rules {
@@ -52,7 +57,7 @@ fn stage_with<G: Game>(config: RoomConfig, settings: G::Settings, rules: Rules, 
         issued.push((number << 64 | number).to_le_bytes());
         issued[issued.len() - 1]
     };
-    let rooms = Rooms::new(config, settings, 4, Box::new(draw_token));
+    let rooms = Rooms::new(config, settings, 4, LIMITS, Box::new(draw_token));
     Stage::new(rooms, rules, 64, 1 << 20, Now::from_ns(0))
 }
 

@@ -10,10 +10,10 @@ use super::{Issued, MS, frame, hello_asking, hello_with, ping, request, rules, s
 use crate::report::Kicked;
 use crate::session::State;
 
-const NO_TOKEN: [u8; 16] = [0; 16];
+pub(super) const NO_TOKEN: [u8; 16] = [0; 16];
 
 fn ring(hold_seconds: u16, players_max: u16) -> FakeRing<Keeper> {
-    let settings = Settings { private_bytes: 20, hold_seconds };
+    let settings = Settings { private_bytes: 20, hold_seconds, ..Settings::default() };
     FakeRing::new(stage_of(settings, rules(), players_max, &Issued::default()), 8)
 }
 
@@ -27,11 +27,16 @@ fn settle(ring: &mut FakeRing<Keeper>, slot: u32) {
 }
 
 /// A connection that asks for a seat in `room`; its player and token, or `None` without a welcome.
-fn arrive(ring: &mut FakeRing<Keeper>, slot: u32, room: &str, token: [u8; 16]) -> Option<(u16, [u8; 16])> {
+pub(super) fn arrive(
+    ring: &mut FakeRing<Keeper>,
+    slot: u32,
+    room: &str,
+    token: [u8; 16],
+) -> Option<(u16, [u8; 16])> {
     arrive_with(ring, slot, room, &hello_with::<Keeper>(token))
 }
 
-fn watch(ring: &mut FakeRing<Keeper>, slot: u32, room: &str) -> Option<(u16, [u8; 16])> {
+pub(super) fn watch(ring: &mut FakeRing<Keeper>, slot: u32, room: &str) -> Option<(u16, [u8; 16])> {
     arrive_with(ring, slot, room, &hello_asking::<Keeper>(FEATURE_SPECTATE, [9; 16]))
 }
 
@@ -51,7 +56,7 @@ fn arrive_with(ring: &mut FakeRing<Keeper>, slot: u32, room: &str, hello: &[u8])
 }
 
 /// The connection breaks without a word.
-fn cut(ring: &mut FakeRing<Keeper>, slot: u32) {
+pub(super) fn cut(ring: &mut FakeRing<Keeper>, slot: u32) {
     ring.end(slot, true);
     ring.pass(0);
     ring.closed(slot);

@@ -16,7 +16,7 @@ const SPECTATOR: u32 = 1;
 /// Somebody has played for two seconds in a room with a delay of one.
 fn ring() -> FakeRing<Keeper> {
     let config = RoomConfig { spectator_delay_ms: 1_000, ..RoomConfig::with_rates(60, 30) };
-    let settings = Settings { private_bytes: 20, hold_seconds: 0 };
+    let settings = Settings { private_bytes: 20, ..Settings::default() };
     let mut ring = FakeRing::new(stage_with(config, settings, rules(), &Issued::default()), 8);
     arrive(&mut ring, PLAYER, &hello::<Keeper>());
     play(&mut ring, 120);
