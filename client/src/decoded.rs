@@ -51,8 +51,9 @@ impl<G: Game> WorldState<G> {
 pub struct Decoded<G: Game> {
     /// Oldest first.
     recent: VecDeque<Kept<G>>,
-    /// Older states, perhaps still held by slow connections.
-    retired: VecDeque<Kept<G>>,
+    /// States that nobody holds, and memory of bodies, to be overwritten.
+    unused: Vec<Rc<WorldState<G>>>,
+    bodies: Vec<Vec<u8>>,
     scratch: Vec<u8>,
     decodes: u64,
 }
@@ -67,7 +68,13 @@ struct Kept<G: Game> {
 
 impl<G: Game> Default for Decoded<G> {
     fn default() -> Self {
-        Self { recent: VecDeque::new(), retired: VecDeque::new(), scratch: Vec::new(), decodes: 0 }
+        Self {
+            recent: VecDeque::new(),
+            unused: Vec::new(),
+            bodies: Vec::new(),
+            scratch: Vec::new(),
+            decodes: 0,
+        }
     }
 }
 
@@ -90,31 +97,29 @@ impl<G: Game> Decoded<G> {
         if let Some(kept) = self.recent.iter().rev().find(same) {
             return Ok(Rc::clone(&kept.state));
         }
-        let mut kept = self.unused();
-        let state = Rc::get_mut(&mut kept.state).expect("an unused state has one holder");
+        let mut shared = self.unused();
+        let state = Rc::get_mut(&mut shared).expect("an unused state has one holder");
         let decoded = state.state.decode_after(base.map(|base| &base.state), tick, body);
         self.decodes += 1;
         state.tick = tick;
         state.serial = self.decodes;
         state.checksum.set(None);
         if let Err(error) = decoded {
-            self.retired.push_back(kept);
+            self.unused.push(shared);
             return Err(error);
         }
         // Two connections that came by different ways to the same state share it, and from then on every body.
-        let equal =
-            |other: &&Kept<G>| other.state.tick == tick && other.state.state.is_same(&kept.state.state);
+        let equal = |other: &&Kept<G>| other.state.tick == tick && other.state.state.is_same(&shared.state);
         if let Some(other) = self.recent.iter().rev().find(equal) {
             let state = Rc::clone(&other.state);
-            self.retired.push_back(kept);
+            self.unused.push(shared);
             return Ok(state);
         }
-        kept.base = from;
-        kept.body.clear();
-        kept.body.extend_from_slice(body);
-        let state = Rc::clone(&kept.state);
-        self.recent.push_back(kept);
-        Ok(state)
+        let mut kept = self.bodies.pop().unwrap_or_default();
+        kept.clear();
+        kept.extend_from_slice(body);
+        self.recent.push_back(Kept { body: kept, base: from, state: Rc::clone(&shared) });
+        Ok(shared)
     }
 
     /// The checksum of a state, computed once.
@@ -124,21 +129,28 @@ impl<G: Game> Decoded<G> {
         checksum
     }
 
-    /// A state that nobody holds, to be overwritten.
-    fn unused(&mut self) -> Kept<G> {
-        if self.recent.len() >= RECENT_MAX {
-            self.retired.extend(self.recent.pop_front());
+    /// A connection is done with a state. The last one to hold it gives back its memory.
+    pub(crate) fn give_back(&mut self, state: Rc<WorldState<G>>) {
+        if Rc::strong_count(&state) == 1 {
+            self.unused.push(state);
         }
-        let free = self.retired.iter().position(|kept| Rc::strong_count(&kept.state) == 1);
-        free.and_then(|at| self.retired.remove(at)).unwrap_or_else(|| Kept {
-            body: Vec::new(),
-            base: 0,
-            state: Rc::new(WorldState {
+    }
+
+    /// A state that nobody holds, to be overwritten.
+    fn unused(&mut self) -> Rc<WorldState<G>> {
+        if self.recent.len() >= RECENT_MAX
+            && let Some(Kept { body, state, .. }) = self.recent.pop_front()
+        {
+            self.bodies.push(body);
+            self.give_back(state);
+        }
+        self.unused.pop().unwrap_or_else(|| {
+            Rc::new(WorldState {
                 state: ReceivedState::default(),
                 tick: Tick(0),
                 serial: 0,
                 checksum: Cell::new(None),
-            }),
+            })
         })
     }
 }
@@ -163,12 +175,11 @@ impl<G: Game> Recent<G> {
         Self { states: VecDeque::with_capacity(depth), depth }
     }
 
-    /// Adds a state that is newer than the others.
-    pub(crate) fn push(&mut self, state: Rc<WorldState<G>>) {
-        if self.states.len() == self.depth {
-            self.states.pop_front();
-        }
+    /// Adds a state that is newer than the others. Returns the oldest, when there are enough without it.
+    pub(crate) fn push(&mut self, state: Rc<WorldState<G>>) -> Option<Rc<WorldState<G>>> {
+        let oldest = if self.states.len() == self.depth { self.states.pop_front() } else { None };
         self.states.push_back(state);
+        oldest
     }
 
     pub(crate) fn newest(&self) -> Option<&WorldState<G>> {

@@ -83,7 +83,9 @@ impl<G: Game> Playing<G> {
             }
             self.private = Some(G::Private::read(private)?);
             self.last_input = last_input;
-            self.recent.push(state);
+            if let Some(oldest) = self.recent.push(state) {
+                shared.give_back(oldest);
+            }
             self.clock.dilate(now_ns, head.time_dilation);
             let report = slack.filter(|_| std::mem::take(&mut self.sent));
             if self.clock.on_snapshot(now_ns, tick, report, last_input, self.next) {
