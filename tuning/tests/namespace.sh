@@ -10,6 +10,7 @@ scratch=$(mktemp -d /dev/shm/tickring-tuning.XXXXXX 2>/dev/null) || scratch=$(mk
 trap 'rm -rf "$scratch"' EXIT
 passed=0
 failed=0
+# shellcheck source=/dev/null # it is checked by itself
 . "$here/tests/fixture.sh"
 echo 0 >"$scratch/user"
 
