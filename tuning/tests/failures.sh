@@ -43,11 +43,23 @@ done
 case_="the other signals"
 small_machine
 snapshot before
-for signal in "143 TERM" "129 HUP"; do
+for signal in "143 TERM" "129 HUP" "131 QUIT"; do
     at 6 "kill -${signal#* } \$PPID"
     few "${signal% *}"
     unchanged "$signal"
 done
+
+case_="who reads the progress may go"
+small_machine
+unset TUNE_HOOK
+snapshot before
+: >"$scratch/out"
+# shellcheck disable=SC2086
+TUNE_ROOT=$scratch/root sh "$here/tune.sh" apply $FEW 2>"$scratch/err" | true
+has fs.nr_open 50256
+in_file "$limits_conf" "* hard nofile 50256"
+TUNE_ROOT=$scratch/root sh "$here/tune.sh" rollback 2>"$scratch/err" | true
+unchanged "after rollback"
 
 case_="apply that is killed is taken back by rollback"
 small_machine
@@ -220,6 +232,7 @@ mkdir -p "$state"
 sh -c 'sleep 30; :' tune.sh &
 holder=$!
 echo $holder >"$state/busy"
+echo kept >"$state/saved.1"
 snapshot before
 # shellcheck disable=SC2086
 tune 5 apply $FEW
@@ -231,6 +244,18 @@ wait $holder 2>/dev/null
 # shellcheck disable=SC2086
 tune 0 apply $FEW
 tune 0 rollback
+
+case_="a sysctl that is the host's is left, and named"
+small_machine
+chmod 444 "$scratch/root/proc/sys/fs/nr_open"
+snapshot before
+# shellcheck disable=SC2086
+tune 1 apply $FEW
+says "fs.nr_open is 10000, wanted >= 50256 (read-only here"
+has fs.nr_open 10000
+has net.core.somaxconn 5000
+tune 0 rollback
+unchanged "after rollback"
 
 case_="a file that is no plain file is not replaced"
 small_machine

@@ -25,8 +25,11 @@ record() {
 
 # finish CODE: the end of apply and rollback.
 finish() {
-    rm -f "$state"/staged.*
-    if [ -e "$journal" ]; then unlock; else forget; fi
+    # Without the lock all there is belongs to somebody else.
+    if [ "$locked" = 1 ]; then
+        rm -f "$state"/staged.*
+        if [ -e "$journal" ]; then unlock; else forget; fi
+    fi
     [ "$json" = 0 ] || printf '{ "schema": 1, "verb": "%s", "code": %s, "changed": [%s\n  ] }\n' "$verb" "$1" "$changed"
     exit "$1"
 }
@@ -135,8 +138,11 @@ apply() {
         exit 4
     fi
     umask 022
-    changes='' limit_lines='' copies='' entries='' written=0 changed='' folders=''
+    changes='' limit_lines='' copies='' entries='' written=0 changed='' folders='' locked=0
+    # Whoever reads the progress may go: that is no reason to stop half-way.
+    trap '' PIPE
     trap 'abandon 129 "hung up"' HUP
+    trap 'abandon 131 "quit"' QUIT
     trap 'abandon 130 "interrupted"' INT
     trap 'abandon 143 "terminated"' TERM
     open_state
@@ -148,7 +154,7 @@ apply() {
     else
         make_changes
     fi
-    trap - HUP INT TERM
+    trap - HUP INT QUIT TERM
     tell_what_remains
 }
 
@@ -156,7 +162,7 @@ open_state() {
     for folder in /var /var/lib; do
         [ -d "$root$folder" ] || { mkdir "$root$folder" && folders="$folder $folders"; } || break
     done
-    [ -d "$state" ] || mkdir -m 700 "$state" || { complain "cannot make $state for the rollback file; nothing was changed"; exit 5; }
+    [ -d "$state" ] || mkdir "$state" || { complain "cannot make $state for the rollback file; nothing was changed"; exit 5; }
     lock
 }
 
@@ -212,7 +218,7 @@ write_file() {
 
 # abandon CODE WHY: puts back what this apply changed, and leaves nothing half-applied.
 abandon() {
-    trap '' HUP INT TERM
+    trap '' HUP INT QUIT TERM
     hooks=0 changed='' restored=0
     complain "$2"
     if [ "$written" = 1 ]; then
@@ -250,6 +256,7 @@ remaining_row() {
                 return
             fi ;;
     esac
+    if [ "$apply" = yes ] && [ "$kind" != ports ] && [ -n "$(targets_anyway)" ]; then note="read-only here: it is set outside, on the host"; fi
     wanted_in_words
     say "$verdict      $name is $current, wanted $words${note:+ ($note)}"
     [ "$verdict" != fail ] || unfit=$((unfit + 1))
@@ -259,7 +266,8 @@ remaining_row() {
 
 rollback() {
     need_root
-    changed='' folders='' entries=''
+    changed='' folders='' entries='' locked=0
+    trap '' PIPE
     if [ ! -d "$state" ]; then
         say "nothing to roll back: no apply was made here"
         finish 0
@@ -270,9 +278,9 @@ rollback() {
         say "nothing to roll back: the last apply had not begun to change anything"
         finish 0
     fi
-    trap 'complain "interrupted; the rollback file is kept: run tune.sh rollback again"; finish 130' HUP INT TERM
+    trap 'complain "interrupted; the rollback file is kept: run tune.sh rollback again"; finish 130' HUP INT QUIT TERM
     undo "$entries"
-    trap '' HUP INT TERM
+    trap '' HUP INT QUIT TERM
     if [ -z "$remaining" ]; then
         rm -f "$journal"
         say "$restored change(s) taken back; all is as it was before apply"

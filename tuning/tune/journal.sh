@@ -164,7 +164,10 @@ lock() {
         exit 5
     fi
     rm -f "$state/busy"
-    (set -C && echo $$ >"$state/busy") 2>/dev/null && return 0
+    if (set -C && echo $$ >"$state/busy") 2>/dev/null; then
+        locked=1
+        return
+    fi
     complain "cannot write into $state; nothing was touched"
     exit 5
 }

@@ -48,9 +48,15 @@ highest() {
 }
 
 # targets: for the judged row the lines `sysctl|key|value` or `limit|item|value`, in the order to set them.
-# Empty when it is met, or not for apply to change.
+# Empty when it is met, or not for apply to change. A sysctl that shows in a network namespace without
+# belonging to it is nobody's to write there, and has such a mode.
 targets() {
     [ "$apply" = yes ] || return 0
+    case $place in
+        sysctl:*)
+            sysctl_path "$key"
+            [ -n "$(find "$path" -perm -200 2>/dev/null)" ] || return 0 ;;
+    esac
     targets_anyway
 }
 
