@@ -1,0 +1,95 @@
+# shellcheck shell=sh
+# shellcheck disable=SC2034,SC2154 # variables of the other parts
+# explain and emit: what is said about a knob, and the same values for elsewhere.
+
+case_="explain: the symptom, the counter that shows it, the source"
+machine
+tune 0 explain somaxconn
+says "net.core.somaxconn (network namespace; for server both)"
+says "does not inherit the host's value"
+says "ListenOverflows"
+says "nstat -az TcpExtListenOverflows"
+says "listen(2)"
+says "here:     65535"
+says "default:  4096"
+tune 0 explain SOMAXCONN --conns 20000
+says "for 20000: >= 2500 (ok)"
+tune 0 explain
+for knob in fs.nr_open RLIMIT_NOFILE xps-rps net.ipv4.tcp_tw_recycle; do says "  $knob"; done
+refuses "no knob is called 'warp'" explain warp
+refuses "explain --json wants a knob" explain --json
+refuses "no knob is called '\$(id)'" explain "\$(id)" --json
+
+case_="explain: advice that circulates is refused by name, with the reason"
+for advice in tcp_tw_recycle tcp_fin_timeout copied-tcp_mem tcp_mem LimitNOFILE=infinity LimitNOFILE tcp_max_tw_buckets; do
+    tune 0 explain $advice
+    says refused
+done
+tune 0 explain tcp_tw_recycle
+says "4.12"
+tune 0 explain tcp_fin_timeout
+says "60 s"
+
+case_="explain --json"
+tune 0 explain conntrack --json
+says '"name": "net.netfilter.nf_conntrack_max"'
+says '"value": "N * 5 / 4 + 8192"'
+is_json
+
+case_="emit: what belongs to the namespace goes in, what belongs to the machine is named"
+machine
+tune 0 emit docker --role server --conns 100000 --workers 1
+says "--ulimit nofile=524288:524288"
+says "--sysctl 'net.core.somaxconn=12500'"
+never_says "--sysctl 'fs."
+never_says "--sysctl 'net.core.netdev"
+says "#   net.core.netdev_max_backlog = 12500"
+says "seccomp"
+tune 0 emit docker --role client --conns 40000
+says "--sysctl 'net.ipv4.ip_local_port_range=1024 65535'"
+says "--sysctl 'net.ipv4.ip_local_reserved_ports=9001-9002'"
+says "--sysctl 'net.ipv4.tcp_tw_reuse=1'"
+never_says somaxconn=
+tune 0 emit docker --role server --conns 1000
+never_says "--sysctl '"
+
+case_="emit does not follow the values of the machine it runs on"
+put net.core.somaxconn 65535
+tune 0 emit k8s --role server --conns 100000
+says "- name: net.core.somaxconn    # unsafe"
+says 'value: "12500"'
+says "--allowed-unsafe-sysctls=net.core.somaxconn"
+tune 0 emit k8s --role client --conns 40000
+says "- name: net.ipv4.ip_local_port_range"
+never_says "ip_local_port_range    # unsafe"
+
+case_="emit systemd, limits and sysctl"
+tune 0 emit systemd --role server --conns 600000 --workers 1
+says "LimitNOFILE=750256"
+says "LimitMEMLOCK=8388608"
+says "[Install]"
+tune 0 emit systemd --drop-in --role server --conns 600000 --workers 1
+says "LimitNOFILE=750256"
+never_says ExecStart
+# Never less than what everybody has without it.
+tune 0 emit systemd --role server --conns 1000
+says "LimitNOFILE=524288"
+tune 0 emit limits --role server --conns 600000 --workers 16
+says "* hard nofile 524288"
+says "root hard memlock 16384"
+tune 0 emit sysctl --role both --conns 2000000 --workers 1
+says "fs.nr_open = 2500256"
+says "net.core.somaxconn = 65535"
+if TUNE_ROOT=$scratch/root sh "$here/tune.sh" emit sysctl --role both --conns 2000000 --workers 1 |
+    grep -Evq '^(#|[a-z0-9_.-]+ = [0-9 -]+$)'; then bad "not a sysctl.d file"; else ok; fi
+if command -v systemd-analyze >/dev/null 2>&1; then
+    TUNE_ROOT=$scratch/root sh "$here/tune.sh" emit systemd --role server --conns 1000 |
+        sed 's|^ExecStart=[^ ]*|ExecStart=/bin/true|' >"$scratch/tickring.service"
+    SYSTEMD_LOG_LEVEL=warning systemd-analyze verify "$scratch/tickring.service" >"$scratch/out" 2>&1
+    if grep -q 'tickring.service' "$scratch/out"; then bad "systemd does not like the unit"; else ok; fi
+fi
+if command -v python3 >/dev/null 2>&1 && python3 -c 'import yaml' 2>/dev/null; then
+    tune 0 emit k8s --role both --conns 1000000
+    if python3 -c 'import sys, yaml; assert yaml.safe_load(open(sys.argv[1]))["kind"] == "Pod"' "$scratch/out" 2>"$scratch/err"
+    then ok; else bad "not YAML"; fi
+fi

@@ -1,0 +1,279 @@
+# shellcheck shell=sh
+# shellcheck disable=SC2034,SC2154 # variables of the other parts
+# What must not happen by halves. Wherever apply is refused, interrupted or killed, the machine comes back
+# byte for byte; a rollback file that cannot be trusted is not used.
+
+# Fewer knobs, since every point is tried: one of each kind.
+grep -E '^#|^(fs.nr_open|RLIMIT_NOFILE|net.core.somaxconn|net.ipv4.tcp_mem|net.ipv4.ip_local_port_range)	' "$here/knobs.tsv" >"$scratch/few.tsv"
+TUNE_TABLE=$scratch/few.tsv
+export TUNE_TABLE
+FEW="--role both --conns 40000 --workers 1 --sources 1"
+
+# at POINT ACTION: the hook that does it when the run comes by.
+at() { TUNE_HOOK="[ \"\$TUNE_POINT\" != $1 ] || $2"; }
+
+# few CODE: apply with the hook; the code may also be 0 where the point was not reached.
+few() {
+    # shellcheck disable=SC2086 # several words on purpose
+    TUNE_ROOT=$scratch/root TUNE_HOOK=$TUNE_HOOK sh "$here/tune.sh" apply $FEW >"$scratch/out" 2>"$scratch/err"
+    code=$?
+    if [ $code -eq 0 ]; then return 1; fi
+    if [ $code -eq "$1" ]; then ok; else bad "ended with $code, expected $1 ($TUNE_HOOK)"; fi
+}
+
+# Enough of them were tried: an apply of 5 sysctls and 2 files has more points than that.
+reached() { if [ "$1" -ge 10 ]; then ok; else bad "only $1 points were tried"; fi; }
+
+for refusal in "5 exit 1" "130 kill -INT \$PPID"; do
+    case_="apply that is stopped leaves nothing half-applied: ${refusal#* }"
+    small_machine
+    snapshot before
+    point=1
+    while at $point "${refusal#* }" && few "${refusal%% *}"; do
+        unchanged "stopped at point $point"
+        complains "nothing is half-applied"
+        point=$((point + 1))
+    done
+    reached $point
+    unset TUNE_HOOK
+    tune 0 rollback
+    unchanged "after the one that was not stopped"
+done
+
+case_="the other signals"
+small_machine
+snapshot before
+for signal in "143 TERM" "129 HUP" "131 QUIT"; do
+    at 6 "kill -${signal#* } \$PPID"
+    few "${signal% *}"
+    unchanged "$signal"
+done
+
+case_="who reads the progress may go"
+small_machine
+unset TUNE_HOOK
+snapshot before
+: >"$scratch/out"
+# shellcheck disable=SC2086
+TUNE_ROOT=$scratch/root sh "$here/tune.sh" apply $FEW 2>"$scratch/err" | true
+has fs.nr_open 50256
+in_file "$limits_conf" "* hard nofile 50256"
+TUNE_ROOT=$scratch/root sh "$here/tune.sh" rollback 2>"$scratch/err" | true
+unchanged "after rollback"
+
+case_="apply that is killed is taken back by rollback"
+small_machine
+snapshot before
+point=1
+while at $point "kill -9 \$PPID" && few 137; do
+    unset TUNE_HOOK
+    tune 0 rollback
+    unchanged "killed at point $point"
+    point=$((point + 1))
+done
+reached $point
+
+case_="apply that is killed may be repeated"
+small_machine
+snapshot before
+for point in 3 6 9; do
+    at $point "kill -9 \$PPID"
+    few 137
+    unset TUNE_HOOK
+    # shellcheck disable=SC2086
+    tune 0 apply $FEW
+    has net.core.somaxconn 5000
+    tune 0 rollback
+    unchanged "killed at point $point"
+done
+
+case_="rollback that is killed may be repeated"
+for point in 1 2 3 4 5 6 7; do
+    small_machine
+    snapshot before
+    unset TUNE_HOOK
+    # shellcheck disable=SC2086
+    tune 0 apply $FEW
+    at $point "kill -9 \$PPID"
+    tune 137 rollback
+    unset TUNE_HOOK
+    tune 0 rollback
+    unchanged "killed at point $point"
+done
+
+case_="a second apply that fails leaves the first one whole"
+small_machine
+cp -a "$scratch/root" "$scratch/first"
+unset TUNE_HOOK
+tune 0 apply --role both --conns 20000 --workers 1 --sources 1
+snapshot before
+for point in 2 5 8; do
+    at $point "exit 1"
+    few 5
+    unchanged "refused at point $point"
+done
+at 8 "kill -9 \$PPID"
+few 137
+unset TUNE_HOOK
+tune 0 rollback
+rm -rf "$scratch/kept" && mv "$scratch/root" "$scratch/kept" && mv "$scratch/first" "$scratch/root"
+snapshot before
+rm -rf "$scratch/root" && mv "$scratch/kept" "$scratch/root"
+unchanged "after both"
+
+case_="no root: said, and nothing done"
+small_machine
+snapshot before
+echo 1000 >"$scratch/user"
+# shellcheck disable=SC2086
+tune 3 apply $FEW
+complains "needs root, which it never takes by itself"
+tune 3 rollback
+tune 2 check --role server --conns 20000 --workers 1
+unchanged "without root"
+
+case_="a container: read-only /proc/sys is named, with the way out"
+small_machine
+printf 'proc /proc proc rw,nosuid 0 0\nproc /proc/sys proc ro,nosuid,nodev 0 0\n' >"$scratch/root/proc/self/mounts"
+snapshot before
+# shellcheck disable=SC2086
+tune 4 apply $FEW
+complains "a container"
+complains "emit docker|k8s"
+tune 2 check --role server --conns 20000 --workers 1
+says "emit docker|k8s"
+unchanged "in a container"
+
+case_="what somebody changed since stays, and is named; the rest comes back"
+small_machine
+# shellcheck disable=SC2086
+tune 0 apply $FEW
+put net.core.somaxconn 9999
+echo "# mine" >>"$ours"
+cp "$ours" "$scratch/edited"
+tune 1 rollback
+says "net.core.somaxconn is '9999' now; apply had set '5000' where '128' was"
+says "/etc/sysctl.d/90-tickring.conf is not what apply wrote"
+has net.core.somaxconn 9999
+has fs.nr_open 10000
+has net.ipv4.ip_local_reserved_ports "80,32768-32777"
+if cmp -s "$ours" "$scratch/edited"; then ok; else bad "an edited file was touched"; fi
+if [ -e "$limits_conf" ]; then bad "the limits file stays"; else ok; fi
+tune 1 rollback
+put net.core.somaxconn 5000
+sed -i '$d' "$ours"
+tune 0 rollback
+has net.core.somaxconn 128
+if [ -e "$state" ]; then bad "the rollback file stays"; else ok; fi
+
+case_="a value that cannot be set back is kept for later"
+small_machine
+snapshot before
+# shellcheck disable=SC2086
+tune 0 apply $FEW
+at 4 "exit 1"
+tune 7 rollback
+says "could not be set back"
+unset TUNE_HOOK
+tune 0 rollback
+unchanged "when it is tried again"
+
+# spoiled WHY: what the rollback file was made to say is not believed, and nothing is touched.
+spoiled() {
+    snapshot before
+    tune 6 rollback
+    complains "$1"
+    complains "nothing was touched"
+    # shellcheck disable=SC2086
+    tune 6 apply $FEW --workers 2
+    unchanged "$1"
+    # shellcheck disable=SC2086
+    tune 2 verify $FEW
+    says "rollback file"
+    cp -a "$scratch/sound/." "$state"
+}
+
+# signed: a rollback file with the right sum all the same.
+signed() {
+    sed '$d' "$state/journal" >"$scratch/body"
+    { cat "$scratch/body"; echo "cksum|$(cksum <"$scratch/body" | tr -s ' \t' ' ')"; } >"$state/journal"
+}
+
+case_="an edited or damaged rollback file is refused"
+small_machine
+# shellcheck disable=SC2086
+tune 0 apply $FEW
+cp -a "$state" "$scratch/sound"
+sed -i 's/|128|/|1|/' "$state/journal"
+spoiled "somebody edited it"
+sed -i '$d' "$state/journal"
+spoiled "the checksum, is missing"
+head -c 100 "$scratch/sound/journal" >"$state/journal"
+spoiled "the checksum, is missing"
+: >"$state/journal"
+spoiled "its first line"
+head -c 4000 /dev/urandom >"$state/journal"
+spoiled "its first line"
+sed -i '1s/1$/2/' "$state/journal"
+spoiled "its first line"
+echo "# nothing" >>"$state/saved.1"
+spoiled "is missing or changed"
+rm "$state/saved.1"
+spoiled "is missing or changed"
+for line in 'file|/etc/shadow|-|-|1 2' 'dir|/home' 'sysctl|../../etc/x|a|b' 'file|/etc/sysctl.d/90-tickring.conf|../x|1 2|3 4' 'run|id'; do
+    sed -i "2i$line" "$state/journal"
+    signed
+    spoiled "a line that tune.sh never writes"
+done
+
+case_="two at once: the second waits for nobody and touches nothing"
+small_machine
+mkdir -p "$state"
+sh -c 'sleep 30; :' tune.sh &
+holder=$!
+echo $holder >"$state/busy"
+echo kept >"$state/saved.1"
+snapshot before
+# shellcheck disable=SC2086
+tune 5 apply $FEW
+complains "process $holder) is at work"
+tune 5 rollback
+unchanged "while another is at work"
+kill $holder
+wait $holder 2>/dev/null
+# shellcheck disable=SC2086
+tune 0 apply $FEW
+tune 0 rollback
+
+case_="a sysctl that is the host's is left, and named"
+small_machine
+chmod 444 "$scratch/root/proc/sys/fs/nr_open"
+snapshot before
+# shellcheck disable=SC2086
+tune 1 apply $FEW
+says "fs.nr_open is 10000, wanted >= 50256 (read-only here"
+has fs.nr_open 10000
+has net.core.somaxconn 5000
+tune 0 rollback
+unchanged "after rollback"
+
+case_="a file that is no plain file is not replaced"
+small_machine
+mv "$ours" "$scratch/root/etc/elsewhere"
+ln -s ../elsewhere "$ours"
+snapshot before
+# shellcheck disable=SC2086
+tune 5 apply $FEW
+complains "is not a plain file"
+unchanged "a symbolic link"
+
+case_="nowhere to keep the rollback file: then nothing is changed"
+small_machine
+rm -r "$scratch/root/var/lib"
+: >"$scratch/root/var/lib"
+snapshot before
+# shellcheck disable=SC2086
+tune 5 apply $FEW
+complains "nothing was changed"
+unchanged "without a folder"
+unset TUNE_TABLE

@@ -1,0 +1,297 @@
+# shellcheck shell=sh
+# shellcheck disable=SC2034,SC2154 # variables of the other parts
+# apply and rollback: all of it or nothing, whatever refuses, interrupts or kills.
+
+# Progress. With --json standard output holds the one object at the end and nothing else.
+say() { if [ "$json" = 1 ]; then echo "$1" >&2; else echo "$1"; fi; }
+complain() { echo "tune.sh: $1" >&2; }
+
+# Tests stop, refuse or kill here. Only where they said which machine this is.
+hook() {
+    [ -n "${TUNE_HOOK:-}" ] && [ -n "${TUNE_ROOT:-}" ] && [ "${hooks:-1}" = 1 ] || return 0
+    point=$((${point:-0} + 1))
+    TUNE_POINT=$point sh -c "$TUNE_HOOK"
+}
+
+# A place where apply can be made to stop.
+stop_here() { hook || abandon 5 "refused at point $point"; }
+
+# record NAME BEFORE AFTER: for the JSON.
+record() {
+    [ "$json" = 1 ] || return 0
+    changed="$changed${changed:+,}
+    { \"name\": $(string "$1"), \"before\": $(string "$(flat "$2")"), \"after\": $(string "$(flat "$3")") }"
+}
+
+# finish CODE: the end of apply and rollback.
+finish() {
+    # Without the lock all there is belongs to somebody else.
+    if [ "$locked" = 1 ]; then
+        rm -f "$state"/staged.*
+        if [ -e "$journal" ]; then unlock; else forget; fi
+    fi
+    [ "$json" = 0 ] || printf '{ "schema": 1, "verb": "%s", "code": %s, "changed": [%s\n  ] }\n' "$verb" "$1" "$changed"
+    exit "$1"
+}
+
+need_root() {
+    [ "$(id -u)" != 0 ] || return 0
+    complain "$verb changes settings of this machine and needs root, which it never takes by itself. Nothing was changed"
+    [ "$verb" = rollback ] || complain "run it again as root; what it would do, without root: tune.sh plan --role $role --conns $conns"
+    exit 3
+}
+
+# same_value KEY A B: whether the kernel means the same by both.
+same_value() {
+    case $1 in
+        net.ipv4.ip_local_reserved_ports) [ "$(merge_ports "$(flat "$2")")" = "$(merge_ports "$(flat "$3")")" ] ;;
+        *) [ "$(flat "$2")" = "$(flat "$3")" ] ;;
+    esac
+}
+
+# set_sysctl KEY VALUE: writes it and reads it back; sets refusal. tee, since it says what the kernel says.
+set_sysctl() {
+    sysctl_path "$1"
+    refusal=$(printf '%s\n' "$2" | tee "$path" 2>&1 >/dev/null) || {
+        refusal=${refusal:-the kernel refused it}
+        return 1
+    }
+    read_raw "$1"
+    same_value "$1" "$raw" "$2" && return 0
+    refusal="the kernel made '$(flat "$raw")' of it"
+    return 1
+}
+
+# ---- what to change ----------------------------------------------------------------------------
+
+# Adds what the judged row wants to changes (sysctls) and limit_lines.
+collect() {
+    while IFS='|' read -r what first second third; do
+        case $what in
+            sysctl)
+                read_raw "$first"
+                before=$raw
+                case $before in *'|'* | *"$newline"*) abandon 5 "$first holds '$before', which tune.sh cannot keep for rollback" ;; esac
+                same_value "$first" "$before" "$second" || changes="$changes${changes:+$newline}sysctl|$first|$before|$second" ;;
+            limit) limit_lines="$limit_lines${limit_lines:+$newline}$first hard $second $third" ;;
+        esac
+    done <<TARGETS
+$(targets)
+TARGETS
+}
+
+# Where the new content of a file is made: staged.sysctl.d, staged.limits.d.
+staged() {
+    folder=${1%/*}
+    echo "$state/staged.${folder##*/}"
+}
+
+# stage PATH: keeps a copy of the file that is there and adds the entry.
+stage() {
+    path=$root$1 copy=- before=-
+    if [ -e "$path" ] || [ -L "$path" ]; then
+        if [ -L "$path" ] || [ ! -f "$path" ]; then abandon 5 "$1 is not a plain file, and is not replaced"; fi
+        before=$(sum_of "$path")
+        number=1
+        while [ -e "$state/saved.$number" ]; do number=$((number + 1)); done
+        copy=saved.$number
+        cp -p "$path" "$state/$copy" || return 1
+        on_disk "$state/$copy"
+        copies="$copies $state/$copy"
+    fi
+    folder=${1%/*}
+    for parent in "${folder%/*}" "$folder"; do
+        case $newline$changes$newline in *"${newline}dir|$parent$newline"*) continue ;; esac
+        [ -d "$root$parent" ] || changes="$changes${changes:+$newline}dir|$parent"
+    done
+    changes="$changes${changes:+$newline}file|$1|$copy|$before|$(sum_of "$(staged "$1")")"
+}
+
+# The files are what is there without the lines that are set now, and those lines.
+new_sysctl_file() {
+    old=$root$sysctl_file
+    [ -e "$old" ] || echo "# Written by Tickring's tune.sh apply; tune.sh rollback takes it back."
+    [ ! -e "$old" ] || printf '%s\n' "$changes" | awk -F'|' '
+        NR == FNR { if ($1 == "sysctl") set[$2] = 1; next }
+        { key = $0; sub(/=.*/, "", key); gsub(/^[ \t]*-?|[ \t]/, "", key); gsub("/", ".", key) }
+        !(key in set)' - "$old"
+    printf '%s\n' "$changes" | awk -F'|' '$1 == "sysctl" { print $2 " = " $4 }'
+}
+
+new_limits_file() {
+    old=$root$limits_file
+    [ -e "$old" ] || echo "# Written by Tickring's tune.sh apply; tune.sh rollback takes it back. memlock is in KiB."
+    [ ! -e "$old" ] || printf '%s\n' "$limit_lines" | awk '
+        NR == FNR { set[$1 " " $3] = 1; next }
+        !(($1 " " $3) in set && ($2 == "hard" || $2 == "-"))' - "$old"
+    printf '%s\n' "$limit_lines"
+}
+
+# ---- apply -------------------------------------------------------------------------------------
+
+apply() {
+    need_root
+    measure
+    if sysctls_read_only; then
+        complain "a container: /proc/sys is mounted read-only, so its settings come from outside. Nothing was changed"
+        complain "what to give it from outside: tune.sh emit docker|k8s --role $role --conns $conns"
+        exit 4
+    fi
+    umask 022
+    changes='' limit_lines='' copies='' entries='' written=0 changed='' folders='' locked=0
+    # Whoever reads the progress may go: that is no reason to stop half-way.
+    trap '' PIPE
+    trap 'abandon 129 "hung up"' HUP
+    trap 'abandon 131 "quit"' QUIT
+    trap 'abandon 130 "interrupted"' INT
+    trap 'abandon 143 "terminated"' TERM
+    open_state
+    journal_read
+    stop_here
+    each_knob collect
+    if [ -z "$changes$limit_lines" ]; then
+        say "nothing to change: everything that apply sets is set"
+    else
+        make_changes
+    fi
+    trap - HUP INT QUIT TERM
+    tell_what_remains
+}
+
+open_state() {
+    for folder in /var /var/lib; do
+        [ -d "$root$folder" ] || { mkdir "$root$folder" && folders="$folder $folders"; } || break
+    done
+    [ -d "$state" ] || mkdir "$state" || { complain "cannot make $state for the rollback file; nothing was changed"; exit 5; }
+    lock
+}
+
+make_changes() {
+    # Collected first: the files are made from these, and are entries themselves.
+    if [ -n "$changes" ]; then
+        { new_sysctl_file >"$(staged "$sysctl_file")" && stage "$sysctl_file"; } ||
+            abandon 5 "cannot keep a copy of $sysctl_file in $state"
+    fi
+    if [ -n "$limit_lines" ]; then
+        { new_limits_file >"$(staged "$limits_file")" && stage "$limits_file"; } ||
+            abandon 5 "cannot keep a copy of $limits_file in $state"
+    fi
+    for folder in $folders; do changes="dir|$folder$newline$changes"; done
+    changes="apply|--role $role --conns $N$options_given$newline$changes"
+    stop_here
+    written=1
+    journal_write "$entries${entries:+$newline}$changes" || abandon 5 "cannot write the rollback file $journal"
+    total=$(printf '%s\n' "$changes" | grep -Ec '^(sysctl|file)\|') nth=0
+    while IFS='|' read -r what first second third fourth; do
+        stop_here
+        make_change
+    done <<CHANGES
+$changes
+CHANGES
+    stop_here
+    say "kept what was there in $journal; back to it: tune.sh rollback"
+}
+
+make_change() {
+    case $what in
+        dir) [ -d "$root$first" ] || mkdir "$root$first" || abandon 5 "cannot make the folder $first" ;;
+        sysctl)
+            nth=$((nth + 1))
+            say "$nth/$total  $first: $(flat "$second") -> $third"
+            set_sysctl "$first" "$third" || abandon 5 "$first = $third was refused: $refusal"
+            record "$first" "$second" "$third" ;;
+        file)
+            nth=$((nth + 1))
+            say "$nth/$total  $first"
+            write_file || abandon 5 "cannot write $first"
+            if [ "$second" = - ]; then record "$first" absent written; else record "$first" "its old content" written; fi ;;
+    esac
+}
+
+# Beside it first, then in its place: a reader sees the old file or the new one.
+write_file() {
+    path=$root$first
+    if [ -f "$path" ]; then cp -p "$path" "$path.tickring-new" || return 1; fi
+    cat "$(staged "$first")" >"$path.tickring-new" &&
+        mv "$path.tickring-new" "$path" && on_disk "$path"
+}
+
+# abandon CODE WHY: puts back what this apply changed, and leaves nothing half-applied.
+abandon() {
+    trap '' HUP INT QUIT TERM
+    hooks=0 changed='' restored=0
+    complain "$2"
+    if [ "$written" = 1 ]; then
+        undo "$changes"
+        if [ -n "$remaining" ]; then
+            journal_write "$entries${entries:+$newline}$remaining"
+            complain "$restored change(s) were put back, but not all; the rollback file is kept: tune.sh rollback tries again"
+            finish 7
+        fi
+        if [ -n "$entries" ]; then journal_write "$entries"; else rm -f "$journal"; fi
+    fi
+    # shellcheck disable=SC2086 # a list of names without blanks in our own folder
+    rm -f $copies
+    complain "nothing is half-applied: $restored change(s) were put back, all is as it was"
+    finish "$1"
+}
+
+tell_what_remains() {
+    measure
+    unfit=0
+    each_knob remaining_row
+    if [ "$unfit" -gt 0 ]; then
+        say "$N connections still do not fit, for what is above"
+        finish 1
+    fi
+    finish 0
+}
+
+remaining_row() {
+    [ "$verdict" != ok ] || return 0
+    case $place in
+        limit:*)
+            if [ -z "$(targets)" ] && [ "$current" != absent ]; then
+                say "later     $name: $current here; logins from now on get what $limits_file says, services what their unit says (tune.sh emit systemd)"
+                return
+            fi ;;
+    esac
+    if [ "$apply" = yes ] && [ "$kind" != ports ] && [ -n "$(targets_anyway)" ]; then note="read-only here: it is set outside, on the host"; fi
+    wanted_in_words
+    say "$verdict      $name is $current, wanted $words${note:+ ($note)}"
+    [ "$verdict" != fail ] || unfit=$((unfit + 1))
+}
+
+# ---- rollback ----------------------------------------------------------------------------------
+
+rollback() {
+    need_root
+    changed='' folders='' entries='' locked=0
+    trap '' PIPE
+    if [ ! -d "$state" ]; then
+        say "nothing to roll back: no apply was made here"
+        finish 0
+    fi
+    lock
+    journal_read
+    if [ -z "$entries" ]; then
+        say "nothing to roll back: the last apply had not begun to change anything"
+        finish 0
+    fi
+    trap 'complain "interrupted; the rollback file is kept: run tune.sh rollback again"; finish 130' HUP INT QUIT TERM
+    undo "$entries"
+    trap '' HUP INT QUIT TERM
+    if [ -z "$remaining" ]; then
+        rm -f "$journal"
+        say "$restored change(s) taken back; all is as it was before apply"
+        finish 0
+    fi
+    journal_write "$remaining" || complain "cannot shorten the rollback file; it is as it was"
+    say "$restored change(s) taken back, $left left because somebody changed them since, $stuck refused"
+    if [ "$stuck" -gt 0 ]; then
+        say "the rollback file is kept: run tune.sh rollback again when the cause is gone"
+        finish 7
+    fi
+    say "the rollback file keeps the $left left. To accept them as they are, remove $state"
+    finish 1
+}

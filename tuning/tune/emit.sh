@@ -1,0 +1,185 @@
+# shellcheck shell=sh
+# shellcheck disable=SC2034,SC2154 # variables of the other parts
+# emit: the same values for where they come from outside. Made from N and the table alone, so that the
+# machine on which this runs does not matter; what the kernel's default already grants is left out.
+
+emit() {
+    role=${role:-server}
+    measure
+    # Whoever receives this has the kernel's defaults, not the values of this machine.
+    nofile='' memlock='' inside='' outside='' others=''
+    each_knob emit_row
+    case $emit_kind in
+        systemd) if [ "$drop_in" = 1 ]; then emit_drop_in; else emit_unit; fi ;;
+        docker) emit_docker ;;
+        k8s) emit_k8s ;;
+        limits) emit_limits ;;
+        sysctl) emit_sysctl ;;
+    esac
+}
+
+emit_row() {
+    [ "$apply" = yes ] || return 0
+    case $place in
+        # What systemd and the kernel (5.16) grant without being asked: less would take something away.
+        limit:Max\ open\ files) nofile=$(printf '%s\n' "$wanted" 524288 | highest); return ;;
+        limit:Max\ locked\ memory) memlock=$(printf '%s\n' "$wanted" 8388608 | highest); return ;;
+    esac
+    case $kind in
+        # A default that grows with the memory is not known: what is here stands for it.
+        least)
+            granted=$(echo "$default" | tr -cd '0-9')
+            granted=${granted:-$(echo "$current" | tr -cd '0-9')}
+            if [ -n "$granted" ] && reaches "$granted" "$wanted"; then return; fi
+            setting="$key|$wanted"
+            # Two fields are the receiving machine's own, and cannot be known here.
+            [ -z "$field" ] || { others="$others${others:+, }$key (third field >= $wanted)"; return; } ;;
+        ports)
+            if [ "$P" -le 28232 ]; then return; fi
+            add_setting "net.ipv4.ip_local_reserved_ports|$own_ports"
+            setting="$key|1024 65535" ;;
+        among)
+            if [ "$default" = "${wanted%% *}" ]; then return; fi
+            setting="$key|${wanted%% *}" ;;
+    esac
+    add_setting "$setting"
+}
+
+add_setting() {
+    case $scope in
+        "network namespace") inside="$inside${inside:+$newline}$1" ;;
+        *) outside="$outside${outside:+$newline}$1" ;;
+    esac
+}
+
+# each_setting LINES FORMAT: printf with key and value for each.
+each_setting() {
+    [ -n "$1" ] || return 0
+    printf '%s\n' "$1" | while IFS='|' read -r key value; do
+        # shellcheck disable=SC2059 # the format is ours
+        printf "$2" "$key" "$value"
+    done
+}
+
+made_for() { echo "# For $N connections, role $role, $W worker(s). Made by: tune.sh emit $emit_kind --role $role --conns $N$options_given"; }
+
+on_the_host() {
+    [ -n "$outside$others" ] || return 0
+    echo "# On the host, in /etc/sysctl.d (they belong to the machine, not to a namespace):"
+    each_setting "$outside" '#   %s = %s\n'
+    [ -z "$others" ] || echo "#   $others"
+}
+
+emit_limits_lines() {
+    echo "LimitNOFILE=$nofile"
+    # The ring's memory counts against it before Linux 5.12 only.
+    echo "LimitMEMLOCK=$memlock"
+}
+
+emit_drop_in() {
+    made_for
+    echo "# /etc/systemd/system/tickring.service.d/limits.conf, then: systemctl daemon-reload; systemctl restart tickring"
+    echo "[Service]"
+    emit_limits_lines
+}
+
+emit_unit() {
+    made_for
+    echo "# /etc/systemd/system/tickring.service. LimitNOFILE above fs.nr_open keeps the service from starting."
+    echo "# Its sysctls: tune.sh emit sysctl --role $role --conns $N > /etc/sysctl.d/90-tickring.conf"
+    cat <<'UNIT'
+[Unit]
+Description=Tickring game server
+After=network-online.target systemd-sysctl.service
+Wants=network-online.target
+
+[Service]
+ExecStart=/usr/local/bin/tickring-server --config /etc/tickring.toml
+DynamicUser=yes
+Restart=on-failure
+# SIGTERM drains: players are told to come back. Longer than the server's own drain time.
+KillSignal=SIGTERM
+TimeoutStopSec=60
+UNIT
+    emit_limits_lines
+    cat <<'UNIT'
+NoNewPrivileges=yes
+ProtectSystem=strict
+ProtectHome=yes
+PrivateTmp=yes
+
+[Install]
+WantedBy=multi-user.target
+UNIT
+}
+
+emit_docker() {
+    made_for
+    echo "# The container has its own network namespace, and in it the kernel's defaults: nothing is inherited from the host."
+    echo "# --network host instead has the host's; then leave the --sysctl lines out and set them there."
+    on_the_host
+    echo "# io_uring: Docker's seccomp profile forbids it since 25.0. Better than unconfined is its default profile with"
+    echo "# io_uring_setup, io_uring_enter and io_uring_register added: --security-opt seccomp=tickring-seccomp.json"
+    printf 'docker run --ulimit nofile=%s:%s --ulimit memlock=%s:%s' "$nofile" "$nofile" "$memlock" "$memlock"
+    each_setting "$inside" " \\\\\n    --sysctl '%s=%s'"
+    printf ' \\\n    --security-opt seccomp=unconfined \\\n    --publish 9001:9001 tickring\n'
+}
+
+emit_k8s() {
+    made_for
+    echo "# somaxconn and the others belong to the network namespace: a pod starts with the kernel's defaults, whatever the"
+    echo "# node has. Those marked unsafe need on the node: kubelet --allowed-unsafe-sysctls=$(unsafe_names)"
+    echo "# Kubernetes has no rlimits: open files come from the container runtime (LimitNOFILE=$nofile in containerd.service)."
+    on_the_host
+    cat <<'POD'
+apiVersion: v1
+kind: Pod
+metadata:
+  name: tickring
+spec:
+  securityContext:
+    # RuntimeDefault forbids io_uring (containerd 2.0). Better: type Localhost with the default profile and the io_uring calls.
+    seccompProfile:
+      type: Unconfined
+POD
+    if [ -n "$inside" ]; then
+        echo "    sysctls:"
+        printf '%s\n' "$inside" | while IFS='|' read -r key value; do
+            echo "    - name: $key$(is_safe "$key" || echo '    # unsafe')"
+            echo "      value: \"$value\""
+        done
+    fi
+    cat <<'POD'
+  containers:
+  - name: tickring
+    image: tickring
+    ports:
+    - containerPort: 9001
+POD
+}
+
+# What every kubelet allows (kubernetes pkg/kubelet/sysctl/safe_sysctls.go).
+is_safe() { case $1 in net.ipv4.ip_local_port_range | net.ipv4.ip_local_reserved_ports) return 0 ;; esac; return 1; }
+
+unsafe_names() {
+    printf '%s\n' "$inside" | { list=''
+        while IFS='|' read -r key value; do is_safe "$key" || list="$list${list:+,}$key"; done
+        echo "${list:-none}"; }
+}
+
+emit_limits() {
+    made_for
+    echo "# $limits_file: logins from then on. root is not in *; memlock is in KiB."
+    for domain in '*' root; do
+        echo "$domain hard nofile $nofile"
+        echo "$domain hard memlock $(((memlock + 1023) / 1024))"
+    done
+}
+
+emit_sysctl() {
+    made_for
+    echo "# $sysctl_file, then: sysctl --system. Look first that nothing here is lower than what the machine has; apply does."
+    each_setting "$outside" '%s = %s\n'
+    each_setting "$inside" '%s = %s\n'
+    [ -z "$others" ] || echo "# by hand, the other fields being the machine's own: $others"
+}

@@ -1,0 +1,175 @@
+# shellcheck shell=sh
+# shellcheck disable=SC2034,SC2154 # variables of the other parts
+# The rollback file: what was there before each change, on the disk before the change is made.
+#
+#   tickring-tuning 1
+#   apply|ARGUMENTS                          one for each apply, for people
+#   dir|PATH                                 a folder that was made
+#   sysctl|KEY|BEFORE|AFTER                  the values as /proc/sys had them
+#   file|PATH|SAVED|SUM BEFORE|SUM AFTER     the copy in this folder, or - where there was none
+#   cksum|SUM                                of all lines above: who edits the file is found out
+#
+# A later apply adds lines; rollback goes through all of them from the last to the first. A line whose
+# change was never made, or is undone already, finds BEFORE in place and does nothing. So it does not
+# matter where an apply or a rollback was killed.
+
+state=$root/var/lib/tickring-tuning
+journal=$state/journal
+newline='
+'
+
+sum_of() { cksum <"$1" | tr -s ' \t' ' '; }
+
+# On the disk, not only in the kernel's memory: the machine may lose power too.
+on_disk() { sync "$1" 2>/dev/null || sync; }
+
+# journal_write ENTRIES: replaces the file as a whole, or not at all.
+journal_write() {
+    printf 'tickring-tuning 1\n%s\n' "$1" >"$journal.new" || return 1
+    body_sum=$(sum_of "$journal.new")
+    echo "cksum|$body_sum" >>"$journal.new" || return 1
+    on_disk "$journal.new"
+    mv "$journal.new" "$journal" || return 1
+    on_disk "$state"
+}
+
+# journal_read: sets entries, empty without a file. Refuses (6) what is not as it was written.
+journal_read() {
+    entries=''
+    [ -e "$journal" ] || return 0
+    [ -f "$journal" ] || damaged "it is not a file"
+    [ "$(sed -n 1p "$journal")" = "tickring-tuning 1" ] || damaged "its first line is not 'tickring-tuning 1'"
+    said=$(sed -n '$s/^cksum|//p' "$journal")
+    [ -n "$said" ] || damaged "its last line, the checksum, is missing"
+    is=$(sed '$d' "$journal" | cksum | tr -s ' \t' ' ')
+    [ "$said" = "$is" ] || damaged "its checksum is $is, and it says $said: somebody edited it"
+    entries=$(sed '1d;$d' "$journal")
+    while IFS='|' read -r what first second third fourth; do
+        entry_is_sound || damaged "it has a line that tune.sh never writes: $what|$first"
+    done <<ENTRIES
+$entries
+ENTRIES
+}
+
+# Only what apply writes: nobody is made to restore another file by a line that looks right.
+entry_is_sound() {
+    case $what in
+        apply) ;;
+        dir) case $first in /etc/sysctl.d | /etc/security | /etc/security/limits.d | /etc | /var | /var/lib) ;; *) return 1 ;; esac ;;
+        sysctl) case $first in *[!a-z0-9_.-]* | *..* | '') return 1 ;; esac ;;
+        file)
+            [ "$first" = "$sysctl_file" ] || [ "$first" = "$limits_file" ] || return 1
+            [ "$second" != - ] || return 0
+            case $second in saved.*[!0-9]* | saved. | [!s]*) return 1 ;; esac
+            if [ ! -f "$state/$second" ] || [ "$(sum_of "$state/$second")" != "$third" ]; then
+                damaged "the copy it names, $state/$second, is missing or changed"
+            fi ;;
+        *) return 1 ;;
+    esac
+}
+
+damaged() {
+    complain "the rollback file $journal cannot be trusted: $1"
+    complain "nothing was touched. What was there before stands in it in plain text: put back by hand what you need, then"
+    complain "remove the folder $state"
+    finish 6
+}
+
+# ---- undoing -----------------------------------------------------------------------------------
+
+# undo ENTRIES: the newest first. Sets remaining (entries that could not be undone), and counts
+# restored, left (somebody changed it since) and stuck (the kernel or the disk refused).
+undo() {
+    remaining='' restored=0 left=0 stuck=0
+    while IFS='|' read -r what first second third fourth; do
+        case $what in
+            sysctl) undo_sysctl ;;
+            file) undo_file ;;
+            dir) { [ ! -d "$root$first" ] || rmdir "$root$first"; } 2>/dev/null; folders="$folders $first" ;;
+        esac
+    done <<ENTRIES
+$(printf '%s\n' "$1" | awk '{ line[NR] = $0 } END { for (i = NR; i; i--) print line[i] }')
+ENTRIES
+    # The folders are still needed then, for a rollback that comes later.
+    [ -z "$remaining" ] || remaining=$(printf '%s\n' "$1" | grep -E '^(apply|dir)\|'; echo "$remaining")
+}
+
+undo_sysctl() {
+    read_raw "$first"
+    now=$raw
+    if same_value "$first" "$now" "$third"; then
+        if [ "$second" = "$now" ]; then return; fi
+        refusal='refused here'
+        if hook && set_sysctl "$first" "$second"; then
+            restored=$((restored + 1))
+            say "restored  $first: $(flat "$third") -> $(flat "$second")"
+            record "$first" "$third" "$second"
+        else
+            remain stuck "$first could not be set back to '$(flat "$second")': $refusal"
+        fi
+    elif ! same_value "$first" "$now" "$second"; then
+        remain left "$first is '$(flat "$now")' now; apply had set '$(flat "$third")' where '$(flat "$second")' was: somebody changed it since, so it stays"
+    fi
+}
+
+undo_file() {
+    path=$root$first
+    rm -f "$path.tickring-new"
+    if [ -f "$path" ]; then now=$(sum_of "$path"); else now=-; fi
+    if [ "$now" = "$fourth" ]; then
+        if hook && put_back; then
+            restored=$((restored + 1))
+            say "restored  $first"
+            record "$first" "written" "as it was"
+        else
+            remain stuck "$first could not be put back"
+        fi
+    elif [ "$now" != "$third" ]; then
+        remain left "$first is not what apply wrote: somebody changed it since, so it stays"
+    fi
+}
+
+put_back() {
+    if [ "$second" = - ]; then
+        rm -f "$path"
+    else
+        cp -p "$state/$second" "$path.tickring-new" && mv "$path.tickring-new" "$path"
+    fi
+}
+
+# remain WORD MESSAGE: the entry stays in the rollback file, in the old order.
+remain() {
+    case $1 in left) left=$((left + 1)) ;; stuck) stuck=$((stuck + 1)) ;; esac
+    say "$1      $2"
+    remaining="$what|$first|$second${third:+|$third}${fourth:+|$fourth}${remaining:+$newline$remaining}"
+    record "$first" "$1" "$1"
+}
+
+# Removes what the rollback file needed. folders: those that apply made.
+forget() {
+    rm -f "$journal" "$journal.new" "$state"/saved.* "$state"/staged.*
+    unlock
+    rmdir "$state" 2>/dev/null
+    for folder in $folders; do rmdir "$root$folder" 2>/dev/null; done
+    return 0
+}
+
+# ---- one at a time -----------------------------------------------------------------------------
+
+# lock: nobody else applies or rolls back meanwhile. Left behind by a kill -9, it is taken over.
+lock() {
+    holder=$(cat "$state/busy" 2>/dev/null)
+    if [ -n "$holder" ] && grep -q tune "/proc/$holder/cmdline" 2>/dev/null; then
+        complain "another tune.sh (process $holder) is at work here; nothing was touched"
+        exit 5
+    fi
+    rm -f "$state/busy"
+    if (set -C && echo $$ >"$state/busy") 2>/dev/null; then
+        locked=1
+        return
+    fi
+    complain "cannot write into $state; nothing was touched"
+    exit 5
+}
+
+unlock() { rm -f "$state/busy"; }

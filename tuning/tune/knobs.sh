@@ -1,0 +1,142 @@
+# shellcheck shell=sh
+# shellcheck disable=SC2034,SC2154 # variables of the other parts
+# Reads knobs.tsv and judges one row at a time. The columns become variables of their names.
+
+# each_row FUNCTION: calls it for every row of the table, with the columns in their variables.
+each_row() {
+    while IFS="$tab" read -r name place kind value floor cap unmet absent apply roles scope kernels default \
+        why symptom see source <&3; do
+        case $name in '' | '#'*) continue ;; esac
+        "$1"
+    done 3<"$table"
+}
+
+# each_knob FUNCTION: calls it for every row of this role, judged. Sets oks, warns, fails, worst.
+each_knob() {
+    visit=$1 oks=0 warns=0 fails=0
+    each_row visit_knob
+    worst=ok
+    [ "$warns" -eq 0 ] || worst=warn
+    [ "$fails" -eq 0 ] || worst=fail
+}
+
+visit_knob() {
+    case " $roles " in *" $role "*) ;; *) return ;; esac
+    judge
+    case $verdict in ok) oks=$((oks + 1)) ;; warn) warns=$((warns + 1)) ;; fail) fails=$((fails + 1)) ;; esac
+    "$visit"
+}
+
+# evaluate FORMULA: the shell's own arithmetic over N, E, W, S, P, G, M. Sets result.
+# shellcheck disable=SC2004 # the dollar is needed: the argument holds an expression, not a number
+evaluate() { result=$(($1)); }
+
+# From the columns to key, field, line (the whole sysctl) and current (the number that counts).
+read_current() {
+    key='' field='' line='' current=''
+    case $place in
+        sysctl:*)
+            key=${place#sysctl:}
+            case $key in *\[*) field=${key#*[}; field=${field%]}; key=${key%%[*} ;; esac
+            read_raw "$key"
+            case $raw in *"$tab"* | *'  '*) line=$(flat "$raw") ;; *) line=$raw ;; esac
+            current=$line
+            [ -z "$field" ] || current=$(part "$field" "$line") ;;
+        limit:*) current=$(read_limit "${place#limit:}") ;;
+        file:*) current=$({ cat "$root${place#file:}"; } 2>/dev/null) ;;
+        -) current='-' ;;
+    esac
+}
+
+# part NUMBER VALUE: one of the words in it, counted from 1; empty where there are fewer.
+part() {
+    number=$1
+    set -f
+    # shellcheck disable=SC2086 # split on purpose
+    set -- $2
+    set +f
+    [ $# -lt "$number" ] || { shift $((number - 1)); printf '%s' "$1"; }
+}
+
+# Sets wanted, and note where floor or cap decided.
+read_wanted() {
+    case $kind in
+        among) wanted=$value; return ;;
+        advice) wanted='-'; note=$value; return ;;
+    esac
+    evaluate "$value"
+    wanted=$result
+    if [ "$floor" != - ]; then
+        evaluate "$floor"
+        [ "$wanted" -ge "$result" ] || wanted=$result
+    fi
+    if [ "$cap" != - ]; then
+        evaluate "$cap"
+        if [ "$result" -gt 0 ] && [ "$wanted" -gt "$result" ]; then
+            note="N asks for $wanted; $result is the most that makes sense here"
+            wanted=$result
+        fi
+    fi
+}
+
+# From the columns to current, wanted, verdict and note.
+judge() {
+    verdict=ok note=''
+    read_current
+    read_wanted
+    [ "$kind" != advice ] || { current=${current:-absent}; return; }
+    if [ -z "$current" ]; then
+        current=absent
+        if kernel_has "$kernels"; then
+            verdict=${absent%% *}
+            note=${absent#* }
+        else
+            note="this kernel has no such knob ($(range_in_words))"
+        fi
+    elif ! kernel_has "$kernels"; then
+        note="does not matter on this kernel ($(range_in_words))"
+    elif [ "$kind" != among ] && ! is_number "$current"; then
+        verdict=warn
+        note="cannot be understood: '$current'"
+        # So that nothing is made from it either.
+        current=absent
+    elif ! holds; then
+        verdict=$unmet
+        [ "$apply" != never ] || note="refused advice: tune.sh explain $name"
+    fi
+}
+
+range_in_words() { case $kernels in *-*) echo "Linux ${kernels%-*} to ${kernels#*-}" ;; *) echo "since $kernels" ;; esac; }
+
+is_number() {
+    case $1 in
+        unlimited) return 0 ;;
+        # The range of ports is two numbers, and judged by `ports`.
+        *[!0-9\ ]* | '' | ' '*) return 1 ;;
+    esac
+}
+
+# reaches A B: A >= B for whole numbers, A of any length: fs.file-max may have 20 digits.
+reaches() {
+    [ "$1" != unlimited ] || return 0
+    [ "$2" != unlimited ] || return 1
+    if [ ${#1} -gt 18 ] || [ ${#2} -gt 18 ]; then
+        [ ${#1} -gt ${#2} ] || { [ ${#1} -eq ${#2} ] && [ "$(printf '%s\n%s\n' "$1" "$2" | LC_ALL=C sort | tail -n 1)" = "$1" ]; }
+    else
+        [ "$1" -ge "$2" ]
+    fi
+}
+
+# Whether current satisfies wanted.
+holds() {
+    case $kind in
+        least) reaches "$current" "$wanted" ;;
+        most) [ "$wanted" -eq 0 ] || ! reaches "$current" $((wanted + 1)) ;;
+        ports)
+            note="$ports ports x $S source address(es)"
+            # 65535 - 1024 + 1, less the two that apply reserves for the server.
+            if [ "$wanted" -gt 64510 ]; then note="$note; no range suffices: use $(((N + 64509) / 64510)) addresses or more"; fi
+            [ "$ports" -ge "$wanted" ] ;;
+        among) case " $wanted " in *" $current "*) return 0 ;; *) return 1 ;; esac ;;
+    esac
+}

@@ -1,0 +1,156 @@
+# shellcheck shell=sh
+# shellcheck disable=SC2034,SC2154 # variables of the other parts
+# verify: reads back, and tries. Changes nothing; what it opens is closed when it ends.
+
+verify() {
+    measure
+    held=0 doubtful=0 broken=0 results='' queue_wanted='' nofile_wanted=''
+    each_knob read_back
+    check_rollback_file
+    check_later_files
+    if [ -n "$root" ]; then
+        tell skip probes "the machine is made up (--root)"
+    else
+        probe_limit
+        probe_sockets
+        probe_ring
+    fi
+    if [ "$json" = 1 ]; then
+        printf '{ "schema": 1, "verb": "verify", "role": "%s", "conns": %s,\n  "results": [%s\n  ],\n  "ok": %s, "warn": %s, "fail": %s }\n' \
+            "$role" "$N" "$results" "$held" "$doubtful" "$broken"
+    else
+        echo
+        echo "$held hold, $doubtful in doubt or not tried, $broken do not hold"
+    fi
+    [ "$broken" -eq 0 ] || exit 2
+    [ "$doubtful" -eq 0 ] || exit 1
+    exit 0
+}
+
+# tell WORD WHAT DETAIL
+tell() {
+    case $1 in ok) held=$((held + 1)) ;; fail) broken=$((broken + 1)) ;; *) doubtful=$((doubtful + 1)) ;; esac
+    if [ "$json" = 1 ]; then
+        results="$results${results:+,}
+    { \"result\": \"$1\", \"what\": $(string "$2"), \"detail\": $(string "$3") }"
+    else
+        printf '%-5s %-34s %s\n' "$1" "$2" "$3"
+    fi
+}
+
+read_back() {
+    [ "$kind" != advice ] || return 0
+    case $name in net.core.somaxconn) queue_wanted=$wanted ;; RLIMIT_NOFILE) nofile_wanted=$wanted ;; esac
+    wanted_in_words
+    tell "$verdict" "$name" "$current, wanted $words${note:+; $note}"
+}
+
+# What apply wrote is still what is there.
+check_rollback_file() {
+    [ -e "$journal" ] || return 0
+    # In a shell of its own: a damaged one ends it.
+    if ! why=$( (json=0; journal_read) 2>&1); then
+        tell fail "rollback file" "$(echo "$why" | sed -n '1s/^tune.sh: //p')"
+        return
+    fi
+    journal_read
+    while IFS='|' read -r what first second third fourth; do
+        case $what in
+            sysctl) still_is || tell warn "changed since apply: $first" "'$(read_sysctl "$first")', apply had set '$(flat "$third")'" ;;
+            file)
+                now=-
+                [ ! -f "$root$first" ] || now=$(sum_of "$root$first")
+                is_replaced_later "$first" "$fourth" || [ "$now" = "$fourth" ] || tell warn "changed since apply: $first" "somebody edited it, or removed it" ;;
+        esac
+    done <<ENTRIES
+$entries
+ENTRIES
+    tell ok "rollback file" "sound"
+}
+
+still_is() {
+    same_value "$first" "$(read_sysctl "$first")" "$third" || is_replaced_later "$first" "$third"
+}
+
+# Whether a later apply went on from there.
+is_replaced_later() {
+    printf '%s\n' "$entries" | awk -F'|' -v name="$1" -v after="$2" '
+        $2 == name { before = ($1 == "file") ? $4 : $3; if (seen) { found = 1 } seen = (($1 == "file") ? $5 : $4) == after }
+        END { exit !found }'
+}
+
+# Files that are read after ours at the next boot, and say less.
+check_later_files() {
+    [ -f "$root$sysctl_file" ] || return 0
+    for file in "$root"/usr/lib/sysctl.d/*.conf "$root"/run/sysctl.d/*.conf "$root"/etc/sysctl.d/*.conf "$root"/etc/sysctl.conf; do
+        [ -f "$file" ] || continue
+        case $(printf '%s\n%s\n' "${file##*/}" "${sysctl_file##*/}" | LC_ALL=C sort | tail -n 1) in
+            "${sysctl_file##*/}") [ "${file##*/}" = sysctl.conf ] || continue ;;
+        esac
+        while IFS= read -r clash; do
+            [ -z "$clash" ] || tell warn "the next boot" "${file#"$root"} is read later and says $clash"
+        done <<CLASHES
+$(clashes_with "$file")
+CLASHES
+    done
+}
+
+# clashes_with FILE: what it sets otherwise than our file, one a line.
+clashes_with() {
+    settings "$root$sysctl_file" | while IFS='|' read -r key value; do
+        settings "$1" | while IFS='|' read -r other theirs; do
+            if [ "$other" = "$key" ] && [ "$theirs" != "$value" ]; then echo "$key = $theirs, ours $value"; fi
+        done
+    done
+}
+
+# ---- trying ------------------------------------------------------------------------------------
+
+# What a program does at its start: the soft limit as high as the table of a worker needs.
+# shellcheck disable=SC3045 # -n is in every shell this meets, and in POSIX since 2024
+probe_limit() {
+    if (ulimit -S -n "$nofile_wanted") 2>/dev/null; then
+        tell ok "probe: setrlimit" "a process may have $nofile_wanted open files"
+    else
+        tell fail "probe: setrlimit" "refused $nofile_wanted open files; the hard limit is $(ulimit -H -n)"
+    fi
+}
+
+probe_sockets() {
+    if ! perl -MSocket -e 1 2>/dev/null; then
+        tell skip "probe: sockets, queue, ports" "perl with its Socket module is not here (apt-get install perl-base)"
+        return
+    fi
+    range=$(read_sysctl net.ipv4.ip_local_port_range)
+    count=$nofile_wanted
+    [ "$count" -le 10000 ] || count=10000
+    # shellcheck disable=SC3045 # as above
+    found=$( (ulimit -S -n "$(ulimit -H -n)"; timeout 60 perl "$here/probe.pl" "$count" "${range%% *}" "${range##* }") 2>&1) ||
+        found="fail|probe: sockets|the probe ended early: $found"
+    while IFS='|' read -r word what detail number; do
+        case $what in
+            'probe: queue')
+                [ -n "$queue_wanted" ] || continue
+                # A short queue is slow, not full: as check judges it.
+                if [ "$number" -lt "$queue_wanted" ]; then word=warn detail="$detail, wanted $queue_wanted"; fi ;;
+        esac
+        tell "$word" "$what" "$detail"
+    done <<FOUND
+$found
+FOUND
+}
+
+# The server's own probe knows which of io_uring's features it needs.
+probe_ring() {
+    program=${TICKRING_SERVER:-}
+    for candidate in tickring-server "$here/../target/release/tickring-server" "$here/../target/debug/tickring-server"; do
+        [ -n "$program" ] || program=$(command -v "$candidate" 2>/dev/null)
+    done
+    if [ -z "$program" ]; then
+        tell skip "probe: io_uring" "no tickring-server here (TICKRING_SERVER=PATH names one): its probe sets up a ring"
+    elif said=$(timeout 20 "$program" probe 2>&1); then
+        tell ok "probe: io_uring" "tickring-server probe set up a ring"
+    else
+        tell fail "probe: io_uring" "$(echo "$said" | head -n 1)"
+    fi
+}
