@@ -16,6 +16,7 @@ mod history;
 mod input_buffer;
 mod pose;
 mod predict;
+mod recording;
 mod room;
 mod schedule;
 mod seat;
@@ -34,6 +35,10 @@ pub use game::{Game, GameEvent, Hold, Input, JoinRefusal, Malformed, PrivateStat
 pub use glam::{Quat, Vec3};
 pub use pose::{Pose, Shape};
 pub use predict::Predict;
+pub use recording::{
+    BUFFER_BYTES_MAX, CHUNK_BYTES_MAX, Chunk, Diverged, End, Entry, EntryFault, Header, HeaderError,
+    Recorder, Recording, RecordingError, Replay,
+};
 pub use room::{JoinError, Room, Seat, WatcherId};
 pub use schedule::{Due, STEPS_PER_PASS_MAX, Schedule};
 pub use seen::{Hit, Seen};

@@ -1,6 +1,7 @@
 //! A room: one game, its seats, its past and what it sends.
 
 mod lifecycle;
+mod recorded;
 mod watching;
 
 use rand_pcg::rand_core::SeedableRng;
@@ -13,6 +14,7 @@ use tickring_protocol::message::{
 use crate::events::{Events, To};
 use crate::history::History;
 use crate::input_buffer::{Viewed, WINDOW_TICKS, Waiting};
+use crate::recording::{Entry, Recorder};
 use crate::seat::{Encoded, Lookback, Seats};
 use crate::snapshot::Encoder;
 use crate::view_time::{ViewFault, ViewRules};
@@ -46,6 +48,7 @@ pub struct Room<G: Game> {
     private: Vec<u8>,
     snapshot_bytes_max: usize,
     counters: RoomCounters,
+    recorder: Option<Box<Recorder>>,
 }
 
 impl<G: Game> Room<G> {
@@ -75,6 +78,7 @@ impl<G: Game> Room<G> {
             private: Vec::new(),
             snapshot_bytes_max: config.snapshot_bytes_per_s as usize / usize::from(config.snapshot_hz),
             counters: RoomCounters::default(),
+            recorder: None,
             config,
         }
     }
@@ -90,6 +94,9 @@ impl<G: Game> Room<G> {
         head: &ArchivedInputHead,
         game: &[u8],
     ) -> Result<(), InputDrop> {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.note(&Entry::Input { player, head: head.into(), game });
+        }
         let result = self.take_input(player, head, game);
         match result {
             Ok(()) => self.counters.inputs_accepted += 1,
@@ -163,6 +170,7 @@ impl<G: Game> Room<G> {
         self.history.record(tick, &self.world);
         self.tick = tick;
         self.counters.steps += 1;
+        self.note_tick();
     }
 
     /// The last completed tick; 0 before the first.

@@ -2,7 +2,10 @@
 
 #![allow(dead_code, reason = "each test uses its part")]
 
+pub(crate) mod turmoil;
+
 use rand_pcg::rand_core::Rng as _;
+use serde::{Deserialize, Serialize};
 use tickring_protocol::message::InputHead;
 use tickring_room::{
     EntityId, Field, Game, GameEvent, Hold, Input, InputDrop, Interest, JoinRefusal, Malformed, PlayerId,
@@ -17,7 +20,7 @@ pub(crate) const FIRE: u8 = 2;
 pub(crate) const RUN: u8 = 4;
 
 /// How a room of dots is set up.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Settings {
     pub(crate) hold_seconds: u16,
     pub(crate) sight: Option<Sight>,
@@ -31,7 +34,7 @@ impl Settings {
 }
 
 /// How far dots see.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Sight {
     pub(crate) cell: f32,
     pub(crate) radius: f32,

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 
+use serde::{Deserialize, Serialize};
 use tickring_pulse::{Filler, Noise, Presence};
 use tickring_room::{EntityId, Game, Hold, PlayerId, Rng, Setup, Step, World, layout_hash};
 
@@ -12,7 +13,7 @@ pub(super) struct Keeper {
 }
 
 /// How it is set up.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, Serialize, Deserialize)]
 pub(super) struct Settings {
     pub(super) private_bytes: u16,
     pub(super) hold_seconds: u16,
