@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test uses its part")]
 
+pub(crate) mod recorded;
 pub(crate) mod turmoil;
 
 use rand_pcg::rand_core::Rng as _;

@@ -51,6 +51,10 @@ pub(super) fn literal(config: &ServerConfig, key: &str) -> String {
         "room.rooms_max" => config.rooms_max.to_string(),
         "room.lag_compensation" => config.lag_compensation.to_string(),
         "room.rewind_max" => duration(config.rewind_max),
+        "record.dir" => {
+            quoted(&config.record.dir.as_ref().map_or("off".to_owned(), |dir| dir.display().to_string()))
+        }
+        "record.bytes_max" => config.record.bytes_max.to_string(),
         "arena.respawn" => duration(config.arena.respawn),
         "arena.pick_up" => duration(config.arena.pick_up),
         "arena.hold" => duration(config.arena.hold),

@@ -99,6 +99,13 @@ pub const SETTINGS: &[Setting] = &[
         "a duration such as 250ms or 400ms, from 50ms to 1s, and never beyond 62 ticks",
         "The farthest look back for a hit. A shot is the round trip and two snapshot intervals old; what is older than this is judged at this age. Longer suits distant players, and lets them hit who has been in cover for longer."),
 
+    setting("record.dir", Some("--record"), "off",
+        "a directory that exists and can be written, or off",
+        "Where every room is recorded, one file for each life of a room (docs/replay.md). Nothing deletes them. A room of 50 players writes about 50 kB/s."),
+    setting("record.bytes_max", None, "1073741824",
+        "a whole number from 1048576 to 1099511627776",
+        "Size of one recording; a room that reaches it plays on without."),
+
     setting("arena.respawn", None, "2s",
         "a duration such as 500ms, 2s or 1m, from 100ms to 10m",
         "Time between a death and the return to the field."),

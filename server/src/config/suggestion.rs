@@ -109,7 +109,10 @@ mod tests {
             ["", "a", "x", "pn", ".x", "b.", "9", "abc", "port", "é", "tick_rate", "entirely_different"]
         {
             let text = suggestion(key);
-            assert!(text.starts_with("listen, admin, ") && text.contains("the tables room, arena"), "{text}");
+            assert!(
+                text.starts_with("listen, admin, ") && text.contains("the tables room, record, arena"),
+                "{text}"
+            );
         }
         assert!(suggestion(&"tick_hz".repeat(100_000)).starts_with("listen, admin"));
     }

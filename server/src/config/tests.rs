@@ -121,7 +121,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("tick_hz", "60.5", "whole number"), ("snapshot_hz", "0", "below 1"), ("seed", "-1", "below 0"), ("seed", "x", "whole number"),
     ("drain_timeout", "10", "unit is missing"), ("drain_timeout", "2h", "too long"), ("back_after", "soon", "no number"),
     ("room.players_max", "0", "below 1"), ("room.players_max", "20000", "above"), ("room.rooms_max", "0", "below 1"),
-    ("room.spectators_max", "4097", "above"),
+    ("room.spectators_max", "4097", "above"), ("record.dir", "", "empty"), ("record.bytes_max", "1000", "below 1048576"),
     ("room.lag_compensation", "", "neither"), ("room.rewind_max", "1001ms", "too long"), ("room.rewind_max", "49ms", "too short"),
     ("session.handshake_timeout", "0s", "too short"), ("session.ping_after", "1d", "none of"),
     ("arena.respawn", "0s", "too short"), ("arena.pick_up", "11m", "too long"), ("arena.hold", "1500ms", "whole number of seconds"),

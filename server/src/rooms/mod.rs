@@ -6,6 +6,7 @@
 mod listing;
 mod phases;
 pub(crate) mod placement;
+mod recorded;
 mod seating;
 mod ticking;
 mod tokens;
@@ -17,8 +18,9 @@ use std::collections::BinaryHeap;
 use hashbrown::HashMap;
 use tickring_protocol::ids::PlayerId;
 use tickring_protocol::message::ArchivedInputHead;
-use tickring_room::{Game, InputDrop, Room, RoomConfig, RoomCounters, Schedule};
+use tickring_room::{End, Game, InputDrop, Room, RoomConfig, RoomCounters, Schedule};
 
+use crate::recording::{Outlet, Track};
 pub(crate) use listing::Occupant;
 use phases::Phases;
 pub(crate) use seating::{Arrival, Parting, SeatError};
@@ -68,6 +70,8 @@ pub(crate) struct Rooms<G: Game> {
     /// Connections that watched a room which is gone.
     stranded: Vec<u32>,
     counters_of_gone_rooms: RoomCounters,
+    /// Where recordings go, if rooms are recorded.
+    outlet: Option<Outlet>,
 }
 
 struct Entry<G: Game> {
@@ -88,6 +92,8 @@ struct Entry<G: Game> {
     bytes_out: u64,
     /// [`RoomCounters::holds_expired`] as it was when the tokens were last looked through.
     holds_expired: u64,
+    /// Where its recording goes, while it is recorded.
+    track: Option<Track>,
 }
 
 impl<G: Game> Rooms<G> {
@@ -115,6 +121,7 @@ impl<G: Game> Rooms<G> {
             refused: Refusals::default(),
             stranded: Vec::new(),
             counters_of_gone_rooms: RoomCounters::default(),
+            outlet: None,
         }
     }
 
@@ -131,6 +138,7 @@ impl<G: Game> Rooms<G> {
         let schedule = Schedule::new(self.config.tick_hz, self.phases.first_deadline_ns(phase, now_ns));
         let mut config = self.config.clone();
         config.seed = config.seed.wrapping_add(self.created.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let (room, track) = self.begin(name, config);
         let index = self.free.pop().unwrap_or_else(|| {
             self.entries.push(None);
             u32::try_from(self.entries.len() - 1).expect("rooms_max fits")
@@ -138,7 +146,7 @@ impl<G: Game> Rooms<G> {
         self.deadlines.push(Reverse((schedule.deadline_ns(), index, self.created)));
         self.entries[index as usize] = Some(Entry {
             name: name.into(),
-            room: Room::new(config, self.settings.clone()),
+            room,
             schedule,
             phase,
             serial: self.created,
@@ -148,6 +156,7 @@ impl<G: Game> Rooms<G> {
             tokens: Tokens::default(),
             bytes_out: 0,
             holds_expired: 0,
+            track,
         });
         self.by_name.insert(name.into(), index);
         Ok(index)
@@ -156,7 +165,8 @@ impl<G: Game> Rooms<G> {
     /// Whether the room was empty.
     fn remove_if_empty(&mut self, room: u32) -> bool {
         let entry = &mut self.entries[room as usize];
-        let Some(entry) = entry.take_if(|entry| entry.room.players() == 0) else { return false };
+        let Some(mut entry) = entry.take_if(|entry| entry.room.players() == 0) else { return false };
+        entry.end_recording(End::RoomOver, &mut self.outlet);
         self.counters_of_gone_rooms.add(entry.room.counters());
         self.stranded.extend(entry.watchers());
         self.by_name.remove(&entry.name);

@@ -6,6 +6,7 @@ use hdrhistogram::Histogram;
 use tickring_room::{Game, To};
 
 use super::{Delivery, Entry, NOBODY, Rooms};
+use crate::recording::Outlet;
 
 /// A tick this near is run at once: sleeping until it would cost a wake-up, and more than it brings.
 const EARLY_NS_MAX: u64 = 250_000;
@@ -63,7 +64,7 @@ impl<G: Game> Rooms<G> {
                 continue;
             }
             let entry = self.entries[index as usize].as_mut().expect("it lives");
-            entry.tick(&now_ns, stats, out);
+            entry.tick(&now_ns, stats, &mut self.outlet, out);
             entry.forget_expired();
             let next_ns = entry.schedule.deadline_ns();
             if !self.remove_if_empty(index) {
@@ -74,7 +75,13 @@ impl<G: Game> Rooms<G> {
 }
 
 impl<G: Game> Entry<G> {
-    fn tick(&mut self, now_ns: &impl Fn() -> u64, stats: &mut TickStats, out: &mut impl Delivery) {
+    fn tick(
+        &mut self,
+        now_ns: &impl Fn() -> u64,
+        stats: &mut TickStats,
+        outlet: &mut Option<Outlet>,
+        out: &mut impl Delivery,
+    ) {
         // Started early is on time.
         let due = self.schedule.due(now_ns().max(self.schedule.deadline_ns()));
         stats.lateness_ns.saturating_record(due.lateness_ns);
@@ -85,6 +92,7 @@ impl<G: Game> Entry<G> {
             self.room.step();
             let stepped_ns = now_ns();
             stats.step_ns.saturating_record(stepped_ns - before_ns);
+            self.hand_over(outlet);
             self.deliver_events(out);
             // While catching up, each snapshot replaces the one before in the outbox and is counted
             // there as skipped, so a client can tell it from a lost one.

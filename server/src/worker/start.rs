@@ -102,8 +102,11 @@ impl Prepared {
         };
         let draw_token =
             || entropy::draw().expect("it was drawn from at start, and does not fail after that");
-        let rooms =
+        let mut rooms =
             Rooms::new(room_config(config, index), settings, config.rooms_max as usize, Box::new(draw_token));
+        if let Some(outlet) = &shared.outlet {
+            rooms.record(outlet.clone());
+        }
         let now = Now::from_ns(clock.now_ns());
         let want = WANT_MAX.min(u32::from(config.buffers) / 2).max(1);
         Worker {

@@ -4,6 +4,7 @@ mod fake_ring;
 mod fuzz_simulation;
 mod keeper;
 mod no_allocation;
+mod recorded;
 mod seats;
 mod single_steps;
 
