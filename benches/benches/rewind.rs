@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use rand_pcg::rand_core::Rng as _;
-use serde::{Deserialize, Serialize};
 use tickring_protocol::message::{ClientMessage, InputHead};
+use tickring_room::serde::{Deserialize, Serialize};
 use tickring_room::{
     EntityId, Field, Game, Malformed, PlayerId, Pose, Quat, Replicated, Rng, Room, RoomConfig, Setup, Shape,
     Step, Vec3, World, layout_hash,
@@ -27,6 +27,7 @@ const BEHIND: u32 = 9;
 
 /// Whom the game asks.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(crate = "tickring_room::serde")]
 enum Query {
     #[default]
     Ray,

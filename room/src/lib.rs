@@ -43,6 +43,8 @@ pub use room::{JoinError, Room, Seat, WatcherId};
 pub use schedule::{Due, STEPS_PER_PASS_MAX, Schedule};
 pub use seen::{Hit, Seen};
 pub use sent_inputs::{SENT_INPUTS_MAX, SentInputs};
+/// What [`Game::Settings`] are written with, for crates that need it for nothing else.
+pub use serde;
 pub use snapshot::{ReceivedState, SnapshotError};
 pub use step::Step;
 pub use tickring_protocol::ids::{EntityId, PlayerId, Sequence, Tick};

@@ -1,11 +1,12 @@
 //! What is damaged in a recording is found where it is, and what stands before it plays.
 
 mod dots;
+mod recorded;
 
 use dots::Dots;
-use dots::recorded::{Recorded, header_bytes, replay};
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::{Rng as _, SeedableRng as _};
+use recorded::{Recorded, header_bytes, replay};
 use tickring_room::{Recording, RecordingError, Replay, Tick};
 
 #[test]
@@ -124,7 +125,7 @@ fn fuzz_chunks_of_anything() {
         let mut recording = Recording::open(&recording[..]).expect("the header is sound");
         let mut replay = Replay::<Dots>::new(recording.header()).unwrap();
         let error = loop {
-            match recording.next() {
+            match recording.next_entry() {
                 // What a state would have been says nothing here.
                 Ok(Some(entry)) => drop(replay.play(&entry)),
                 Ok(None) => break None,

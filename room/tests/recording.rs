@@ -1,12 +1,13 @@
 //! What is recorded plays again, tick for tick, and what differs is found.
 
 mod dots;
+mod recorded;
 
 use std::thread;
 
-use dots::recorded::{MIB, Recorded, config, header, header_bytes, replay};
 use dots::turmoil::Turmoil;
 use dots::{Dots, Settings, Steer, give, give_bytes};
+use recorded::{MIB, Recorded, config, header, header_bytes, replay};
 use tickring_protocol::message::InputHead;
 use tickring_room::{
     BUFFER_BYTES_MAX, End, Entry, Game, Header, HeaderError, PlayerId, Recorder, Recording, Replay, Room,
@@ -59,6 +60,9 @@ fn it_plays_the_same_in_any_number_of_threads() {
     assert!(one.iter().enumerate().all(|(at, digest)| !one[..at].contains(digest)), "each room is another");
 }
 
+/// Makes another input of one.
+type Change = fn(InputHead, &[u8]) -> (InputHead, Vec<u8>);
+
 /// The first entry that differs, however little, is noticed by the next checksum.
 #[test]
 fn what_differs_is_found_within_the_second() {
@@ -76,19 +80,19 @@ fn what_differs_is_found_within_the_second() {
         recorded.step();
     }
     recorded.finish();
-    let diverged = |change: &dyn Fn(&Room<Dots>, Entry<'_>) -> Option<(InputHead, Vec<u8>)>| {
+    let diverged = |change: Change| {
         let mut recording = Recording::open(&recorded.bytes[..]).unwrap();
         let mut replay = Replay::<Dots>::new(recording.header()).unwrap();
         let mut changed = None;
-        while let Some(entry) = recording.next().unwrap() {
+        while let Some(entry) = recording.next_entry().unwrap() {
             let now = replay.room().tick();
-            let result = match change(replay.room(), entry).filter(|_| changed.is_none()) {
-                Some((head, game)) => {
-                    let Entry::Input { player, .. } = entry else { panic!("only inputs are changed") };
+            let result = match entry {
+                Entry::Input { player, head, game } if now.0 > 100 && changed.is_none() => {
                     changed = Some(now);
+                    let (head, game) = change(head, game);
                     replay.play(&Entry::Input { player, head, game: &game })
                 }
-                None => replay.play(&entry),
+                entry => replay.play(&entry),
             };
             if let Err(diverged) = result {
                 return (changed.unwrap(), diverged);
@@ -97,27 +101,13 @@ fn what_differs_is_found_within_the_second() {
         panic!("nobody noticed");
     };
     // A centimetre and a half to the side; a number used twice; a button that is none.
-    let late = |room: &Room<Dots>| room.tick().0 > 100;
-    let aside = |room: &Room<Dots>, entry: Entry<'_>| match entry {
-        Entry::Input { head, game, .. } if late(room) => Some((head, vec![game[0] ^ 1, game[1], game[2]])),
-        _ => None,
-    };
-    let again = |room: &Room<Dots>, entry: Entry<'_>| match entry {
-        Entry::Input { head, game, .. } if late(room) => {
-            Some((InputHead { sequence: 1, ..head }, game.to_vec()))
-        }
-        _ => None,
-    };
-    let unreadable = |room: &Room<Dots>, entry: Entry<'_>| match entry {
-        Entry::Input { head, game, .. } if late(room) => Some((head, vec![game[0], game[1], 8])),
-        _ => None,
-    };
-    for change in
-        [&aside as &dyn Fn(&Room<Dots>, Entry<'_>) -> Option<(InputHead, Vec<u8>)>, &again, &unreadable]
-    {
+    let aside: Change = |head, game| (head, vec![game[0] ^ 1, game[1], game[2]]);
+    let again: Change = |head, game| (InputHead { sequence: 1, ..head }, game.to_vec());
+    let unreadable: Change = |head, game| (head, vec![game[0], game[1], 8]);
+    for change in [aside, again, unreadable] {
         let (at, found) = diverged(change);
         assert!(found.tick.since(at) > 0 && found.tick.since(at) <= 60, "{at:?} {found}");
-        assert!(found.tick.since(found.agreed) == 60, "{found}");
+        assert_eq!(found.tick.since(found.agreed), 60, "{found}");
     }
 }
 
@@ -129,7 +119,7 @@ fn another_seed_differs_at_the_first_checksum() {
     other.config.seed += 1;
     let mut replay = Replay::<Dots>::new(&other).unwrap();
     let found = loop {
-        let entry = recording.next().unwrap().expect("it differs before the end");
+        let entry = recording.next_entry().unwrap().expect("it differs before the end");
         if let Err(found) = replay.play(&entry) {
             break found;
         }
@@ -185,7 +175,7 @@ fn headers_of_something_else_are_refused() {
     let refusal = |change: &dyn Fn(&mut Header)| {
         let mut header = good.clone();
         change(&mut header);
-        Replay::<Dots>::new(&header).err().expect("it is refused")
+        Replay::<Dots>::new(&header).expect_err("it is refused")
     };
     assert!(matches!(refusal(&|header| header.game = "chess".to_owned()), HeaderError::Game { .. }));
     assert!(matches!(refusal(&|header| header.layout ^= 1), HeaderError::Layout { known: Dots::LAYOUT, .. }));

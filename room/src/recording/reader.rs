@@ -46,7 +46,7 @@ impl<R: Read> Recording<R> {
     ///
     /// # Errors
     /// When the recording is cut off or damaged here.
-    pub fn next(&mut self) -> Result<Option<Entry<'_>>, RecordingError> {
+    pub fn next_entry(&mut self) -> Result<Option<Entry<'_>>, RecordingError> {
         if self.at == self.chunk.len() {
             self.offset = self.chunks.offset;
             self.at = 0;

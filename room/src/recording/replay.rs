@@ -16,7 +16,7 @@ use crate::{Game, Room};
 /// fn verify<G: Game>(bytes: &[u8]) -> Result<u64, Box<dyn Error>> {
 ///     let mut recording = Recording::open(bytes)?;
 ///     let mut replay = Replay::<G>::new(recording.header())?;
-///     while let Some(entry) = recording.next()? {
+///     while let Some(entry) = recording.next_entry()? {
 ///         replay.play(&entry)?;
 ///     }
 ///     Ok(replay.verified())

@@ -160,7 +160,7 @@ mod tests {
         let mut recording = Recording::open(&bytes[..]).unwrap();
         let (mut checksums, mut end) = (0, None);
         loop {
-            match recording.next() {
+            match recording.next_entry() {
                 Ok(Some(tickring_room::Entry::End(why))) => end = Some(why),
                 Ok(Some(tickring_room::Entry::Checksum(_))) => checksums += 1,
                 Ok(Some(_)) => {}

@@ -69,11 +69,14 @@ impl Task {
     }
 }
 
+/// A recording in a file.
+type OnDisk = Recording<BufReader<File>>;
+
 /// A game whose recordings can be played.
 #[derive(Clone, Copy)]
 pub struct Playable {
     name: &'static str,
-    play: fn(Recording<BufReader<File>>, Option<&mut Dump<'_>>) -> Result<Played, HeaderError>,
+    play: fn(OnDisk, Option<&mut Dump<'_>>) -> Result<Played, HeaderError>,
 }
 
 impl fmt::Debug for Playable {

@@ -48,7 +48,7 @@ pub(super) fn play<G: Game>(
     let mut replay = Replay::<G>::new(&header)?;
     let (mut players_most, mut end) = (0, None);
     let ending = loop {
-        let entry = match recording.next() {
+        let entry = match recording.next_entry() {
             Ok(Some(entry)) => entry,
             Ok(None) => break Ending::Verified(end.expect("only an end mark ends a recording")),
             Err(error) => break Ending::Broken(error),

@@ -1,14 +1,13 @@
 //! Rooms that are recorded: what becomes of it when the disk is well, and when it is not.
 
 use tickring_arena::{Arena, Settings};
-use tickring_room::{End, Entry, Recording, Replay};
+use tickring_protocol::websocket::OpCode;
+use tickring_room::{End, Entry, Game, Input as _, Recording, Replay};
 
 use super::{frame, hello, request, rules, stage, write_input};
 use crate::clock::Clock;
 use crate::recording::{Beginning, Inlet, Stop, connect};
 use crate::session::{Now, Session, Stage};
-use tickring_protocol::websocket::OpCode;
-use tickring_room::Input as _;
 
 const TICK_NS: u64 = 16_666_667;
 
@@ -40,11 +39,12 @@ impl Field {
     }
 
     fn seconds(&mut self, seconds: u32) {
-        for _ in 0..seconds * 60 {
+        let until = self.stage.ticks.steps + u64::from(seconds) * 60;
+        while self.stage.ticks.steps < until {
             self.ticks += 1;
             let mut payload = Vec::new();
             write_input(&mut payload, self.ticks, &[]);
-            <Arena as tickring_room::Game>::Input::default().write(&mut payload);
+            <Arena as Game>::Input::default().write(&mut payload);
             self.hear(frame(OpCode::Binary, &payload));
             let now = self.now();
             self.stage.tick(|| now.ns);
@@ -71,7 +71,7 @@ fn verified(bytes: &[u8]) -> u64 {
     let mut recording = Recording::open(bytes).unwrap();
     let mut replay = Replay::<Arena>::new(recording.header()).unwrap();
     let mut ended = false;
-    while let Some(entry) = recording.next().unwrap() {
+    while let Some(entry) = recording.next_entry().unwrap() {
         replay.play(&entry).unwrap();
         ended |= matches!(entry, Entry::End(_));
     }
@@ -117,7 +117,7 @@ fn a_disk_that_takes_nothing_stops_the_recording_and_no_tick() {
     assert_eq!(end, None);
     let mut recording = Recording::open(&bytes[..]).unwrap();
     let mut replay = Replay::<Arena>::new(recording.header()).unwrap();
-    while let Ok(Some(entry)) = recording.next() {
+    while let Ok(Some(entry)) = recording.next_entry() {
         replay.play(&entry).unwrap();
     }
     assert_eq!(replay.verified(), 16);

@@ -1,9 +1,11 @@
 //! A room of dots that is recorded into memory, and what plays it again.
 
+#![allow(dead_code, reason = "each test uses its part")]
+
 use tickring_room::{End, Entry, Header, Recorder, Recording, RecordingError, Replay, Room, RoomConfig};
 
-use super::turmoil::Turmoil;
-use super::{Dots, Settings};
+use crate::dots::turmoil::Turmoil;
+use crate::dots::{Dots, Settings};
 
 pub(crate) const MIB: u64 = 1 << 20;
 
@@ -12,7 +14,8 @@ pub(crate) fn config(seed: u64) -> RoomConfig {
 }
 
 pub(crate) fn header(seed: u64) -> Header {
-    Header::new::<Dots>("field", 1_700_000_000_123, &config(seed), &Settings::held(1)).unwrap()
+    Header::new::<Dots>("field", 1_700_000_000_123, &config(seed), &Settings::held(1))
+        .expect("dots' settings are plain numbers")
 }
 
 /// A room that is recorded into memory.
@@ -27,7 +30,7 @@ pub(crate) struct Recorded {
 impl Recorded {
     pub(crate) fn new(seed: u64, bytes_max: u64) -> Self {
         let mut room = Room::new(config(seed), Settings::held(1));
-        room.record(Recorder::new(&header(seed), bytes_max).unwrap());
+        room.record(Recorder::new(&header(seed), bytes_max).expect("the header is small"));
         Self { room, bytes: Vec::new(), ends: Vec::new(), end: None }
     }
 
@@ -57,7 +60,7 @@ impl Recorded {
     pub(crate) fn play(seed: u64, ticks: u32) -> Self {
         let mut recorded = Self::new(seed, 64 * MIB);
         let mut turmoil = Turmoil::new(seed + 100);
-        let watcher = recorded.room.watch(0).unwrap();
+        let watcher = recorded.room.watch(0).expect("nobody else watches");
         for _ in 0..ticks {
             turmoil.disturb(&mut recorded.room);
             recorded.step();
@@ -80,9 +83,9 @@ pub(crate) fn replay(bytes: &[u8]) -> Result<(Replay<Dots>, Result<End, Recordin
     let mut replay = Replay::new(recording.header())?;
     let mut end = None;
     loop {
-        match recording.next() {
+        match recording.next_entry() {
             Ok(Some(entry)) => {
-                replay.play(&entry).unwrap();
+                replay.play(&entry).expect("the room runs as it did");
                 if let Entry::End(why) = entry {
                     end = Some(why);
                 }
