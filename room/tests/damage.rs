@@ -97,11 +97,11 @@ fn chunks_that_are_left_out_swapped_or_added_are_noticed() {
 #[test]
 fn fuzz_chunks_of_anything() {
     let iterations: u64 =
-        std::env::var("TICKRING_FUZZ_ITERATIONS").ok().and_then(|text| text.parse().ok()).unwrap_or(500);
+        std::env::var("TICKRING_FUZZ_ITERATIONS").ok().and_then(|text| text.parse().ok()).unwrap_or(5_000);
     let seed = std::env::var("TICKRING_FUZZ_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
     println!("TICKRING_FUZZ_SEED={seed} replays this run");
     let mut rng = Pcg64Mcg::seed_from_u64(seed);
-    let good = Recorded::play(4, 60);
+    let good = Recorded::play(4, 30);
     let (head, body) = good.bytes.split_at(header_bytes(&good.bytes));
     let entries = &body[8..good.ends[0] - head.len()];
     let check_of_header = u32::from_le_bytes([head[14], head[15], head[16], head[17]]);
