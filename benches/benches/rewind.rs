@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use rand_pcg::rand_core::Rng as _;
 use tickring_protocol::message::{ClientMessage, InputHead};
+use tickring_room::serde::{Deserialize, Serialize};
 use tickring_room::{
     EntityId, Field, Game, Malformed, PlayerId, Pose, Quat, Replicated, Rng, Room, RoomConfig, Setup, Shape,
     Step, Vec3, World, layout_hash,
@@ -25,7 +26,8 @@ const TICKS_BEFORE: u32 = 64;
 const BEHIND: u32 = 9;
 
 /// Whom the game asks.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(crate = "tickring_room::serde")]
 enum Query {
     #[default]
     Ray,

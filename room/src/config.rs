@@ -1,5 +1,6 @@
 //! A room's settings, checked once.
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::Relief;
@@ -8,7 +9,8 @@ use crate::Relief;
 pub const HISTORY_TICKS: u32 = 64;
 
 /// How a room runs. Build it with [`RoomConfig::with_rates`] and change fields, then [`RoomConfig::validate`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RoomConfig {
     /// Simulation steps per second, 20..=128.
     pub tick_hz: u16,

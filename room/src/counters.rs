@@ -110,6 +110,67 @@ impl RoomCounters {
         } += 1;
     }
 
+    /// What follows from what enters a room and its ticks: the same whenever it is played again. How many snapshots
+    /// were encoded and written does not.
+    pub(crate) fn simulated(&self) -> [u64; 23] {
+        let &Self {
+            steps,
+            joins,
+            joins_refused,
+            leaves,
+            holds,
+            resumes,
+            holds_expired,
+            takeovers,
+            inputs_accepted,
+            inputs_late,
+            inputs_early,
+            inputs_duplicate,
+            inputs_over_budget,
+            inputs_malformed,
+            inputs_no_seat,
+            inputs_skipped,
+            starved_repeated,
+            starved_neutral,
+            views_backwards,
+            views_future,
+            views_too_old,
+            views_implausible,
+            blocks_encoded: _,
+            blocks_needed: _,
+            cells_put_off: _,
+            snapshots_thinned: _,
+            snapshots_written: _,
+            watched_left_out: _,
+            events,
+        } = self;
+        [
+            steps,
+            joins,
+            joins_refused,
+            leaves,
+            holds,
+            resumes,
+            holds_expired,
+            takeovers,
+            inputs_accepted,
+            inputs_late,
+            inputs_early,
+            inputs_duplicate,
+            inputs_over_budget,
+            inputs_malformed,
+            inputs_no_seat,
+            inputs_skipped,
+            starved_repeated,
+            starved_neutral,
+            views_backwards,
+            views_future,
+            views_too_old,
+            views_implausible,
+            events,
+        ]
+    }
+
     /// Adds another room's totals.
     pub fn add(&mut self, other: &Self) {
         let Self {

@@ -3,6 +3,8 @@
 use std::convert::Infallible;
 use std::fmt::Debug;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use thiserror::Error;
 use tickring_protocol::ids::{EntityId, PlayerId};
 
@@ -21,8 +23,8 @@ pub trait Game: Sized + 'static {
     /// Hash of the wire layouts of input, entity, private state and events; made with [`crate::layout_hash`]. A client
     /// built from another layout is refused at its hello.
     const LAYOUT: u64;
-    /// What an operator can set.
-    type Settings: Default + Clone + Send;
+    /// What an operator can set. Recordings hold them, as JSON.
+    type Settings: Default + Clone + Send + Serialize + DeserializeOwned;
     /// One player's intent for one tick.
     type Input: Input;
     /// What every player sees of a thing in the world.

@@ -18,6 +18,7 @@ mod input_buffer;
 mod pace;
 mod pose;
 mod predict;
+mod recording;
 mod relief;
 mod room;
 mod schedule;
@@ -38,11 +39,17 @@ pub use glam::{Quat, Vec3};
 pub use pace::Pace;
 pub use pose::{Pose, Shape};
 pub use predict::Predict;
+pub use recording::{
+    BUFFER_BYTES_MAX, CHUNK_BYTES_MAX, Chunk, Diverged, End, Entry, EntryFault, Header, HeaderError,
+    Recorder, Recording, RecordingError, Replay,
+};
 pub use relief::Relief;
 pub use room::{JoinError, Room, Seat, WatcherId};
 pub use schedule::{Due, STEPS_PER_PASS_MAX, Schedule};
 pub use seen::{Hit, Seen};
 pub use sent_inputs::{SENT_INPUTS_MAX, SentInputs};
+/// What [`Game::Settings`] are written with, for crates that need it for nothing else.
+pub use serde;
 pub use snapshot::{ReceivedState, SnapshotError};
 pub use step::Step;
 pub use tickring_protocol::ids::{EntityId, PlayerId, Sequence, Tick};

@@ -2,6 +2,7 @@
 
 mod audience;
 mod lifecycle;
+mod recorded;
 mod watching;
 
 use rand_pcg::rand_core::SeedableRng;
@@ -15,6 +16,7 @@ use crate::delayed::Delayed;
 use crate::events::Events;
 use crate::history::History;
 use crate::input_buffer::{Viewed, WINDOW_TICKS, Waiting};
+use crate::recording::{Entry, Recorder};
 use crate::seat::{Encoded, Lookback, Seats};
 use crate::snapshot::Encoder;
 use crate::view_time::{ViewFault, ViewRules};
@@ -48,6 +50,7 @@ pub struct Room<G: Game> {
     private: Vec<u8>,
     snapshot_bytes_max: usize,
     counters: RoomCounters,
+    recorder: Option<Box<Recorder>>,
 }
 
 impl<G: Game> Room<G> {
@@ -80,6 +83,7 @@ impl<G: Game> Room<G> {
             private: Vec::new(),
             snapshot_bytes_max: config.snapshot_bytes_max(Relief::NONE),
             counters: RoomCounters::default(),
+            recorder: None,
             config,
         }
     }
@@ -95,6 +99,9 @@ impl<G: Game> Room<G> {
         head: &ArchivedInputHead,
         game: &[u8],
     ) -> Result<(), InputDrop> {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.note(&Entry::Input { player, head: head.into(), game });
+        }
         let result = self.take_input(player, head, game);
         match result {
             Ok(()) => self.counters.inputs_accepted += 1,
@@ -182,6 +189,7 @@ impl<G: Game> Room<G> {
             self.counters.watched_left_out = delayed.left_out();
         }
         self.counters.steps += 1;
+        self.note_tick();
     }
 
     /// The last completed tick; 0 before the first.

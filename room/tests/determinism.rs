@@ -2,10 +2,9 @@
 
 mod dots;
 
-use dots::{Dots, Steer, give};
-use rand_pcg::Pcg64Mcg;
-use rand_pcg::rand_core::{Rng, SeedableRng};
-use tickring_protocol::message::{FEATURE_STATE_CHECKSUM, InputHead, ServerMessage};
+use dots::Dots;
+use dots::turmoil::Turmoil;
+use tickring_protocol::message::ServerMessage;
 use tickring_room::{Room, RoomConfig, RoomCounters, To};
 
 #[derive(Debug, PartialEq)]
@@ -18,41 +17,14 @@ struct Outcome {
 
 /// Plays 600 ticks of joins, leaves and wild inputs; `script` decides what is done, `seed` is the room's.
 fn play(seed: u64, script: u64) -> Outcome {
-    let mut script = Pcg64Mcg::seed_from_u64(script);
-    let mut dice = move |sides: u32| script.next_u32() % sides;
+    let mut turmoil = Turmoil::new(script);
     let mut room = Room::<Dots>::new(
         RoomConfig { seed, players_max: 16, ..RoomConfig::default() },
         dots::Settings::held(1),
     );
     let (mut checksums, mut events) = (Vec::new(), Vec::new());
-    let mut sequence = 0;
     for _ in 0..600 {
-        if dice(10) == 0 {
-            let _ = room.join(FEATURE_STATE_CHECKSUM);
-        }
-        for player in room.seats().collect::<Vec<_>>() {
-            let now = room.tick().0;
-            for _ in 0..dice(3) {
-                sequence += 1;
-                let head = InputHead {
-                    sequence,
-                    target_tick: now + dice(20),
-                    view_tick: now.wrapping_sub(dice(30)),
-                    view_fraction: dice(256).to_le_bytes()[0],
-                    newest_snapshot_tick: now.wrapping_sub(dice(10)),
-                };
-                let [dx, dz, buttons, _] = dice(u32::MAX).to_le_bytes();
-                let steer = Steer { dx: dx.cast_signed(), dz: dz.cast_signed(), buttons: buttons % 8 };
-                let _ = give(&mut room, player, head, steer);
-            }
-            match dice(200) {
-                0 => room.leave(player),
-                1 => drop(room.connection_lost(player)),
-                2 => drop(room.resume(player, FEATURE_STATE_CHECKSUM)),
-                3 => drop(room.take_over(player, FEATURE_STATE_CHECKSUM)),
-                _ => {}
-            }
-        }
+        turmoil.disturb(&mut room);
         room.step();
         events.extend(room.events().map(|(to, bytes)| (to, bytes.to_vec())));
         room.encode_snapshot();

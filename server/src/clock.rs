@@ -1,6 +1,6 @@
 //! The one place that reads the operating system's clock for the server.
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use rustix::time::{ClockId, clock_gettime};
 
@@ -8,13 +8,24 @@ use rustix::time::{ClockId, clock_gettime};
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     started: Instant,
+    started_unix_ms: u64,
 }
 
 impl Clock {
     /// Starts the clock at zero.
     #[must_use]
     pub fn start() -> Self {
-        Self { started: Instant::now() }
+        // Before 1970 there is no time to tell, only a clock to set.
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let started_unix_ms = u64::try_from(unix.as_millis()).unwrap_or(u64::MAX / 2);
+        Self { started: Instant::now(), started_unix_ms }
+    }
+
+    /// The time of day, milliseconds since 1970 (UTC), as the system had it at the start and as much later as it is
+    /// now: nobody who sets the system's clock can turn it back.
+    #[must_use]
+    pub fn unix_ms(&self) -> u64 {
+        self.started_unix_ms + self.now_ns() / 1_000_000
     }
 
     /// Nanoseconds since [`Clock::start`]; fits 584 years.

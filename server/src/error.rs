@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use crate::config::ConfigError;
 
@@ -55,6 +56,18 @@ pub enum ServerError {
     AdminBind {
         /// The address asked for.
         address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+
+    /// Recordings cannot be written where the operator wants them.
+    #[error(
+        "cannot write recordings in {} (record.dir, --record): {source}\n  name a directory that exists and can be written, or leave it off",
+        dir.display()
+    )]
+    Record {
+        /// Where.
+        dir: PathBuf,
         /// What the system said.
         source: io::Error,
     },
@@ -136,7 +149,7 @@ impl ServerError {
     #[must_use]
     pub const fn fault(&self) -> Fault {
         match self {
-            Self::Config(_) => Fault::Operator,
+            Self::Config(_) | Self::Record { .. } => Fault::Operator,
             Self::Ring(_)
             | Self::RingFailed { .. }
             | Self::Listen { .. }

@@ -12,6 +12,8 @@ pub mod logging;
 pub mod mailbox;
 mod outbox;
 mod pool;
+mod recording;
+pub mod replay;
 pub mod report;
 mod rooms;
 mod serve;

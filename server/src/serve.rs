@@ -18,6 +18,7 @@ use crate::entropy;
 use crate::error::ServerError;
 use crate::listen::bind_all;
 use crate::mailbox::Mailbox;
+use crate::recording::connect;
 use crate::worker::{Shared, start, worker_of};
 
 type Ready = Result<Mailbox, ServerError>;
@@ -39,9 +40,11 @@ where
     config.seed = config.seed.or(Some(u64::from_le_bytes(drawn)));
     let control = Control::open(&config)?;
     let (listeners, address) = bind_all(config.listen, config.workers)?;
+    let (outlet, inlet) = config.record.dir.as_ref().map(|_| connect(config.record.bytes_max, clock)).unzip();
     let shared = Arc::new(Shared {
         connections: CachePadded::new(AtomicU32::new(0)),
         connections_max: config.max_conns,
+        outlet,
     });
     // Each worker says it once.
     let (finished, finished_receiver) = mpsc::channel(config.workers.max(1));
@@ -49,10 +52,11 @@ where
     for (index, listener) in listeners.into_iter().enumerate() {
         crew.start::<G>(index, clock, &config, settings.clone(), listener, &shared, &finished)?;
     }
-    drop(finished);
+    drop((finished, shared));
     let mailboxes = crew.gather()?;
     announce(address);
-    let workers = Workers { mailboxes: mailboxes.to_vec(), finished: finished_receiver, worker_of };
+    let workers =
+        Workers { mailboxes: mailboxes.to_vec(), finished: finished_receiver, worker_of, recordings: inlet };
     match control.run(&config, workers, clock)? {
         Exit::Drained => crew.join(),
         Exit::Overdue { workers } => Err(ServerError::Overdue { workers }),

@@ -6,6 +6,7 @@
 
 use std::convert::Infallible;
 
+use serde::{Deserialize, Serialize};
 use tickring_protocol::message::SnapshotHead;
 use tickring_room::{
     EntityId, Field, Game, Input, Malformed, PlayerId, Pose, PrivateState, Replicated, Rng, Setup, Shape,
@@ -33,7 +34,8 @@ pub struct Pulse {
 }
 
 /// What an operator can set.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Settings {
     /// Size of a snapshot on the wire, frame head included, in bytes; brought into
     /// [`SNAPSHOT_WIRE_BYTES_MIN`]..=[`SNAPSHOT_WIRE_BYTES_MAX`].

@@ -12,6 +12,7 @@ use thiserror::Error;
 use tickring_protocol::ids::{EntityId, PlayerId, Tick};
 
 use super::Room;
+use crate::recording::Entry;
 use crate::{Game, Hold, JoinRefusal};
 
 /// A taken seat.
@@ -40,6 +41,7 @@ impl<G: Game> Room<G> {
     /// # Errors
     /// When all seats are taken or the game refuses.
     pub fn join(&mut self, features: u32) -> Result<Seat, JoinError> {
+        self.note(&Entry::Join { features });
         let refused = if self.seats.is_full() {
             Err(JoinError::Full)
         } else {
@@ -58,6 +60,11 @@ impl<G: Game> Room<G> {
 
     /// Gives up a seat for good; without effect when nobody holds it.
     pub fn leave(&mut self, player: PlayerId) {
+        self.note(&Entry::Leave { player });
+        self.give_up(player);
+    }
+
+    fn give_up(&mut self, player: PlayerId) {
         if self.seats.get(player).is_some() {
             self.game.left(player, &mut self.world);
             self.world.set_entity_of(player, None);
@@ -69,12 +76,13 @@ impl<G: Game> Room<G> {
     /// The player's connection is lost: the game decides how long its seat is held. A seat held for no time is
     /// given up at once, as by [`Room::leave`]. Without effect on a seat that is held already or that nobody has.
     pub fn connection_lost(&mut self, player: PlayerId) -> Hold {
+        self.note(&Entry::ConnectionLost { player });
         let Some(seat) = self.seats.get_mut(player).filter(|seat| seat.held_until.is_none()) else {
             return Hold::default();
         };
         let hold = self.game.dropped(player, &mut self.world);
         if hold.seconds == 0 {
-            self.leave(player);
+            self.give_up(player);
             return hold;
         }
         let ticks = u32::from(hold.seconds) * u32::from(self.config.tick_hz);
@@ -87,6 +95,7 @@ impl<G: Game> Room<G> {
 
     /// Takes a held seat again; `None` when it is not held (any more).
     pub fn resume(&mut self, player: PlayerId, features: u32) -> Option<Seat> {
+        self.note(&Entry::Resume { player, features });
         let seat = self.seats.get_mut(player).filter(|seat| seat.held_until.is_some())?;
         seat.change_connection(features, self.tick);
         self.game.resumed(player, &mut self.world);
@@ -97,6 +106,7 @@ impl<G: Game> Room<G> {
     /// Another connection takes the seat of one that still lives; `None` when the seat is held or nobody has it. For
     /// the game nothing happens: the player was never away.
     pub fn take_over(&mut self, player: PlayerId, features: u32) -> Option<Seat> {
+        self.note(&Entry::TakeOver { player, features });
         let seat = self.seats.get_mut(player).filter(|seat| seat.held_until.is_none())?;
         seat.change_connection(features, self.tick);
         self.counters.takeovers += 1;
@@ -127,7 +137,7 @@ impl<G: Game> Room<G> {
         };
         // Holding is rare, and one seat per tick is soon enough.
         if let Some(player) = self.seats.taken().iter().copied().find(expired) {
-            self.leave(player);
+            self.give_up(player);
             self.counters.holds_expired += 1;
         }
     }

@@ -27,7 +27,7 @@ pub use received::{ReceivedState, SnapshotError};
 pub(crate) use view::View;
 
 /// Fields an entity may have.
-const FIELDS_MAX: usize = 32;
+pub(crate) const FIELDS_MAX: usize = 32;
 /// Snapshots that are remembered: a delta reaches back to the oldest of them. Who missed more gets keyframes.
 const DEPTH: usize = 32;
 /// Bytes before the first block.

@@ -2,8 +2,11 @@
 
 #![allow(dead_code, reason = "each test uses its part")]
 
+pub(crate) mod turmoil;
+
 use rand_pcg::rand_core::Rng as _;
 use tickring_protocol::message::InputHead;
+use tickring_room::serde::{Deserialize, Serialize};
 use tickring_room::{
     EntityId, Field, Game, GameEvent, Hold, Input, InputDrop, Interest, JoinRefusal, Malformed, PlayerId,
     Pose, PrivateState, Replicated, Rng, Room, Setup, Shape, Step, To, Vec3, World, layout_hash,
@@ -21,7 +24,8 @@ pub(crate) const CRY: u8 = 8;
 pub(crate) const CRY_RADIUS: f32 = 20.0;
 
 /// How a room of dots is set up.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(crate = "tickring_room::serde")]
 pub(crate) struct Settings {
     pub(crate) hold_seconds: u16,
     pub(crate) sight: Option<Sight>,
@@ -35,7 +39,8 @@ impl Settings {
 }
 
 /// How far dots see.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(crate = "tickring_room::serde")]
 pub(crate) struct Sight {
     pub(crate) cell: f32,
     pub(crate) radius: f32,

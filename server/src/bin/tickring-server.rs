@@ -9,6 +9,7 @@ use tickring_ring::Ring;
 use tickring_server::config::{self, Cli, GameName, Loaded, Mode, ServerConfig};
 use tickring_server::error::ServerError;
 use tickring_server::limits::{self, Machine};
+use tickring_server::replay::{self, Playable};
 use tickring_server::{logging, serve};
 use tickring_snakes::Snakes;
 
@@ -22,9 +23,14 @@ fn main() -> ExitCode {
         Mode::Serve => run(cli),
         Mode::CheckConfig => check_config(cli),
         Mode::Probe => probe(),
+        Mode::Replay(task) => return exit(replay::run(&task, &games())),
     };
+    exit(done.map(|()| ExitCode::SUCCESS))
+}
+
+fn exit(done: Result<ExitCode, ServerError>) -> ExitCode {
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             complain(format_args!("tickring-server: {error}"));
             ExitCode::from(error.exit_code())
@@ -74,6 +80,11 @@ fn run(cli: Cli) -> Result<(), ServerError> {
             serve::<Pulse>(config, &settings)
         }
     }
+}
+
+/// Whose recordings can be played.
+fn games() -> [Playable; 3] {
+    [replay::game::<Arena>(), replay::game::<Snakes>(), replay::game::<Pulse>()]
 }
 
 fn arena_settings(config: &ServerConfig) -> tickring_arena::Settings {

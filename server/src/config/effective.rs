@@ -55,6 +55,10 @@ pub(super) fn literal(config: &ServerConfig, key: &str) -> String {
         "room.snapshot_bytes_per_s" => config.snapshot_bytes_per_s.to_string(),
         "overload.rung_max" => config.overload_rung_max.to_string(),
         "overload.dilation_percent_min" => config.overload_dilation_percent_min.to_string(),
+        "record.dir" => {
+            quoted(&config.record.dir.as_ref().map_or("off".to_owned(), |dir| dir.display().to_string()))
+        }
+        "record.bytes_max" => config.record.bytes_max.to_string(),
         "arena.respawn" => duration(config.arena.respawn),
         "arena.pick_up" => duration(config.arena.pick_up),
         "arena.hold" => duration(config.arena.hold),

@@ -9,6 +9,7 @@ use clap::{Args, CommandFactory as _, Error, Parser, Subcommand};
 
 use super::layers::Inputs;
 use super::settings::Setting;
+use crate::replay::Task;
 
 const ABOUT: &str = "A dedicated game server: fixed ticks, WebSocket, io_uring.";
 
@@ -28,11 +29,15 @@ Examples:
       every setting, its value, and where it came from
   tickring-server probe
       can this machine run it? if not, what to change
+  tickring-server --record /var/lib/tickring
+      records every room, one file for each life of a room
+  tickring-server replay FILE
+      plays a recording again and says whether the room runs as it did
 
 Settings come from defaults, then the file, then TICKRING_* variables, then flags; the later
 one wins. SIGTERM or SIGINT drains: clients are told when to come back, the exit code is 0.
 A second one exits at once with 143 or 130. Other exit codes: 2 for a bad setting, 1 for a
-machine that cannot run it or a failure while running.
+machine that cannot run it or a failure while running; replay has its own (replay --help).
 Look at a running server: curl http://127.0.0.1:9002/status (also /healthz /readyz /metrics).";
 
 /// The command line of `tickring-server`.
@@ -46,7 +51,7 @@ pub struct Cli {
 }
 
 /// What the binary is asked to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// Serve.
     Serve,
@@ -54,6 +59,8 @@ pub enum Mode {
     CheckConfig,
     /// Try what the server needs of this machine.
     Probe,
+    /// Play recordings again.
+    Replay(Task),
 }
 
 #[derive(Clone, Debug, Subcommand)]
@@ -62,6 +69,8 @@ enum Command {
     CheckConfig(Box<Flags>),
     /// Try what the server needs of this machine; exit 0 if it can run here, 1 if not
     Probe,
+    /// Play recordings again and hold every checksum against the room; exit 0 if all agree
+    Replay(Task),
 }
 
 #[derive(Clone, Debug, Default, Args)]
@@ -115,6 +124,9 @@ struct Flags {
     /// Judge hits at the moment the shooter saw [default: on]
     #[arg(long, value_name = "on|off")]
     lag_compensation: Option<String>,
+    /// Where every room is recorded, a directory [default: off]
+    #[arg(long, value_name = "DIR")]
+    record: Option<String>,
     /// Seed of every room's randomness [default: random]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     seed: Option<String>,
@@ -134,11 +146,18 @@ impl Cli {
     pub fn read(words: impl Iterator<Item = OsString>) -> Result<Self, Error> {
         let words: Vec<OsString> = words.collect();
         let cli = Self::try_parse_from(&words).map_err(|error| with_echo_explained(error, &words))?;
-        if matches!(cli.command, Some(Command::Probe))
-            && let Some(flag) = cli.flags.first_given()
-        {
-            let why = format!("probe looks at the machine and takes no settings: leave out {flag}");
-            return Err(Self::command().error(ErrorKind::ArgumentConflict, why));
+        let why = match &cli.command {
+            Some(Command::Probe) => Some("probe looks at the machine and takes no settings"),
+            Some(Command::Replay(_)) => Some("a recording has the settings of its room"),
+            None | Some(Command::CheckConfig(_)) => None,
+        };
+        if let (Some(why), Some(flag)) = (why, cli.flags.first_given()) {
+            return Err(
+                Self::command().error(ErrorKind::ArgumentConflict, format!("{why}: leave out {flag}"))
+            );
+        }
+        if let Some(Command::Replay(task)) = &cli.command {
+            task.check().map_err(|why| Self::command().error(ErrorKind::ArgumentConflict, why))?;
         }
         Ok(cli)
     }
@@ -146,10 +165,11 @@ impl Cli {
     /// What to do.
     #[must_use]
     pub fn mode(&self) -> Mode {
-        match self.command {
+        match &self.command {
             None => Mode::Serve,
             Some(Command::CheckConfig(_)) => Mode::CheckConfig,
             Some(Command::Probe) => Mode::Probe,
+            Some(Command::Replay(task)) => Mode::Replay(task.clone()),
         }
     }
 
@@ -159,7 +179,7 @@ impl Cli {
     pub fn inputs(self) -> Inputs {
         let after = match self.command {
             Some(Command::CheckConfig(flags)) => *flags,
-            None | Some(Command::Probe) => Flags::default(),
+            None | Some(Command::Probe | Command::Replay(_)) => Flags::default(),
         };
         Inputs {
             file: after.config.clone().or_else(|| self.flags.config.clone()),
@@ -201,6 +221,7 @@ impl Flags {
             ("drain_timeout", self.drain_timeout),
             ("ring.gather_us", self.gather_us),
             ("room.lag_compensation", self.lag_compensation),
+            ("record.dir", self.record),
             ("seed", self.seed),
             ("log.level", self.log),
             ("log.format", self.log_format),
@@ -287,6 +308,29 @@ mod tests {
         }
         let other = read(&["--echo", "--seed", "1", "sevre"]).unwrap_err().to_string();
         assert!(other.contains("sevre") && !other.contains("--echo=on"), "{other}");
+    }
+
+    #[test]
+    fn replay_takes_files_and_no_settings() {
+        let Mode::Replay(task) = read(&["replay", "a", "b", "--workers", "4"]).unwrap().mode() else {
+            panic!("it is a replay")
+        };
+        assert_eq!((task.files, task.workers), (vec![PathBuf::from("a"), PathBuf::from("b")], 4));
+        assert!(read(&["replay", "a", "--dump", "--from", "5", "--to", "5"]).is_ok());
+        let cases: [(&[&str], &str); 7] = [
+            (&["replay"], "FILE"),
+            (&["replay", "a", "--from", "5"], "--dump"),
+            (&["replay", "a", "--dump", "--from", "5", "--to", "4"], "--from 5 is after --to 4"),
+            (&["replay", "a", "b", "--dump"], "one recording"),
+            (&["replay", "a", "--workers", "0"], "0 is not in"),
+            (&["--seed", "1", "replay", "a"], "leave out --seed"),
+            (&["replay", "a", "--seed", "1"], "--seed"),
+        ];
+        for (words, expected) in cases {
+            let error = read(words).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{words:?}");
+            assert!(error.to_string().contains(expected), "{words:?}: {error}");
+        }
     }
 
     #[test]

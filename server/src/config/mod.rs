@@ -99,6 +99,8 @@ pub struct ServerConfig {
     pub silent_close: Duration,
     /// How long a closing handshake may take.
     pub close_timeout: Duration,
+    /// Whether and how rooms are recorded.
+    pub record: RecordConfig,
     /// The arena game's rules.
     pub arena: ArenaConfig,
     /// Size of a snapshot of the pulse game on the wire, bytes.
@@ -107,6 +109,15 @@ pub struct ServerConfig {
     pub pulse_step_work: u32,
     /// What is logged, and how.
     pub log: LogConfig,
+}
+
+/// What becomes of the recordings of rooms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordConfig {
+    /// Where they are written; `None`: rooms are not recorded.
+    pub dir: Option<PathBuf>,
+    /// Size of one recording at most.
+    pub bytes_max: u64,
 }
 
 /// The rules of the arena game that an operator can set.

@@ -10,7 +10,7 @@ use config::ValueKind;
 use super::layers::{self, Merged};
 use super::problem::Problem;
 use super::settings::{SETTINGS, Setting};
-use super::{ArenaConfig, GameName, LogConfig, LogFormat, ServerConfig};
+use super::{ArenaConfig, GameName, LogConfig, LogFormat, RecordConfig, ServerConfig};
 use crate::limits::Machine;
 use crate::logging;
 
@@ -111,10 +111,22 @@ pub(super) fn read(from: &mut Reader<'_>, machine: &Machine) -> ServerConfig {
         ping_after: from.get("session.ping_after", |text| duration(text, &long)),
         silent_close: from.get("session.silent_close", |text| duration(text, &long)),
         close_timeout: from.get("session.close_timeout", |text| duration(text, &short)),
+        record: read_record(from),
         arena: read_arena(from),
         pulse_snapshot_wire_bytes: from.get("pulse.snapshot_wire_bytes", |text| number(text, 130..=32_768)),
         pulse_step_work: from.get("pulse.step_work", |text| number(text, 0..=100_000_000)),
         log: read_log(from),
+    }
+}
+
+fn read_record(from: &mut Reader<'_>) -> RecordConfig {
+    RecordConfig {
+        dir: from.get("record.dir", |text| match text {
+            "off" => Ok(None),
+            "" => Err("it is empty".to_owned()),
+            path => Ok(Some(path.into())),
+        }),
+        bytes_max: from.get("record.bytes_max", |text| number(text, 1_048_576..=1_099_511_627_776)),
     }
 }
 

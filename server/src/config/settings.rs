@@ -112,6 +112,13 @@ pub const SETTINGS: &[Setting] = &[
         "a whole number from 50 to 100 (percent)",
         "The slowest that time may pass on a worker whose ticks are late, in percent of the full rate. 100 never slows it down: ticks that are too late are then given up."),
 
+    setting("record.dir", Some("--record"), "off",
+        "a directory that exists and can be written, or off",
+        "Where every room is recorded, one file for each life of a room (docs/replay.md). Nothing deletes them. A room of 50 players writes about 50 kB/s."),
+    setting("record.bytes_max", None, "1073741824",
+        "a whole number from 1048576 to 1099511627776",
+        "Size of one recording; a room that reaches it plays on without."),
+
     setting("arena.respawn", None, "2s",
         "a duration such as 500ms, 2s or 1m, from 100ms to 10m",
         "Time between a death and the return to the field."),

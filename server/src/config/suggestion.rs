@@ -110,7 +110,8 @@ mod tests {
         {
             let text = suggestion(key);
             assert!(
-                text.starts_with("listen, admin, ") && text.contains("the tables room, overload, arena"),
+                text.starts_with("listen, admin, ")
+                    && text.contains("the tables room, overload, record, arena"),
                 "{text}"
             );
         }

@@ -123,6 +123,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("room.players_max", "0", "below 1"), ("room.players_max", "20000", "above"), ("room.rooms_max", "0", "below 1"),
     ("room.spectators_max", "4097", "above"), ("room.spectator_delay", "121s", "too long"), ("room.snapshot_bytes_per_s", "999", "below 1000"),
     ("overload.rung_max", "5", "above 4"), ("overload.dilation_percent_min", "49", "below 50"), ("pulse.step_work", "-1", "below 0"),
+    ("record.dir", "", "empty"), ("record.bytes_max", "1000", "below 1048576"),
     ("room.lag_compensation", "", "neither"), ("room.rewind_max", "1001ms", "too long"), ("room.rewind_max", "49ms", "too short"),
     ("session.handshake_timeout", "0s", "too short"), ("session.ping_after", "1d", "none of"),
     ("arena.respawn", "0s", "too short"), ("arena.pick_up", "11m", "too long"), ("arena.hold", "1500ms", "whole number of seconds"),

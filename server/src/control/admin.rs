@@ -19,6 +19,7 @@ use super::roster::{self, Roster};
 use super::{metrics, status};
 use crate::clock::Clock;
 use crate::config::ServerConfig;
+use crate::recording::Tally;
 
 const CONTENTS: &str = "\
 tickring-server admin
@@ -36,6 +37,7 @@ pub(super) struct Admin {
     pub(super) config: ServerConfig,
     pub(super) reports: Reports,
     pub(super) roster: Roster,
+    pub(super) tally: Arc<Tally>,
     /// Where it listens; `None` before it does.
     pub(super) address: Option<SocketAddr>,
     pub(super) ready: Arc<AtomicBool>,
@@ -47,10 +49,11 @@ impl Admin {
         config: &ServerConfig,
         reports: Reports,
         roster: Roster,
+        tally: Arc<Tally>,
         ready: Arc<AtomicBool>,
         clock: Clock,
     ) -> Self {
-        Self { config: config.clone(), reports, roster, address: None, ready, clock }
+        Self { config: config.clone(), reports, roster, tally, address: None, ready, clock }
     }
 
     pub(super) fn is_ready(&self) -> bool {
@@ -101,7 +104,7 @@ async fn readyz(State(admin): State<Arc<Admin>>) -> (StatusCode, &'static str) {
 
 async fn metrics_page(State(admin): State<Arc<Admin>>) -> Response {
     let collected = admin.reports.collect().await;
-    match metrics::page(collected, &admin.config, admin.is_ready()) {
+    match metrics::page(collected, &admin) {
         Ok(text) => ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use hdrhistogram::Histogram;
 use prometheus_client::collector::Collector;
@@ -13,10 +14,12 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry, Unit};
 use tickring_protocol::message::TIME_DILATION_NONE;
 
+use super::admin::Admin;
 use super::histogram;
 use super::process;
 use super::reports::Collected;
 use crate::config::ServerConfig;
+use crate::recording::{Stop, Tally};
 use crate::report::WorkerReport;
 
 /// The type of the page, as the OpenMetrics specification wants it.
@@ -118,13 +121,10 @@ const TIMES: &[Times] = &[
 ];
 
 /// The page.
-pub(super) fn page(
-    collected: Arc<Collected>,
-    config: &ServerConfig,
-    ready: bool,
-) -> Result<String, fmt::Error> {
+pub(super) fn page(collected: Arc<Collected>, admin: &Admin) -> Result<String, fmt::Error> {
     let mut registry = Registry::with_prefix("tickring");
-    registry.register_collector(Box::new(Scrape { collected, config: config.clone(), ready }));
+    let (config, tally, ready) = (admin.config.clone(), Arc::clone(&admin.tally), admin.is_ready());
+    registry.register_collector(Box::new(Scrape { collected, config, tally, ready }));
     let mut out = String::with_capacity(32 * 1024);
     encode(&mut out, &registry)?;
     Ok(out)
@@ -134,12 +134,14 @@ pub(super) fn page(
 struct Scrape {
     collected: Arc<Collected>,
     config: ServerConfig,
+    tally: Arc<Tally>,
     ready: bool,
 }
 
 impl Collector for Scrape {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         self.server(&mut encoder)?;
+        self.recordings(&mut encoder)?;
         self.answers(&mut encoder)?;
         self.fields(&mut encoder)?;
         self.labelled(&mut encoder)?;
@@ -166,6 +168,25 @@ impl Scrape {
             let help = "Processor time of the process";
             let metric = encoder.encode_descriptor("cpu", help, Some(&Unit::Seconds), MetricType::Counter)?;
             ConstCounter::new(std::time::Duration::from_nanos(cpu_ns).as_secs_f64()).encode(metric)?;
+        }
+        Ok(())
+    }
+
+    fn recordings(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let help = "Recordings being written";
+        let metric = encoder.encode_descriptor("recordings", help, None, MetricType::Gauge)?;
+        ConstGauge::new(self.tally.writing.load(Ordering::Relaxed)).encode(metric)?;
+        let mut counter = |name, help, value: &AtomicU64| {
+            let metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+            ConstCounter::new(value.load(Ordering::Relaxed)).encode(metric)
+        };
+        counter("recordings_finished", "Recordings with all of their rooms", &self.tally.finished)?;
+        counter("recording_bytes", "Bytes of recordings written", &self.tally.bytes)?;
+        let help = "Recordings that ended before their rooms did, by reason";
+        let mut metric = encoder.encode_descriptor("recordings_stopped", help, None, MetricType::Counter)?;
+        for why in Stop::ALL {
+            let labels = [("reason", why.label())];
+            ConstCounter::new(self.tally.stops(why)).encode(metric.encode_family(&labels)?)?;
         }
         Ok(())
     }

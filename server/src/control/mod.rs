@@ -4,6 +4,7 @@
 //!  signals ──► drain ──────────► mailboxes ─► workers ─► finished ─► exit
 //!  admin ◄─► reports (≤ 20 /s) ► mailboxes ─► workers ─► oneshot ─► metrics, status
 //!        └─► rooms (≤ 20 /s) ──► mailboxes ─► workers ─► oneshot ─► rooms, kick
+//! rooms ──► chunks ► scribe, one task for each recording ─► files
 //! ```
 //!
 //! The runtime is tokio-uring on the calling thread. Whatever happens on the admin port, a worker
@@ -18,6 +19,7 @@ mod process;
 mod refusal;
 mod reports;
 mod roster;
+mod scribe;
 mod signals;
 mod status;
 
@@ -36,13 +38,14 @@ use crate::clock::Clock;
 use crate::config::ServerConfig;
 use crate::error::ServerError;
 use crate::mailbox::{Command, Mailbox};
+use crate::recording::{Inlet, Tally};
 use crate::report::{Kicked, RoomReport, WorkerReport};
 use admin::Admin;
 use reports::Reports;
 use roster::Roster;
 use signals::Signals;
 
-/// How long after the drain deadline a worker may still take to end.
+/// How long after the drain deadline a worker may still take to end, and after that the disk.
 const GRACE: Duration = Duration::from_secs(1);
 /// How often a full mailbox is tried again while draining.
 const RETRY: Duration = Duration::from_millis(10);
@@ -58,6 +61,8 @@ pub struct Workers {
     pub worker_of: fn(&str, usize) -> usize,
     /// A worker's index arrives when it has ended normally.
     pub finished: Receiver<usize>,
+    /// What workers record, where the operator wants that.
+    pub(crate) recordings: Option<Inlet>,
 }
 
 /// How the server came to its end.
@@ -122,9 +127,13 @@ impl Control {
     /// Prepares the control thread on the calling thread.
     ///
     /// # Errors
-    /// [`ServerError::Runtime`], [`ServerError::Signals`], or [`ServerError::AdminBind`] when the
-    /// admin address cannot be had within two seconds.
+    /// [`ServerError::Record`] when recordings cannot be written, [`ServerError::Runtime`],
+    /// [`ServerError::Signals`], or [`ServerError::AdminBind`] when the admin address cannot be had within two
+    /// seconds.
     pub fn open(config: &ServerConfig) -> Result<Self, ServerError> {
+        if let Some(dir) = &config.record.dir {
+            scribe::try_out(dir).map_err(|source| ServerError::Record { dir: dir.clone(), source })?;
+        }
         let runtime = tokio_uring::Runtime::new(&tokio_uring::builder()).map_err(ServerError::Runtime)?;
         let (signals, admin) = runtime.block_on(async {
             let signals = Signals::subscribe().map_err(ServerError::Signals)?;
@@ -147,7 +156,20 @@ impl Control {
         let lines: Lines =
             workers.mailboxes.into_iter().map(|mailbox| Box::new(mailbox) as Box<dyn Line>).collect();
         let admin = admin.map(|listener| (listener, Roster::new(Arc::clone(&lines), workers.worker_of)));
-        runtime.block_on(supervise(config, admin, signals, lines, workers.finished, clock))
+        runtime.block_on(async {
+            let tally = workers.recordings.as_ref().map(|inlet| Arc::clone(&inlet.tally)).unwrap_or_default();
+            let written = workers
+                .recordings
+                .zip(config.record.dir.clone())
+                .map(|(inlet, dir)| tokio_uring::spawn(scribe::write_all(inlet, dir, clock)));
+            let exit = supervise(config, admin, signals, lines, workers.finished, tally, clock).await?;
+            if let Some(written) = written
+                && tokio::time::timeout(GRACE, written).await.is_err()
+            {
+                tracing::error!("recordings are cut off: the disk did not take their ends within a second");
+            }
+            Ok(exit)
+        })
     }
 }
 
@@ -173,13 +195,14 @@ async fn supervise(
     mut signals: Signals,
     lines: Lines,
     mut finished: Receiver<usize>,
+    tally: Arc<Tally>,
     clock: Clock,
 ) -> Result<Exit, ServerError> {
     let ready = Arc::new(AtomicBool::new(true));
     if let Some((listener, roster)) = admin {
         let address = config.admin.unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0)));
         let reports = Reports::new(Arc::clone(&lines), clock);
-        let bound = Admin::new(config, reports, roster, Arc::clone(&ready), clock)
+        let bound = Admin::new(config, reports, roster, tally, Arc::clone(&ready), clock)
             .start(listener)
             .map_err(|source| ServerError::AdminBind { address, source })?;
         tracing::info!(address = %bound, "admin endpoint");

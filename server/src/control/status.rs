@@ -1,6 +1,7 @@
 //! The status page: limits, counters and tick times as JSON, for people and for the load generator.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
 use hdrhistogram::Histogram;
 use serde_json::{Map, Value, json};
@@ -11,6 +12,7 @@ use super::metrics::{COUNTERS, Field, GAUGES, Labelled, RUNGS, STATES, TOKENS_RE
 use super::process;
 use super::reports::Collected;
 use crate::limits::Machine;
+use crate::recording::Stop;
 use crate::report::WorkerReport;
 
 /// The page.
@@ -38,6 +40,7 @@ pub(super) fn page(admin: &Admin, collected: &Collected) -> Value {
         },
         "memory": { "rss_bytes": process::rss_bytes() },
         "cpu_ns": process::cpu_ns(),
+        "recordings": recordings(admin),
         "totals": totals(collected),
         "workers": workers(collected),
         "workers_silent": silent,
@@ -58,6 +61,20 @@ fn limits(admin: &Admin) -> Value {
         "rooms_max_per_worker": config.rooms_max,
         "outbox_bytes_max": config.outbox_bytes_max,
         "gather_us": config.gather_us,
+    })
+}
+
+fn recordings(admin: &Admin) -> Value {
+    let tally = &admin.tally;
+    let stopped: Map<String, Value> =
+        Stop::ALL.iter().map(|why| (why.label().to_owned(), tally.stops(*why).into())).collect();
+    json!({
+        "dir": admin.config.record.dir.as_ref().map(|dir| dir.display().to_string()),
+        "bytes_max": admin.config.record.bytes_max,
+        "writing": tally.writing.load(Ordering::Relaxed),
+        "finished": tally.finished.load(Ordering::Relaxed),
+        "bytes": tally.bytes.load(Ordering::Relaxed),
+        "stopped": stopped,
     })
 }
 

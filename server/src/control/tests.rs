@@ -1,6 +1,7 @@
 //! The admin endpoint and the drain against made-up workers.
 
 mod overload;
+mod recordings;
 mod roster;
 
 use std::io::{Read as _, Write as _};
@@ -157,7 +158,8 @@ fn serve_at(address: &'static str, fakes: Vec<Fake>) -> Served {
         runtime.block_on(async {
             let clock = Clock::start();
             let roster = Roster::new(Arc::clone(&lines), |room, workers| room.len() % workers);
-            let admin = Admin::new(&config(), Reports::new(lines, clock), roster, shared, clock);
+            let admin =
+                Admin::new(&config(), Reports::new(lines, clock), roster, recordings::tally(), shared, clock);
             tell.send(admin.start(TcpListener::bind(address).unwrap()).unwrap()).unwrap();
             let _dropped = stopped.await;
         });

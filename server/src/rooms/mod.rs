@@ -8,6 +8,7 @@ mod load;
 pub(crate) mod overload;
 mod phases;
 pub(crate) mod placement;
+mod recorded;
 mod seating;
 mod ticking;
 mod tokens;
@@ -19,8 +20,9 @@ use std::collections::BinaryHeap;
 use hashbrown::HashMap;
 use tickring_protocol::ids::{PlayerId, Tick};
 use tickring_protocol::message::ArchivedInputHead;
-use tickring_room::{Game, InputDrop, Pace, Room, RoomConfig, RoomCounters, Schedule, Setup};
+use tickring_room::{End, Game, InputDrop, Pace, Room, RoomConfig, RoomCounters, Schedule, Setup};
 
+use crate::recording::{Outlet, Track};
 pub(crate) use listing::Occupant;
 use overload::{Ladder, Limits};
 use phases::Phases;
@@ -76,6 +78,8 @@ pub(crate) struct Rooms<G: Game> {
     /// Connections that watched a room which is gone.
     stranded: Vec<u32>,
     counters_of_gone_rooms: RoomCounters,
+    /// Where recordings go, if rooms are recorded.
+    outlet: Option<Outlet>,
 }
 
 struct Entry<G: Game> {
@@ -98,6 +102,8 @@ struct Entry<G: Game> {
     bytes_out: u64,
     /// [`RoomCounters::holds_expired`] as it was when the tokens were last looked through.
     holds_expired: u64,
+    /// Where its recording goes, while it is recorded.
+    track: Option<Track>,
 }
 
 impl<G: Game> Rooms<G> {
@@ -132,6 +138,7 @@ impl<G: Game> Rooms<G> {
             turned_away: 0,
             stranded: Vec::new(),
             counters_of_gone_rooms: RoomCounters::default(),
+            outlet: None,
         }
     }
 
@@ -149,13 +156,13 @@ impl<G: Game> Rooms<G> {
         let schedule = Schedule::new(self.config.tick_hz, self.phases.first_deadline_ns(phase, now_ns));
         let mut config = self.config.clone();
         config.seed = config.seed.wrapping_add(self.created.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let (mut room, track) = self.begin(name, config);
+        room.relieve(self.ladder.step().relief);
         let index = self.free.pop().unwrap_or_else(|| {
             self.entries.push(None);
             u32::try_from(self.entries.len() - 1).expect("rooms_max fits")
         });
         self.deadlines.push(Reverse((schedule.deadline_ns(), index, self.created)));
-        let mut room = Room::new(config, self.settings.clone());
-        room.relieve(self.ladder.step().relief);
         self.entries[index as usize] = Some(Entry {
             name: name.into(),
             room,
@@ -169,6 +176,7 @@ impl<G: Game> Rooms<G> {
             tokens: Tokens::default(),
             bytes_out: 0,
             holds_expired: 0,
+            track,
         });
         self.by_name.insert(name.into(), index);
         Ok(index)
@@ -181,6 +189,7 @@ impl<G: Game> Rooms<G> {
         let Some(entry) = place.as_mut().filter(|entry| entry.room.players() == 0) else { return false };
         if entry.ended.is_none() {
             entry.ended = Some(entry.room.tick());
+            entry.end_recording(End::RoomOver, &mut self.outlet);
             self.by_name.remove(&entry.name);
         }
         let Some(entry) = place.take_if(|entry| !entry.plays_on()) else { return false };

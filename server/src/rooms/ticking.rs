@@ -8,6 +8,7 @@ use tickring_room::{Game, Pace, To};
 
 use super::overload::Ladder;
 use super::{Delivery, Entry, NOBODY, Rooms};
+use crate::recording::Outlet;
 
 /// A tick this near is run at once: sleeping until it would cost a wake-up, and more than it brings.
 const EARLY_NS_MAX: u64 = 250_000;
@@ -71,7 +72,7 @@ impl<G: Game> Rooms<G> {
                 continue;
             }
             let entry = self.entries[index as usize].as_mut().expect("it lives");
-            entry.tick(&now_ns, &self.pace, &mut self.ladder, stats, out);
+            entry.tick(&now_ns, &self.pace, &mut self.ladder, stats, &mut self.outlet, out);
             entry.forget_expired();
             let next_ns = entry.schedule.deadline_ns();
             if !self.remove_if_empty(index) {
@@ -88,6 +89,7 @@ impl<G: Game> Entry<G> {
         pace: &Pace,
         ladder: &mut Ladder,
         stats: &mut TickStats,
+        outlet: &mut Option<Outlet>,
         out: &mut impl Delivery,
     ) {
         // Started early is on time.
@@ -101,6 +103,7 @@ impl<G: Game> Entry<G> {
             self.room.step();
             let stepped_ns = now_ns();
             stats.step_ns.saturating_record(stepped_ns - before_ns);
+            self.hand_over(outlet);
             self.deliver_events(out);
             // While catching up, each snapshot replaces the one before in the outbox and is counted
             // there as skipped, so a client can tell it from a lost one.

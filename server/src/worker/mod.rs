@@ -27,6 +27,7 @@ use crate::clock::Clock;
 use crate::error::ServerError;
 use crate::logging::RateLimited;
 use crate::mailbox::{Mailbox, MailboxReceiver};
+use crate::recording::Outlet;
 use crate::session::{Flush, Now, Receiving, Stage};
 
 pub(crate) use crate::rooms::placement::worker_of;
@@ -39,6 +40,8 @@ pub(crate) struct Shared {
     pub(crate) connections: CachePadded<AtomicU32>,
     /// How many there may be.
     pub(crate) connections_max: u32,
+    /// Where recordings go, if rooms are recorded.
+    pub(crate) outlet: Option<Outlet>,
 }
 
 /// One worker. Created and run on its own thread.
@@ -85,6 +88,7 @@ impl<G: Game> Worker<G> {
             self.stage.expire(now);
             self.flush(now);
             if self.is_drained(now) {
+                self.stage.rooms.end_recordings();
                 return Ok(());
             }
         }

@@ -108,7 +108,11 @@ impl Prepared {
             dilation_percent_min: config.overload_dilation_percent_min,
         };
         let rooms_max = config.rooms_max as usize;
-        let rooms = Rooms::new(room_config(config, index), settings, rooms_max, limits, Box::new(draw_token));
+        let mut rooms =
+            Rooms::new(room_config(config, index), settings, rooms_max, limits, Box::new(draw_token));
+        if let Some(outlet) = &shared.outlet {
+            rooms.record(outlet.clone());
+        }
         let now = Now::from_ns(clock.now_ns());
         let want = WANT_MAX.min(u32::from(config.buffers) / 2).max(1);
         Worker {

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use serde::{Deserialize, Serialize};
 use tickring_pulse::{Filler, Noise, Presence};
 use tickring_room::{EntityId, Game, Hold, PlayerId, Rng, Setup, Step, World, layout_hash};
 
@@ -15,10 +16,12 @@ pub(super) struct Keeper {
 }
 
 /// How it is set up.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 pub(super) struct Settings {
     pub(super) private_bytes: u16,
     pub(super) hold_seconds: u16,
+    /// Not part of the game: made up anew when a recording is played.
+    #[serde(skip)]
     pub(super) toil: Toil,
 }
 

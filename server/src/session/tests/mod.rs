@@ -5,6 +5,7 @@ mod fuzz_simulation;
 mod keeper;
 mod no_allocation;
 mod overload;
+mod recorded;
 mod seats;
 mod single_steps;
 mod spectators;

@@ -6,6 +6,8 @@ use tickring_pulse::Pulse;
 use tickring_room::{Game, Input};
 
 use super::{hello, request, rules, stage, write_input};
+use crate::clock::Clock;
+use crate::recording::{Outlet, connect};
 use crate::session::{Flush, Now, Stage};
 
 const PLAYERS: u32 = 50;
@@ -22,9 +24,11 @@ struct Match<G: Game> {
 }
 
 impl<G: Game> Match<G> {
-    fn new() -> Self {
+    fn new(outlet: Option<Outlet>) -> Self {
+        let mut stage = stage(G::Settings::default(), rules());
+        outlet.into_iter().for_each(|outlet| stage.rooms.record(outlet));
         let mut all = Self {
-            stage: stage(G::Settings::default(), rules()),
+            stage,
             in_flight: Vec::with_capacity(2 * PLAYERS as usize),
             payload: Vec::with_capacity(64),
             frame: Vec::with_capacity(64),
@@ -76,7 +80,7 @@ impl<G: Game> Match<G> {
 }
 
 fn a_warm_match_allocates_nothing<G: Game>() {
-    let mut all = Match::<G>::new();
+    let mut all = Match::<G>::new(None);
     // More than one turn of the timer wheel and of the history.
     (0..4_200).for_each(|_| all.tick());
     let (messages, sends) = (all.stage.ledger.traffic.messages_in, all.sends);
@@ -94,6 +98,30 @@ fn a_warm_pulse_allocates_nothing() {
 #[test]
 fn a_warm_arena_allocates_nothing() {
     a_warm_match_allocates_nothing::<Arena>();
+}
+
+/// Once a second, or when 16 KiB have come together.
+#[test]
+fn a_recorded_arena_allocates_for_its_chunks_only() {
+    let (outlet, mut inlet) = connect(1 << 40, Clock::start());
+    let mut all = Match::<Arena>::new(Some(outlet));
+    let mut beginning = inlet.beginnings.try_recv().unwrap();
+    let mut chunks = 0;
+    let mut ticks = |count: u32| {
+        let before = chunks;
+        for _ in 0..count {
+            all.tick();
+            while beginning.chunks.try_recv().is_ok() {
+                chunks += 1;
+            }
+        }
+        chunks - before
+    };
+    ticks(4_200);
+    let mut taken = 0;
+    let allocations = allocation_counter::measure(|| taken = ticks(1_200)).count_total;
+    assert!((20..120).contains(&taken), "{taken} chunks");
+    assert!(allocations <= 2 * taken, "{allocations} for {taken} chunks");
 }
 
 #[test]
