@@ -81,13 +81,13 @@ impl Encoder {
 
     /// Takes the state of a tick as the newest.
     pub(crate) fn encode<G: Game>(&mut self, tick: Tick, world: &World<G>) {
-        self.gathered.from_world(world, self.frames.back(), &mut self.grid);
+        self.gathered.take_world(world, self.frames.back(), &mut self.grid);
         self.push(tick);
     }
 
     /// Takes a state that was received from another encoder as the newest.
     pub(crate) fn encode_received<G: Game>(&mut self, tick: Tick, state: &ReceivedState<G>) {
-        self.gathered.from_received(state);
+        self.gathered.take_received(state);
         self.push(tick);
     }
 

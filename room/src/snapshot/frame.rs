@@ -41,7 +41,7 @@ pub(super) struct Gathered {
 
 impl Gathered {
     /// The world as it is. `before` is the frame of the snapshot before.
-    pub(super) fn from_world<G: Game>(&mut self, world: &World<G>, before: Option<&Frame>, grid: &mut Grid) {
+    pub(super) fn take_world<G: Game>(&mut self, world: &World<G>, before: Option<&Frame>, grid: &mut Grid) {
         let fields = G::Entity::FIELDS;
         self.entities.clear();
         self.values.clear();
@@ -60,7 +60,7 @@ impl Gathered {
     }
 
     /// A state that was received, as a field of one cell.
-    pub(super) fn from_received<G: Game>(&mut self, state: &ReceivedState<G>) {
+    pub(super) fn take_received<G: Game>(&mut self, state: &ReceivedState<G>) {
         self.entities.clear();
         self.values.clear();
         self.entities.extend(state.quantised().map(|(id, _)| (id, 0)));
