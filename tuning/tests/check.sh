@@ -260,6 +260,28 @@ awk -F'\t' -v n="$columns" '
 ' "$here/knobs.tsv" >"$scratch/out"
 if [ -s "$scratch/out" ]; then bad "knobs.tsv is not even"; else ok; fi
 
+case_="the rules at the head of knobs.tsv suffice to evaluate it: another program finds what the shell finds"
+N=1234567 E=2469134 W=3 S=7 P=176367 G=65536 M=64000000000
+awk -F'\t' '!/^#/ { if ($3 ~ /^(least|most|ports)$/) print $4; if ($5 != "-") print $5; if ($6 != "-") print $6 }' "$here/knobs.tsv" |
+    sort -u >"$scratch/formulas"
+while IFS= read -r formula; do
+    # shellcheck disable=SC2004 # an expression, not a number
+    echo $(($formula))
+done <"$scratch/formulas" >"$scratch/out"
+awk -v N=$N -v E=$E -v W=$W -v S=$S -v P=$P -v G=$G -v M=$M '
+    BEGIN { split("N E W S P G M", names, " "); split(N " " E " " W " " S " " P " " G " " M, values, " "); for (i in names) value[names[i]] = values[i] }
+    {
+        sum = 0; sign = 1; product = ($1 in value) ? value[$1] : $1
+        for (i = 2; i < NF; i += 2) {
+            operand = ($(i + 1) in value) ? value[$(i + 1)] : $(i + 1)
+            if ($i == "*") product *= operand
+            else if ($i == "/") product = int(product / operand)
+            else { sum += sign * product; sign = ($i == "-") ? -1 : 1; product = operand }
+        }
+        printf "%.0f\n", sum + sign * product
+    }' "$scratch/formulas" >"$scratch/err"
+if [ -s "$scratch/out" ] && cmp -s "$scratch/out" "$scratch/err"; then ok; else bad "two evaluations differ"; fi
+
 case_="wrong command lines are refused by name"
 machine
 refuses "say what to do"

@@ -129,6 +129,9 @@ echo 1000 >"$scratch/user"
 tune 3 apply $FEW
 complains "needs root, which it never takes by itself"
 tune 3 rollback
+# shellcheck disable=SC2086
+tune 3 apply $FEW --json
+is_json
 tune 2 check --role server --conns 20000 --workers 1
 unchanged "without root"
 
@@ -237,6 +240,9 @@ snapshot before
 # shellcheck disable=SC2086
 tune 5 apply $FEW
 complains "process $holder) is at work"
+# shellcheck disable=SC2086
+tune 5 apply $FEW --json
+is_json
 tune 5 rollback
 unchanged "while another is at work"
 kill $holder

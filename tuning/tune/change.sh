@@ -2,6 +2,8 @@
 # shellcheck disable=SC2034,SC2154 # variables of the other parts
 # apply and rollback: all of it or nothing, whatever refuses, interrupts or kills.
 
+changed='' folders='' locked=0
+
 # Progress. With --json standard output holds the one object at the end and nothing else.
 say() { if [ "$json" = 1 ]; then echo "$1" >&2; else echo "$1"; fi; }
 complain() { echo "tune.sh: $1" >&2; }
@@ -38,7 +40,7 @@ need_root() {
     [ "$(id -u)" != 0 ] || return 0
     complain "$verb changes settings of this machine and needs root, which it never takes by itself. Nothing was changed"
     [ "$verb" = rollback ] || complain "run it again as root; what it would do, without root: tune.sh plan --role $role --conns $conns"
-    exit 3
+    finish 3
 }
 
 # same_value KEY A B: whether the kernel means the same by both.
@@ -135,10 +137,10 @@ apply() {
     if sysctls_read_only; then
         complain "a container: /proc/sys is mounted read-only, so its settings come from outside. Nothing was changed"
         complain "what to give it from outside: tune.sh emit docker|k8s --role $role --conns $conns"
-        exit 4
+        finish 4
     fi
     umask 022
-    changes='' limit_lines='' copies='' entries='' written=0 changed='' folders='' locked=0
+    changes='' limit_lines='' copies='' entries='' written=0
     # Whoever reads the progress may go: that is no reason to stop half-way.
     trap '' PIPE
     trap 'abandon 129 "hung up"' HUP
@@ -162,7 +164,7 @@ open_state() {
     for folder in /var /var/lib; do
         [ -d "$root$folder" ] || { mkdir "$root$folder" && folders="$folder $folders"; } || break
     done
-    [ -d "$state" ] || mkdir "$state" || { complain "cannot make $state for the rollback file; nothing was changed"; exit 5; }
+    [ -d "$state" ] || mkdir "$state" || { complain "cannot make $state for the rollback file; nothing was changed"; finish 5; }
     lock
 }
 
@@ -266,7 +268,7 @@ remaining_row() {
 
 rollback() {
     need_root
-    changed='' folders='' entries='' locked=0
+    entries=''
     trap '' PIPE
     if [ ! -d "$state" ]; then
         say "nothing to roll back: no apply was made here"

@@ -161,7 +161,7 @@ lock() {
     holder=$(cat "$state/busy" 2>/dev/null)
     if [ -n "$holder" ] && grep -q tune "/proc/$holder/cmdline" 2>/dev/null; then
         complain "another tune.sh (process $holder) is at work here; nothing was touched"
-        exit 5
+        finish 5
     fi
     rm -f "$state/busy"
     if (set -C && echo $$ >"$state/busy") 2>/dev/null; then
@@ -169,7 +169,7 @@ lock() {
         return
     fi
     complain "cannot write into $state; nothing was touched"
-    exit 5
+    finish 5
 }
 
 unlock() { rm -f "$state/busy"; }
