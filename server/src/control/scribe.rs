@@ -112,7 +112,8 @@ fn is_out_of_descriptors(code: i32) -> bool {
 /// Whether recordings can be written there: a file is made and removed again.
 pub(super) fn try_out(dir: &Path) -> io::Result<()> {
     let path = dir.join(format!(".tickring-{}", std::process::id()));
-    std::fs::OpenOptions::new().write(true).create_new(true).open(&path)?;
+    // One of the same name was left by a process that died in between.
+    std::fs::OpenOptions::new().write(true).create(true).truncate(false).open(&path)?;
     std::fs::remove_file(&path)
 }
 
@@ -226,7 +227,9 @@ mod tests {
         let (sender, chunks) = channel(4);
         let tally = Tally::default();
         let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-        sender.try_send(Chunk { bytes: vec![1; 100], end: None }).unwrap();
+        for end in [None, Some(End::RoomOver)] {
+            sender.try_send(Chunk { bytes: vec![1; 100], end }).unwrap();
+        }
         let runtime = tokio_uring::Runtime::new(&tokio_uring::builder()).unwrap();
         let error = runtime.block_on(write(File::from_std(full), chunks, &tally)).unwrap_err();
         assert_eq!(stop_for(&error), Stop::NoSpace);
