@@ -16,7 +16,7 @@ use tickring_room::{
 
 /// The counters without those of snapshots.
 fn simulated(counters: &RoomCounters) -> RoomCounters {
-    RoomCounters { blocks_encoded: 0, snapshots_written: 0, ..counters.clone() }
+    RoomCounters { blocks_encoded: 0, blocks_needed: 0, snapshots_written: 0, ..counters.clone() }
 }
 
 #[test]
