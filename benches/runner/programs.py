@@ -177,8 +177,8 @@ def stalls(binaries, cpus, seconds):
 
 
 class Sleeper:
-    """A real-time process that wakes on a server's CPU as often as its ticks do, and tells how late the machine
-    lets it: what of the server's lateness is not the server's."""
+    """A real-time process that wakes on a server's CPU as often as its ticks do, and tells how late it is: what of
+    the server's lateness comes from the hypervisor and the kernel, system calls of the server included."""
 
     def __init__(self, binaries, cpus, hz, seconds):
         command = ["chrt", "--fifo", "50", binaries.stalls, "--asleep", "--hz", str(hz)]

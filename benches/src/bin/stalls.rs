@@ -11,8 +11,9 @@
 //! ```text
 //! chrt --fifo 50 stalls --asleep --cpus 0 --seconds 60 --hz 480
 //! ```
-//! It sleeps until each deadline instead, so that it may run beside a server on the same CPU: as a real-time process
-//! it waits for nobody but the kernel and the hypervisor, and the server is not to blame for what it finds.
+//! It sleeps until each deadline instead, so that it may run beside a server on the same CPU. As a real-time process
+//! it goes before the server, and waits only for the hypervisor and for what the kernel does not interrupt: the
+//! server's system calls too, so beside a busy server half a millisecond is the server's own.
 
 use std::io::Write;
 use std::thread;
