@@ -13,6 +13,7 @@
 
 mod bits;
 mod block;
+mod cells;
 mod column;
 mod encoder;
 mod frame;
@@ -22,6 +23,7 @@ mod reading;
 mod received;
 mod view;
 
+pub use cells::SharedCells;
 pub(crate) use encoder::Encoder;
 pub use received::{ReceivedState, SnapshotError};
 pub(crate) use view::View;
