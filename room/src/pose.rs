@@ -254,7 +254,11 @@ mod tests {
                 for two in shapes {
                     let (one, two) = (Pose::upright(Vec3::ZERO, 1.0, one), Pose::upright(Vec3::from(centre), yaw, two));
                     prop_assert_eq!(one.overlaps(&two), one.touches(&two));
-                    prop_assert_eq!(one.overlaps(&two), two.overlaps(&one));
+                    // Where they only just touch, rounding decides, and each way by itself.
+                    if one.overlaps(&two) != two.overlaps(&one) {
+                        let moved = |factor: f32| Pose { position: two.position * factor, ..two };
+                        prop_assert!(one.overlaps(&moved(0.999)) && !one.overlaps(&moved(1.001)));
+                    }
                 }
             }
         }
