@@ -25,8 +25,11 @@ pub struct RoomConfig {
     pub spectator_delay_ms: u32,
     /// Bytes it keeps for that at most, 4,096..=1,073,741,824: snapshots and events beyond are never shown.
     pub spectator_bytes_max: u32,
-    /// Seed of the room's randomness.
+    /// The room's seed: what clients are told, and what maps are made from.
     pub seed: u64,
+    /// What is mixed into the room's random numbers and no client is told; with 0 whoever knows the seed foresees
+    /// them.
+    pub secret: u64,
     /// Whether `seen_by` shows the past a player saw; otherwise the present.
     pub lag_compensation: bool,
     /// The farthest look back, 1..=1000 ms. Also never beyond [`HISTORY_TICKS`] - 2 ticks.
@@ -66,6 +69,7 @@ impl RoomConfig {
             spectator_delay_ms: 0,
             spectator_bytes_max: 16 << 20,
             seed: 0,
+            secret: 0,
             lag_compensation: true,
             rewind_ms_max: 250,
             interpolation_ticks: u8::try_from(2 * u32::from(snapshot_ticks)).unwrap_or(u8::MAX).min(32),

@@ -51,6 +51,23 @@ fn two_runs_are_equal() {
     }
 }
 
+/// Clients are told the seed. What they cannot know changes the random numbers, and nothing that they are told.
+#[test]
+fn whoever_knows_the_seed_does_not_know_the_secret() {
+    let begin = |secret| {
+        let config = RoomConfig { seed: 7, secret, ..RoomConfig::default() };
+        let mut room = Room::<Dots>::new(config, dots::Settings::default());
+        let player = room.join(0).unwrap().player;
+        let welcome = room.welcome(player);
+        room.step();
+        (format!("{welcome:?}"), room.checksum(&mut Vec::new()))
+    };
+    let (open, closed) = (begin(0), begin(0x1234_5678));
+    assert_eq!(open.0, closed.0);
+    assert_ne!(open.1, closed.1);
+    assert_eq!(closed, begin(0x1234_5678));
+}
+
 #[test]
 fn another_seed_is_another_run() {
     assert_ne!(play(1, 7).checksums, play(2, 7).checksums);

@@ -37,13 +37,13 @@ where
     config.served = Some(G::NAME);
     // Drawn even when it is not needed: tokens are drawn later, when it is too late to fail.
     let drawn = entropy::draw().map_err(ServerError::Randomness)?;
-    config.seed = config.seed.or(Some(u64::from_le_bytes(drawn)));
     let control = Control::open(&config)?;
     let (listeners, address) = bind_all(config.listen, config.workers)?;
     let (outlet, inlet) = config.record.dir.as_ref().map(|_| connect(config.record.bytes_max, clock)).unzip();
     let shared = Arc::new(Shared {
         connections: CachePadded::new(AtomicU32::new(0)),
         connections_max: config.max_conns,
+        seed: config.seed.unwrap_or(u64::from_le_bytes(drawn)),
         outlet,
     });
     // Each worker says it once.

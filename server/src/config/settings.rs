@@ -75,7 +75,7 @@ pub const SETTINGS: &[Setting] = &[
         "Snapshots per second and player. Bytes down and most of the CPU grow in proportion."),
     setting("seed", Some("--seed"), "random",
         "a whole number from 0 to 18446744073709551615, or random",
-        "Seed of every room's randomness; a fixed one makes runs repeatable."),
+        "Seed of every room; maps follow from it, and clients are told it. A fixed one makes runs repeatable, and lets clients foresee every random number."),
     setting("drain_timeout", Some("--drain-timeout"), "10s",
         "a duration such as 500ms, 10s or 2m, from 0s to 1h",
         "How long SIGTERM waits for players to go before connections are cut."),

@@ -80,6 +80,7 @@ pub(crate) struct Rooms<G: Game> {
     counters_of_gone_rooms: RoomCounters,
     /// Where recordings go, if rooms are recorded.
     outlet: Option<Outlet>,
+    draws_secrets: bool,
 }
 
 struct Entry<G: Game> {
@@ -139,7 +140,13 @@ impl<G: Game> Rooms<G> {
             stranded: Vec::new(),
             counters_of_gone_rooms: RoomCounters::default(),
             outlet: None,
+            draws_secrets: false,
         }
+    }
+
+    /// Rooms that are created from now on have random numbers that nobody foresees, whatever is known of their seeds.
+    pub(crate) fn draw_secrets(&mut self) {
+        self.draws_secrets = true;
     }
 
     fn entry(&mut self, room: u32) -> &mut Entry<G> {
@@ -147,7 +154,8 @@ impl<G: Game> Rooms<G> {
     }
 
     fn create(&mut self, name: &str, now_ns: u64) -> Result<u32, SeatError> {
-        if self.by_name.len() >= self.rooms_max {
+        // Rooms that are over but still shown to delayed spectators cost as much as others.
+        if self.entries.len() - self.free.len() >= self.rooms_max {
             return Err(SeatError::TooManyRooms);
         }
         self.created += 1;
@@ -156,6 +164,10 @@ impl<G: Game> Rooms<G> {
         let schedule = Schedule::new(self.config.tick_hz, self.phases.first_deadline_ns(phase, now_ns));
         let mut config = self.config.clone();
         config.seed = config.seed.wrapping_add(self.created.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        if self.draws_secrets {
+            let drawn = (self.draw_token)();
+            config.secret = u64::from_le_bytes(*drawn.first_chunk().expect("16 bytes"));
+        }
         let (mut room, track) = self.begin(name, config);
         room.relieve(self.ladder.step().relief);
         let index = self.free.pop().unwrap_or_else(|| {

@@ -40,6 +40,8 @@ pub(crate) struct Shared {
     pub(crate) connections: CachePadded<AtomicU32>,
     /// How many there may be.
     pub(crate) connections_max: u32,
+    /// What the seeds of rooms follow from.
+    pub(crate) seed: u64,
     /// Where recordings go, if rooms are recorded.
     pub(crate) outlet: Option<Outlet>,
 }

@@ -108,10 +108,18 @@ impl Prepared {
             dilation_percent_min: config.overload_dilation_percent_min,
         };
         let rooms_max = config.rooms_max as usize;
-        let mut rooms =
-            Rooms::new(room_config(config, index), settings, rooms_max, limits, Box::new(draw_token));
+        let mut rooms = Rooms::new(
+            room_config(config, shared.seed.wrapping_add(index as u64)),
+            settings,
+            rooms_max,
+            limits,
+            Box::new(draw_token),
+        );
         if let Some(outlet) = &shared.outlet {
             rooms.record(outlet.clone());
+        }
+        if config.seed.is_none() {
+            rooms.draw_secrets();
         }
         let now = Now::from_ns(clock.now_ns());
         let want = WANT_MAX.min(u32::from(config.buffers) / 2).max(1);
@@ -142,7 +150,7 @@ fn session_ms(duration: std::time::Duration) -> u32 {
     u32::try_from(duration.as_millis()).unwrap_or(u32::MAX / 4)
 }
 
-fn room_config(config: &ServerConfig, worker: usize) -> RoomConfig {
+fn room_config(config: &ServerConfig, seed: u64) -> RoomConfig {
     let ticks_per_snapshot = config.tick_hz / config.snapshot_hz;
     RoomConfig {
         tick_hz: config.tick_hz,
@@ -151,8 +159,7 @@ fn room_config(config: &ServerConfig, worker: usize) -> RoomConfig {
         spectators_max: config.room_spectators_max,
         spectator_delay_ms: u32::try_from(config.spectator_delay.as_millis())
             .expect("the configuration allows two minutes"),
-        // The config's seed is drawn at start when the operator named none.
-        seed: config.seed.unwrap_or_default().wrapping_add(worker as u64),
+        seed,
         lag_compensation: config.lag_compensation,
         rewind_ms_max: u16::try_from(config.rewind_max.as_millis())
             .expect("the configuration allows a second"),

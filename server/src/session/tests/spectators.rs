@@ -24,9 +24,13 @@ fn ring() -> FakeRing<Keeper> {
 }
 
 fn arrive(ring: &mut FakeRing<Keeper>, slot: u32, hello: &[u8]) {
+    arrive_at(ring, ROOM, slot, hello);
+}
+
+fn arrive_at(ring: &mut FakeRing<Keeper>, room: &str, slot: u32, hello: &[u8]) {
     ring.begin(slot);
     ring.pass(0);
-    ring.receive(slot, &request(ROOM));
+    ring.receive(slot, &request(room));
     ring.pass(0);
     ring.sent(slot, false);
     ring.line(slot).sent.clear();
@@ -125,6 +129,25 @@ fn spectators_see_the_end_of_a_room_that_has_ended_and_its_name_is_free_meanwhil
     assert!(messages(&mut ring, 3).is_empty(), "the new room is younger than the delay");
     play(&mut ring, DELAY_TICKS);
     assert!(messages(&mut ring, 3).len() > 20);
+}
+
+#[test]
+fn rooms_that_are_over_and_shown_are_counted_as_rooms() {
+    let config = RoomConfig { spectator_delay_ms: 60_000, ..RoomConfig::with_rates(60, 30) };
+    let mut ring = FakeRing::new(stage_with(config, Settings::default(), rules(), &Issued::default()), 16);
+    for number in 0..4 {
+        let (room, player) = (format!("/v1/rooms/r{number}"), 2 * number);
+        arrive_at(&mut ring, &room, player, &hello::<Keeper>());
+        arrive_at(&mut ring, &room, player + 1, &hello_asking::<Keeper>(FEATURE_SPECTATE, [0; 16]));
+        assert_eq!(messages(&mut ring, player)[0].0, WELCOME);
+        ring.receive(player, &frame(OpCode::Binary, &[0x04, 0]));
+    }
+    assert_eq!(ring.stage.rooms.len(), 0, "nobody plays");
+    arrive_at(&mut ring, "/v1/rooms/another", 9, &hello::<Keeper>());
+    assert!(
+        messages(&mut ring, 9).iter().all(|(kind, _)| *kind != WELCOME),
+        "four rooms are all there may be"
+    );
 }
 
 #[test]
