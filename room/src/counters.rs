@@ -99,7 +99,7 @@ pub struct RoomCounters {
 }
 
 impl RoomCounters {
-    pub(crate) fn count_drop(&mut self, drop: InputDrop) {
+    pub(crate) fn count_drops(&mut self, drop: InputDrop, count: u32) {
         *match drop {
             InputDrop::Late => &mut self.inputs_late,
             InputDrop::Early => &mut self.inputs_early,
@@ -107,7 +107,7 @@ impl RoomCounters {
             InputDrop::OverBudget => &mut self.inputs_over_budget,
             InputDrop::Length { .. } | InputDrop::Malformed(_) => &mut self.inputs_malformed,
             InputDrop::NoSeat => &mut self.inputs_no_seat,
-        } += 1;
+        } += u64::from(count);
     }
 
     /// What follows from what enters a room and its ticks: the same whenever it is played again. How many snapshots

@@ -76,7 +76,7 @@ impl<G: Game> Room<G> {
             seats: Seats::new(config.players_max),
             watchers: Watchers::new(delayed),
             history: History::new(),
-            rng: Rng::seed_from_u64(config.seed),
+            rng: Rng::seed_from_u64(config.seed ^ config.secret),
             tick: Tick(0),
             events: Events::default(),
             encoder: Encoder::new::<G>(G::interest(&setup)),
@@ -99,15 +99,35 @@ impl<G: Game> Room<G> {
         head: &ArchivedInputHead,
         game: &[u8],
     ) -> Result<(), InputDrop> {
-        if let Some(recorder) = &mut self.recorder {
-            recorder.note(&Entry::Input { player, head: head.into(), game });
-        }
-        let result = self.take_input(player, head, game);
+        let result = self.charge(player).and_then(|()| {
+            self.note(&Entry::Input { player, head: head.into(), game });
+            self.take_input(player, head, game)
+        });
         match result {
             Ok(()) => self.counters.inputs_accepted += 1,
-            Err(drop) => self.counters.count_drop(drop),
+            Err(drop) => self.counters.count_drops(drop, 1),
         }
         result
+    }
+
+    /// Charges an input. One that is refused here is not looked at any further, so a flood of them makes no flood
+    /// in a recording.
+    fn charge(&mut self, player: PlayerId) -> Result<(), InputDrop> {
+        let seat = self.seats.get_mut(player).filter(|seat| seat.held_until.is_none());
+        let charged = seat.ok_or(InputDrop::NoSeat).and_then(|seat| seat.inputs.charge());
+        if charged.is_err()
+            && let Some(recorder) = &mut self.recorder
+        {
+            recorder.refused(player);
+        }
+        charged
+    }
+
+    /// Inputs came and were refused before anybody looked at them: the same in a replay.
+    pub(crate) fn refuse_inputs(&mut self, player: PlayerId, count: u32) {
+        if let Err(drop) = self.charge(player) {
+            self.counters.count_drops(drop, count);
+        }
     }
 
     fn take_input(
@@ -116,9 +136,7 @@ impl<G: Game> Room<G> {
         head: &ArchivedInputHead,
         game: &[u8],
     ) -> Result<(), InputDrop> {
-        let seat =
-            self.seats.get_mut(player).filter(|seat| seat.held_until.is_none()).ok_or(InputDrop::NoSeat)?;
-        seat.inputs.charge()?;
+        let seat = self.seats.get_mut(player).ok_or(InputDrop::NoSeat)?;
         if game.len() != G::Input::BYTES {
             return Err(InputDrop::Length { found: game.len(), expected: G::Input::BYTES });
         }

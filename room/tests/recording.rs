@@ -156,16 +156,42 @@ fn a_burst_ends_the_recording_at_the_last_whole_tick() {
     let mut recorded = Recorded::new(1, 64 * MIB);
     let player = recorded.room.join(0).unwrap().player;
     (0..90).for_each(|_| recorded.step());
-    let head =
-        InputHead { sequence: 1, target_tick: 91, view_tick: 0, view_fraction: 0, newest_snapshot_tick: 0 };
-    for _ in 0..BUFFER_BYTES_MAX / 8 {
-        let _ = give(&mut recorded.room, player, head, Steer::default());
+    for _ in 0..BUFFER_BYTES_MAX / 3 {
+        recorded.room.take_over(player, 0).unwrap();
     }
     recorded.step();
     assert_eq!(recorded.end, Some(End::Burst));
     assert!(recorded.bytes.len() < 2_000, "what came in is not kept: {}", recorded.bytes.len());
     let (replay, end) = replay(&recorded.bytes).unwrap();
     assert_eq!((replay.room().tick(), end.unwrap()), (Tick(90), End::Burst));
+}
+
+/// Nobody ends a recording by sending more than is allowed.
+#[test]
+fn a_flood_of_inputs_is_no_burst() {
+    let mut recorded = Recorded::new(1, 64 * MIB);
+    let players: Vec<PlayerId> = (0..16).map(|_| recorded.room.join(0).unwrap().player).collect();
+    for tick in 0..120 {
+        for sequence in 0..200_u32 {
+            for &player in &players {
+                let head = InputHead {
+                    sequence: sequence + tick * 200,
+                    target_tick: sequence * 0x0101_0101,
+                    view_tick: 7 << 28,
+                    view_fraction: 0,
+                    newest_snapshot_tick: 9 << 28,
+                };
+                let _ = give(&mut recorded.room, player, head, Steer::default());
+            }
+        }
+        recorded.step();
+    }
+    assert_eq!(recorded.end, None);
+    recorded.finish();
+    let (replay, end) = replay(&recorded.bytes).unwrap();
+    assert_eq!((replay.room().tick(), end.unwrap()), (Tick(120), End::RoomOver));
+    assert!(replay.room().counters().inputs_over_budget > 300_000);
+    assert_eq!(*replay.room().counters(), simulated(recorded.room.counters()));
 }
 
 #[test]
@@ -223,7 +249,7 @@ fn a_short_recording_has_these_bytes() {
         [
             2, 1, // join, features
             1, 0, 2, 4, 0, 0, 9, 3, 5, 0xfd, 1, // input: player, numbers, fraction, its three bytes
-            1, 0xac, 2, 2, 4, 0, 0, 9, 0, // the same of a player of two bytes, without bytes
+            9, 0xac, 2, 1, // refused: a player of two bytes, one input
             0, // tick
             4, 0, 5, 0, 1, 6, 0, 0, // lost, resumed, taken over
             0, // tick

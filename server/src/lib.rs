@@ -1,6 +1,7 @@
 //! The Tickring dedicated server: workers, sessions, rooms, admin.
 
 pub mod clock;
+pub mod command;
 pub mod config;
 pub mod control;
 mod entropy;

@@ -13,7 +13,7 @@ pub(super) const ENTRY_BYTES_MAX: usize = 1 + 3 + 4 * 5 + 1 + 1 + GAME_INPUT_BYT
 pub enum Entry<'a> {
     /// [`Room::step`](crate::Room::step).
     Tick,
-    /// [`Room::input`](crate::Room::input), as it came and whatever became of it.
+    /// [`Room::input`](crate::Room::input) within the budget, as it came and whatever became of it.
     Input {
         /// Who gave it.
         player: PlayerId,
@@ -21,6 +21,13 @@ pub enum Entry<'a> {
         head: InputHead,
         /// The game's bytes, at most [`GAME_INPUT_BYTES_MAX`].
         game: &'a [u8],
+    },
+    /// So many inputs came and were refused unread, the budget being spent or the seat not taken.
+    Refused {
+        /// Whose.
+        player: PlayerId,
+        /// How many.
+        count: u32,
     },
     /// [`Room::join`](crate::Room::join), successful or not.
     Join {
@@ -112,6 +119,7 @@ const RESUME: u8 = 5;
 const TAKE_OVER: u8 = 6;
 const CHECKSUM: u8 = 7;
 const END: u8 = 8;
+const REFUSED: u8 = 9;
 
 /// What numbers are told relative to, on both sides: clients count inputs one by one and speak of ticks near the
 /// room's, so most numbers of an input are one byte long.
@@ -139,6 +147,7 @@ impl Relative {
                 out.push(TICK);
             }
             Entry::Input { player, head, game } => self.write_input(player, &head, game, out),
+            Entry::Refused { player, count } => write_numbers(REFUSED, &[player.0.into(), count], out),
             Entry::Join { features } => write_numbers(JOIN, &[features], out),
             Entry::Leave { player } => write_numbers(LEAVE, &[player.0.into()], out),
             Entry::ConnectionLost { player } => write_numbers(CONNECTION_LOST, &[player.0.into()], out),
@@ -183,6 +192,7 @@ impl Relative {
                 Entry::Tick
             }
             INPUT => self.read_input(bytes)?,
+            REFUSED => Entry::Refused { player: read_player(bytes)?, count: read_number(bytes)? },
             JOIN => Entry::Join { features: read_number(bytes)? },
             LEAVE => Entry::Leave { player: read_player(bytes)? },
             CONNECTION_LOST => Entry::ConnectionLost { player: read_player(bytes)? },
@@ -296,7 +306,7 @@ mod tests {
 
     fn owned() -> impl Strategy<Value = Owned> {
         let game = prop::collection::vec(any::<u8>(), 0..=GAME_INPUT_BYTES_MAX);
-        (0..9_u8, player(), any::<u32>(), head(), game)
+        (0..10_u8, player(), any::<u32>(), head(), game)
     }
 
     fn entry((kind, player, number, head, game): &Owned) -> Entry<'_> {
@@ -310,6 +320,7 @@ mod tests {
             RESUME => Entry::Resume { player, features },
             TAKE_OVER => Entry::TakeOver { player, features },
             CHECKSUM => Entry::Checksum(features),
+            REFUSED => Entry::Refused { player, count: *number },
             _ => Entry::End(End::ALL[features as usize % End::ALL.len()]),
         }
     }
@@ -360,7 +371,7 @@ mod tests {
         fn read(mut bytes: &[u8]) -> Result<Entry<'_>, EntryFault> {
             Relative::default().read(&mut bytes)
         }
-        assert_eq!(read(&[9]), Err(EntryFault::Kind(9)));
+        assert_eq!(read(&[10]), Err(EntryFault::Kind(10)));
         assert_eq!(read(&[]), Err(EntryFault::Short));
         assert_eq!(read(&[LEAVE]), Err(EntryFault::Short));
         assert_eq!(read(&[LEAVE, 0xff, 0xff, 0x04]), Err(EntryFault::Number));

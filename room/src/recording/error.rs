@@ -49,6 +49,9 @@ pub enum RecordingError {
         /// What is wrong.
         fault: EntryFault,
     },
+    /// It has an end mark but no checksum.
+    #[error("it ends before its first checksum: nothing shows that the room ran like this")]
+    NothingToVerify,
     /// Something follows the end mark.
     #[error("something follows the end mark, at byte {offset}")]
     Trailing {

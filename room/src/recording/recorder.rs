@@ -1,6 +1,6 @@
 //! Writes a recording while its room runs, into memory of bounded size.
 
-use tickring_protocol::ids::Tick;
+use tickring_protocol::ids::{PlayerId, Tick};
 
 use super::chunk::{Chain, FRAME_BYTES, write_magic};
 use super::entry::{ENTRY_BYTES_MAX, Relative};
@@ -31,6 +31,8 @@ pub struct Recorder {
     /// Ticks between checksums.
     checksum_ticks: u32,
     relative: Relative,
+    /// Inputs refused one after the other that are not written yet.
+    refused: Option<(PlayerId, u32)>,
     chain: Chain,
     /// What has not been handed over: whole chunks, then one in the making behind the place for its frame.
     out: Vec<u8>,
@@ -58,6 +60,7 @@ impl Recorder {
             bytes_max,
             checksum_ticks: header.config.tick_hz.into(),
             relative: Relative::default(),
+            refused: None,
             chain: Chain::default(),
             out: Vec::new(),
             start: 0,
@@ -82,8 +85,30 @@ impl Recorder {
         self.whole = self.out.len();
     }
 
+    /// An input is refused unread.
+    pub(crate) fn refused(&mut self, player: PlayerId) {
+        match &mut self.refused {
+            Some((last, count)) if *last == player => *count = count.saturating_add(1),
+            _ => {
+                self.flush_refused();
+                self.refused = Some((player, 1));
+            }
+        }
+    }
+
+    fn flush_refused(&mut self) {
+        if let Some((player, count)) = self.refused.take() {
+            self.write(&Entry::Refused { player, count });
+        }
+    }
+
     /// Something happens to the room.
     pub(crate) fn note(&mut self, entry: &Entry<'_>) {
+        self.flush_refused();
+        self.write(entry);
+    }
+
+    fn write(&mut self, entry: &Entry<'_>) {
         if self.end.is_some() {
             return;
         }
@@ -117,6 +142,7 @@ impl Recorder {
 
     /// The recording ends between two ticks; `checksum` computes that of the state.
     pub(crate) fn end(&mut self, why: End, checksum: impl FnOnce(&mut Vec<u8>) -> u32) {
+        self.flush_refused();
         if self.end.is_none() {
             self.write_checksum(checksum);
             self.finish(why);

@@ -79,6 +79,7 @@ impl<G: Game> Replay<G> {
                 room.events().for_each(drop);
             }
             Entry::Input { player, head, game } => drop(room.input(player, &archived(&head), game)),
+            Entry::Refused { player, count } => room.refuse_inputs(player, count),
             Entry::Join { features } => drop(room.join(features)),
             Entry::Leave { player } => room.leave(player),
             Entry::ConnectionLost { player } => drop(room.connection_lost(player)),

@@ -156,7 +156,8 @@ impl Control {
         let lines: Lines =
             workers.mailboxes.into_iter().map(|mailbox| Box::new(mailbox) as Box<dyn Line>).collect();
         let admin = admin.map(|listener| (listener, Roster::new(Arc::clone(&lines), workers.worker_of)));
-        runtime.block_on(async {
+        let mut is_cut_off = false;
+        let exit = runtime.block_on(async {
             let tally = workers.recordings.as_ref().map(|inlet| Arc::clone(&inlet.tally)).unwrap_or_default();
             let written = workers
                 .recordings
@@ -167,9 +168,15 @@ impl Control {
                 && tokio::time::timeout(GRACE, written).await.is_err()
             {
                 tracing::error!("recordings are cut off: the disk did not take their ends within a second");
+                is_cut_off = true;
             }
             Ok(exit)
-        })
+        });
+        if is_cut_off {
+            // Its end waits for the disk. The process does not: it is over in a moment.
+            std::mem::forget(runtime);
+        }
+        exit
     }
 }
 

@@ -17,7 +17,11 @@ use crate::logging::RateLimited;
 use crate::recording::{Beginning, Inlet, LOG_INTERVAL_NS, Stop, Tally, stop_of};
 
 /// Writes what comes until every worker has let go and every file is closed.
+///
+/// At most half of the descriptors are files of recordings, so that the admin endpoint always has some left; that bounds
+/// what waits for a disk that hangs, too.
 pub(super) async fn write_all(mut inlet: Inlet, dir: PathBuf, clock: Clock) {
+    let files_max = files_max();
     let scribe = Rc::new(Scribe {
         dir,
         tally: Arc::clone(&inlet.tally),
@@ -28,13 +32,26 @@ pub(super) async fn write_all(mut inlet: Inlet, dir: PathBuf, clock: Clock) {
     loop {
         tokio::select! {
             beginning = inlet.beginnings.recv() => match beginning {
-                Some(beginning) => drop(files.spawn_local(Rc::clone(&scribe).record(beginning))),
+                Some(beginning) if files.len() < files_max => {
+                    files.spawn_local(Rc::clone(&scribe).record(beginning));
+                }
+                Some(beginning) => {
+                    let path = scribe.dir.join(&beginning.name);
+                    let why = format!("{files_max} recordings are open, half of the descriptor limit: raise it");
+                    scribe.stopped(Stop::Descriptors, &path, &why);
+                }
                 None => break,
             },
             Some(_) = files.join_next() => {}
         }
     }
     while files.join_next().await.is_some() {}
+}
+
+/// Half of the descriptors that the process may have open.
+fn files_max() -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    limit.map_or(usize::MAX, |limit| usize::try_from(limit / 2).unwrap_or(usize::MAX)).max(1)
 }
 
 /// What the tasks share.
@@ -112,8 +129,12 @@ fn is_out_of_descriptors(code: i32) -> bool {
 /// Whether recordings can be written there: a file is made and removed again.
 pub(super) fn try_out(dir: &Path) -> io::Result<()> {
     let path = dir.join(format!(".tickring-{}", std::process::id()));
-    // One of the same name was left by a process that died in between.
-    std::fs::OpenOptions::new().write(true).create(true).truncate(false).open(&path)?;
+    // One of the same name was left by a process that died in between, or is no file at all: it is never opened.
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    std::fs::OpenOptions::new().write(true).create_new(true).open(&path)?;
     std::fs::remove_file(&path)
 }
 

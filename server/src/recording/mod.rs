@@ -116,7 +116,7 @@ impl Outlet {
             }
         };
         let (chunks, receiver) = channel(CHUNKS_WAITING_MAX);
-        let name = name::of(room, unix_ms, self.tally.number());
+        let name = name::of(room, unix_ms, std::process::id(), self.tally.number());
         match self.beginnings.try_send(Beginning { name, chunks: receiver }) {
             Ok(()) => Some((recorder, Track { chunks })),
             Err(_) => {

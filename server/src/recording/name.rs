@@ -1,9 +1,10 @@
 //! What the file of a recording is called.
 
-/// Room, start (UTC) and a number that tells lives of a room within one second apart: names of one room are in the
-/// order of time, and a room's name holds nothing that a path would understand.
-pub(super) fn of(room: &str, unix_ms: u64, number: u64) -> String {
-    format!("room-{room}.{}.{number:04}.tickrec", stamp(unix_ms))
+/// Room, start (UTC), process, and a number that tells lives of a room within one second apart: names of one room are
+/// in the order of time, servers may share a directory, and a room's name holds nothing that a path would
+/// understand.
+pub(super) fn of(room: &str, unix_ms: u64, process: u32, number: u64) -> String {
+    format!("room-{room}.{}.{process}-{number:04}.tickrec", stamp(unix_ms))
 }
 
 /// A moment as `20261121T093005Z`.
@@ -35,7 +36,7 @@ mod tests {
 
     #[test]
     fn dates_are_those_of_the_calendar() {
-        assert_eq!(of("lobby", 0, 1), "room-lobby.19700101T000000Z.0001.tickrec");
+        assert_eq!(of("lobby", 0, 4242, 1), "room-lobby.19700101T000000Z.4242-0001.tickrec");
         assert_eq!(stamp(951_782_399_999), "20000228T235959Z");
         assert_eq!(stamp(951_782_400_000), "20000229T000000Z");
         assert_eq!(stamp(951_868_800_000), "20000301T000000Z");

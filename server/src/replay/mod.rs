@@ -18,6 +18,7 @@ use std::{fmt, thread};
 
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
+use rustix::fs::{Mode, OFlags};
 use tickring_room::{Game, HeaderError, Recording, RecordingError};
 
 use crate::error::ServerError;
@@ -164,13 +165,20 @@ fn play_all(task: &Task, games: &[Playable], mut on: impl FnMut(&Path, Outcome))
 }
 
 fn play_file(path: &Path, games: &[Playable], dump: Option<&mut Dump<'_>>) -> Outcome {
-    let recording = Recording::open(BufReader::new(File::open(path)?))?;
+    let recording = Recording::open(BufReader::new(open(path)?))?;
     let header = recording.header();
     let Some(game) = games.iter().find(|game| game.name == header.game) else {
         let known: Vec<&str> = games.iter().map(|game| game.name).collect();
         return Err(HeaderError::Game { found: header.game.clone(), known: known.join(", ") }.into());
     };
     Ok((game.play)(recording, dump)?)
+}
+
+/// Opens without waiting: a pipe that nobody writes to is empty, not a reason to hang.
+fn open(path: &Path) -> io::Result<File> {
+    let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK, Mode::empty())?;
+    rustix::fs::fcntl_setfl(&file, OFlags::empty())?;
+    Ok(file.into())
 }
 
 /// How many recordings came to which end.
@@ -222,6 +230,12 @@ mod tests {
 
     use super::*;
 
+    fn told(path: &Path, games: &[Playable]) -> (u8, String) {
+        let mut tally = Tally::default();
+        let text = tally.count(path, &play_file(path, games, None));
+        (tally.exit_code(), text)
+    }
+
     /// A recording of a room that was made with `seed`, and whose header says 1.
     fn recorded(dir: &Path, seed: u64) -> PathBuf {
         let config = RoomConfig { seed, ..RoomConfig::default() };
@@ -241,11 +255,6 @@ mod tests {
     fn a_room_that_does_not_run_as_it_did_is_told_with_its_tick() {
         let dir = tempfile::tempdir().unwrap();
         let (good, other) = (recorded(dir.path(), 1), recorded(dir.path(), 2));
-        let told = |path: &Path, games: &[Playable]| {
-            let mut tally = Tally::default();
-            let text = tally.count(path, &play_file(path, games, None));
-            (tally.exit_code(), text)
-        };
         let (code, text) = told(&good, &[game::<Snakes>()]);
         assert_eq!(code, 0);
         assert!(text.contains("  end         the server drained\n  verified    2 checksums agree"), "{text}");
@@ -259,6 +268,36 @@ mod tests {
         let (code, text) = told(dir.path(), &[game::<Snakes>()]);
         assert_eq!(code, 4);
         assert!(text.contains("it cannot be read: Is a directory"), "{text}");
+    }
+
+    #[test]
+    fn what_only_looks_like_a_recording_is_not_believed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        let name = "\x1b]0;x\x07r\n  verified    9 checksums agree";
+        let header = Header::new::<Snakes>(name, 0, &RoomConfig::default(), &()).unwrap();
+        let mut room = Room::<Snakes>::new(RoomConfig::default(), ());
+        room.record(Recorder::new(&header, 1 << 30).unwrap());
+        room.step();
+        let mut bytes = room.end_recording(End::Drained).unwrap().bytes;
+        std::fs::write(&path, &bytes).unwrap();
+        let (code, text) = told(&path, &[game::<Snakes>()]);
+        assert_eq!(code, 0);
+        assert!(!text.contains(['\x1b', '\x07']) && !text.contains("\n  verified    9"), "{text:?}");
+        bytes.truncate(40);
+        std::fs::write(&path, &bytes).unwrap();
+        assert_eq!(told(&path, &[game::<Snakes>()]).0, 4);
+        // Nobody writes to it.
+        let pipe = dir.path().join("pipe");
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &pipe,
+            rustix::fs::FileType::Fifo,
+            Mode::from_raw_mode(0o600),
+            0,
+        )
+        .unwrap();
+        assert_eq!(told(&pipe, &[game::<Snakes>()]).0, 4);
     }
 
     #[test]

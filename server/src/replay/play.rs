@@ -50,6 +50,7 @@ pub(super) fn play<G: Game>(
     let ending = loop {
         let entry = match recording.next_entry() {
             Ok(Some(entry)) => entry,
+            Ok(None) if replay.verified() == 0 => break Ending::Broken(RecordingError::NothingToVerify),
             Ok(None) => break Ending::Verified(end.expect("only an end mark ends a recording")),
             Err(error) => break Ending::Broken(error),
         };

@@ -17,7 +17,12 @@ pub(super) fn played(path: &Path, played: &Played) -> String {
 
 /// One of which nothing was played.
 pub(super) fn unusable(path: &Path, error: &RecordingError) -> String {
-    format!("{}\n  unusable    {error}\n", path.display())
+    format!("{}\n  unusable    {}\n", path.display(), printable(&error.to_string()))
+}
+
+/// Without what a terminal would take for more than text: a file may come from anybody.
+fn printable(text: &str) -> String {
+    text.chars().map(|char| if char.is_control() { char::REPLACEMENT_CHARACTER } else { char }).collect()
 }
 
 fn write(out: &mut String, path: &Path, played: &Played) -> fmt::Result {
@@ -30,12 +35,14 @@ fn write(out: &mut String, path: &Path, played: &Played) -> fmt::Result {
     writeln!(
         out,
         "  game        {}, layout {:016x}, of version {}",
-        header.game, header.layout, header.version
+        header.game,
+        header.layout,
+        printable(&header.version)
     )?;
     writeln!(
         out,
         "  room        {}, begun {}, seed {}",
-        header.room,
+        printable(&header.room),
         stamp(header.started_unix_ms),
         config.seed
     )?;

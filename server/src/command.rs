@@ -1,0 +1,128 @@
+//! A dedicated server's command line: for the program that ships, and for everybody's own game.
+
+use std::ffi::OsString;
+use std::io::{ErrorKind, Write as _};
+use std::path::Path;
+use std::process::ExitCode;
+
+use tickring_ring::Ring;
+
+use crate::config::{self, Cli, Loaded, Mode, ServerConfig};
+use crate::error::ServerError;
+use crate::limits::{self, Machine};
+use crate::logging;
+use crate::replay::{self, Playable};
+
+/// Does what the words on the command line, the environment and the configuration file say: serve, `check-config`,
+/// `probe` or `replay`. `serve` is called with the settings in force when a server is wanted: it names the
+/// game. `games` are those whose recordings can be replayed. What goes wrong is told on standard error; the code is
+/// that of `--help`.
+///
+/// ```no_run
+/// # use tickring_pulse::{Pulse as MyGame, Settings};
+/// use std::process::ExitCode;
+///
+/// use tickring_server::{command, replay, serve};
+///
+/// fn main() -> ExitCode {
+///     command::run(|config| serve::<MyGame>(config, &Settings::default()), &[replay::game::<MyGame>()])
+/// }
+/// ```
+pub fn run(serve: impl FnOnce(ServerConfig) -> Result<(), ServerError>, games: &[Playable]) -> ExitCode {
+    // Prints help or what is wrong, and exits with 0 or 2.
+    let cli = Cli::read(std::env::args_os()).unwrap_or_else(|error| error.exit());
+    let done = match cli.mode() {
+        Mode::Serve => start(cli, serve).map(|()| ExitCode::SUCCESS),
+        Mode::CheckConfig => check_config(cli).map(|()| ExitCode::SUCCESS),
+        Mode::Probe => probe().map(|()| ExitCode::SUCCESS),
+        Mode::Replay(task) => replay::run(&task, games),
+    };
+    done.unwrap_or_else(|error| {
+        complain(format_args!("{}: {error}", program()));
+        ExitCode::from(error.exit_code())
+    })
+}
+
+/// What this program was called as.
+fn program() -> String {
+    let path = std::env::args_os().next().unwrap_or_else(|| OsString::from("tickring-server"));
+    let name = Path::new(&path).file_name().unwrap_or(&path);
+    name.to_string_lossy().into_owned()
+}
+
+fn load(cli: Cli) -> Result<Loaded, ServerError> {
+    // What is not Unicode becomes visibly wrong instead of being left out.
+    let environment = std::env::vars_os()
+        .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()));
+    Ok(config::load(&cli.inputs().with_environment(environment), &Machine::read())?)
+}
+
+fn start(cli: Cli, serve: impl FnOnce(ServerConfig) -> Result<(), ServerError>) -> Result<(), ServerError> {
+    let loaded = load(cli)?;
+    logging::init(&loaded.config.log);
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    let descriptors = limits::raise_descriptors();
+    let config = loaded.config;
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        pid = std::process::id(),
+        file = loaded.file.as_ref().map(|path| path.display().to_string()),
+        game = config.game.as_str(),
+        tick_hz = config.tick_hz,
+        snapshot_hz = config.snapshot_hz,
+        workers = config.workers,
+        connections_max = config.max_conns,
+        descriptors_before = descriptors.before,
+        descriptors = descriptors.now,
+        "starting"
+    );
+    serve(config)
+}
+
+/// A line on standard error. When nobody takes it, the exit code has to do.
+fn complain(line: std::fmt::Arguments<'_>) {
+    let _ignored = writeln!(std::io::stderr(), "{line}");
+}
+
+/// The answer to the operator's question, on standard output. A reader that has seen enough is no error.
+fn answer(text: &str) -> Result<(), ServerError> {
+    let mut output = std::io::stdout().lock();
+    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(ServerError::Output(error)),
+        _ => Ok(()),
+    }
+}
+
+fn check_config(cli: Cli) -> Result<(), ServerError> {
+    let loaded = load(cli)?;
+    for warning in &loaded.warnings {
+        complain(format_args!("warning: {warning}"));
+    }
+    answer(&loaded.to_toml())
+}
+
+fn probe() -> Result<(), ServerError> {
+    let features = Ring::probe()?;
+    let descriptors = limits::raise_descriptors();
+    let machine = Machine::read();
+    let hard = machine.descriptors_hard;
+    let mut text = features.to_string().trim_end().to_owned();
+    text.push_str("\n\n");
+    text.push_str(&format!("processors usable       {}\n", machine.parallelism));
+    text.push_str(&format!("descriptors             {} soft, {hard} hard\n", descriptors.before));
+    text.push_str(&format!("connections per worker  {} at most (ring.fixed_table)\n\n", hard.min(1 << 20)));
+    if !features.gathers() {
+        text.push_str(
+            "note: wake-ups cannot be gathered here, which costs about twice the CPU; Linux 6.12 can\n",
+        );
+    }
+    if hard < 4_096 {
+        text.push_str(
+            "note: the hard descriptor limit is low; raise it with LimitNOFILE= or --ulimit nofile=\n",
+        );
+    }
+    text.push_str("this machine can run tickring-server\n");
+    answer(&text)
+}
