@@ -26,7 +26,10 @@ impl<G: Game> Rooms<G> {
     /// Whether somebody who wants in is turned away, and counted.
     pub(super) fn turns_away(&mut self) -> bool {
         let refuses = self.ladder.step().rung == Rung::Joins;
-        self.turned_away += u64::from(refuses);
+        // Not `+= u64::from(refuses)`: rustc 1.95 loses that, see https://github.com/rust-lang/rust/issues/158206.
+        if refuses {
+            self.turned_away += 1;
+        }
         refuses
     }
 
