@@ -21,7 +21,7 @@ use crate::plan::{Plan, Preset};
 use crate::preflight::{self, Facts};
 use crate::report::{self, Findings};
 use crate::server_side::{self, Status};
-use crate::shared::Shared;
+use crate::shared::{Phase, Shared};
 use crate::terminal;
 use crate::verdict;
 use crate::worker::{Outcome, Worker};
@@ -110,6 +110,10 @@ fn execute(
     admin_works: bool,
 ) -> Result<(Timeline, Vec<Outcome>), Failure> {
     let shared = Arc::new(Shared::new(plan.workers));
+    if interrupted.load(Ordering::Relaxed) {
+        // No worker may get as far as a connection before the leader looks.
+        shared.advance(Phase::Settling);
+    }
     let leader = Leader::new(plan, &shared, interrupted, admin_works);
     thread::scope(|scope| {
         let workers: Vec<ScopedJoinHandle<'_, Result<Outcome, Failure>>> = (0..plan.workers)

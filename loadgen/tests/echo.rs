@@ -14,7 +14,8 @@ fn an_honest_echo_passes() {
     let server = websocket(|_, payload| Answer::Echo(payload));
     // Small ones carry part of a sequence number, large ones come in several reads.
     for size in ["1", "7", "64", "5000"] {
-        let run = echo(&server.ws(), &["--size", size]);
+        // However late a busy machine sends: that is judged by other tests.
+        let run = echo(&server.ws(), &["--size", size, "--slo", "p99<20s"]);
         run.expect(0, "pass");
         assert_eq!(run.report["conns"]["errors"].as_array().map(Vec::len), Some(0), "{}", run.out);
         assert!(run.report["conns"]["upgrade_us"]["count"] == 4);

@@ -55,7 +55,8 @@ fn ticks_come_at_the_servers_own_pace() {
     });
     let target = server.tcp();
     let words = ["game", "--raw", "--raw-in", "20", "--raw-out", "100", "--input-hz", "10", "--conns", "4"];
-    let run = run(&[&words[..], &["--target", &target, "--duration", "1s", "--warmup", "100ms"]].concat());
+    let times = ["--duration", "1s", "--warmup", "100ms"];
+    let run = run(&[&words[..], &["--target", &target, "--slo", "interval_p99<20s"], &times].concat());
     run.expect(0, "pass");
     assert_eq!(
         run.report["messages"]["bytes_up"].as_u64(),
