@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use tickring_protocol::ids::{EntityId, Tick};
-use tickring_room::{Game, Pose, ReceivedState, Replicated, SharedCells, SnapshotError, ViewTime};
+use tickring_room::{Game, Pose, ReceivedState, Replicated, SnapshotError, ViewTime};
 
 /// States that are found again by the bytes they came from: most of a second at 30 Hz. Connections that fall
 /// behind each other by more decode for themselves, and fall behind further.
@@ -54,8 +54,6 @@ pub struct Decoded<G: Game> {
     /// States that nobody holds, and memory of bodies, to be overwritten.
     unused: Vec<Rc<WorldState<G>>>,
     bodies: Vec<Vec<u8>>,
-    /// The cells of all of them: who sees other cells than the others still shares those that both see.
-    cells: SharedCells,
     scratch: Vec<u8>,
     decodes: u64,
 }
@@ -74,7 +72,6 @@ impl<G: Game> Default for Decoded<G> {
             recent: VecDeque::new(),
             unused: Vec::new(),
             bodies: Vec::new(),
-            cells: SharedCells::new(),
             scratch: Vec::new(),
             decodes: 0,
         }
@@ -102,7 +99,7 @@ impl<G: Game> Decoded<G> {
         }
         let mut shared = self.unused();
         let state = Rc::get_mut(&mut shared).expect("an unused state has one holder");
-        let decoded = state.state.decode_after(base.map(|base| &base.state), tick, body, &mut self.cells);
+        let decoded = state.state.decode_after(base.map(|base| &base.state), tick, body);
         self.decodes += 1;
         state.tick = tick;
         state.serial = self.decodes;

@@ -50,7 +50,7 @@ pub use seen::{Hit, Seen};
 pub use sent_inputs::{SENT_INPUTS_MAX, SentInputs};
 /// What [`Game::Settings`] are written with, for crates that need it for nothing else.
 pub use serde;
-pub use snapshot::{ReceivedState, SharedCells, SnapshotError};
+pub use snapshot::{ReceivedState, SnapshotError};
 pub use step::Step;
 pub use tickring_protocol::ids::{EntityId, PlayerId, Sequence, Tick};
 pub use tickring_protocol::message::layout_hash;

@@ -9,8 +9,7 @@ use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::{Rng, SeedableRng};
 use tickring_protocol::message::{FEATURE_STATE_CHECKSUM, InputHead, ServerMessage};
 use tickring_room::{
-    EntityId, PlayerId, PrivateState, ReceivedState, Replicated, Room, RoomConfig, SharedCells,
-    SnapshotError, Tick,
+    EntityId, PlayerId, PrivateState, ReceivedState, Replicated, Room, RoomConfig, SnapshotError, Tick,
 };
 
 fn message(room: &mut Room<Dots>, player: PlayerId, replaced: bool) -> Vec<u8> {
@@ -38,8 +37,6 @@ fn state_of<'a>(entities: impl Iterator<Item = (EntityId, &'a Dot)>) -> State {
 struct Client {
     player: PlayerId,
     state: ReceivedState<Dots>,
-    /// The same by way of cells that all clients share.
-    twin: ReceivedState<Dots>,
     waiting: Option<Waiting>,
 }
 
@@ -55,11 +52,11 @@ type State = Vec<(EntityId, [i32; 5])>;
 impl Client {
     fn join(room: &mut Room<Dots>) -> Self {
         let player = room.join(FEATURE_STATE_CHECKSUM).expect("a seat is free").player;
-        Self { player, state: ReceivedState::default(), twin: ReceivedState::default(), waiting: None }
+        Self { player, state: ReceivedState::default(), waiting: None }
     }
 
     /// The snapshot that waits leaves, arrives and is compared with what the server had.
-    fn deliver(&mut self, shared: &mut SharedCells) {
+    fn deliver(&mut self) {
         let Some(Waiting { tick, bytes, expected }) = self.waiting.take() else { return };
         let Ok(ServerMessage::Snapshot { head, private, body }) = ServerMessage::decode(&bytes) else {
             panic!("a snapshot decodes")
@@ -69,10 +66,6 @@ impl Client {
         self.state.decode(tick, body).expect("an honest body");
         assert_eq!(state_of(self.state.entities().iter().map(|(id, dot)| (*id, dot))), expected);
         assert_eq!(self.state.checksum(&mut Vec::new()), head.checksum.to_native());
-        let mut twin = ReceivedState::default();
-        twin.decode_after(Some(&self.twin), tick, body, shared).expect("an honest body");
-        assert!(twin.is_same(&self.state) && twin.entities().len() == self.state.entities().len());
-        self.twin = twin;
     }
 }
 
@@ -83,7 +76,6 @@ fn story(scenes: &[Scene], sight: Option<Sight>) {
     let config = RoomConfig { snapshot_bytes_per_s: 10_000_000, ..RoomConfig::default() };
     let mut room = Room::<Dots>::new(config, dots::Settings { hold_seconds: 0, sight });
     let mut clients = vec![Client::join(&mut room)];
-    let mut shared = SharedCells::new();
     let mut far = 0_u32;
     for (number, &(who, dx, dz, buttons, takes, event)) in (1u32..).zip(scenes) {
         match event {
@@ -116,7 +108,7 @@ fn story(scenes: &[Scene], sight: Option<Sight>) {
             // What still waits leaves in time, or is replaced.
             let replaced = client.waiting.is_some() && takes >> (at % 32) & 1 == 0;
             if !replaced {
-                client.deliver(&mut shared);
+                client.deliver();
             }
             let bytes = message(&mut room, client.player, replaced);
             client.waiting = Some(expect(&room, client, bytes, sight));
@@ -136,7 +128,7 @@ fn expect(room: &Room<Dots>, client: &Client, bytes: Vec<u8>, sight: Option<Sigh
         panic!("a snapshot decodes")
     };
     let mut ahead = ReceivedState::default();
-    ahead.decode_after(Some(&client.state), tick, body, &mut SharedCells::default()).expect("an honest body");
+    ahead.decode_after(Some(&client.state), tick, body).expect("an honest body");
     let seen = state_of(ahead.entities().iter().map(|(id, dot)| (*id, dot)));
     let in_sight = state_of(room.world().iter().filter(|(_, dot)| near(dot)));
     assert!(in_sight.iter().all(|dot| seen.contains(dot)), "somebody near is not seen");

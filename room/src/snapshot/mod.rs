@@ -13,7 +13,6 @@
 
 mod bits;
 mod block;
-mod cells;
 mod column;
 mod encoder;
 mod frame;
@@ -23,7 +22,6 @@ mod reading;
 mod received;
 mod view;
 
-pub use cells::SharedCells;
 pub(crate) use encoder::Encoder;
 pub use received::{ReceivedState, SnapshotError};
 pub(crate) use view::View;

@@ -25,6 +25,12 @@ impl Columns {
         self.velocities.clear();
     }
 
+    pub(super) fn copy(&mut self, from: &Self) {
+        self.ids.clone_from(&from.ids);
+        self.values.clone_from(&from.values);
+        self.velocities.clone_from(&from.velocities);
+    }
+
     pub(super) fn state(&self) -> CellState<'_> {
         CellState { ids: &self.ids, values: &self.values, velocities: &self.velocities }
     }
@@ -46,8 +52,8 @@ pub(super) struct Scratch {
     /// The cell being read, and those added to it.
     pub(super) next: Columns,
     new: Columns,
-    /// Where who stays and who came are put together.
-    merged: Columns,
+    /// Cells that have been emptied.
+    pub(super) spare: Vec<Columns>,
 }
 
 impl Scratch {
@@ -138,23 +144,27 @@ impl Scratch {
         if self.new.ids.is_empty() {
             return Ok(());
         }
-        let Self { next: stayed, new: came, merged, .. } = self;
-        merged.clear();
+        let stayed = std::mem::replace(&mut self.next, self.spare.pop().unwrap_or_default());
+        self.next.clear();
         let (mut old, mut new) = (0, 0);
-        while old < stayed.ids.len() || new < came.ids.len() {
-            match (stayed.ids.get(old), came.ids.get(new)) {
-                (Some(one), Some(other)) if one == other => return Err(wrong),
+        while old < stayed.ids.len() || new < self.new.ids.len() {
+            let came = self.new.ids.get(new);
+            let result = match (stayed.ids.get(old), came) {
+                (Some(one), Some(other)) if one == other => Err(wrong),
                 (Some(one), other) if other.is_none_or(|other| one < other) => {
-                    merged.push(stayed, old, fields);
+                    self.next.push(&stayed, old, fields);
                     old += 1;
+                    Ok(())
                 }
                 _ => {
-                    merged.push(came, new, fields);
+                    self.next.push(&self.new, new, fields);
                     new += 1;
+                    Ok(())
                 }
-            }
+            };
+            result?;
         }
-        std::mem::swap(stayed, merged);
+        self.spare.push(stayed);
         Ok(())
     }
 }

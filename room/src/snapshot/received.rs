@@ -1,15 +1,14 @@
 //! A client's side: what has been received so far.
 
-use std::rc::Rc;
-
 use thiserror::Error;
 use tickring_protocol::ids::{EntityId, Tick};
 
-use super::bits::Truncated;
-use super::cells::{Block, Contents, SharedCells};
+use super::bits::{BitReader, Truncated};
+use super::frame::checksum;
 use super::grid::CellId;
+use super::reading::{Columns, Scratch};
 use super::{DEPTH, FIELDS_MAX, FORGET, KEYFRAME};
-use crate::{Game, Malformed, Replicated};
+use crate::{Field, Game, Malformed, Replicated};
 
 /// The state a client has received. Each snapshot brings it up to date; its memory is kept.
 #[derive(Debug)]
@@ -18,17 +17,16 @@ pub struct ReceivedState<G: Game> {
     /// By rising id; none of them empty.
     cells: Vec<Cell>,
     entities: Vec<(EntityId, G::Entity)>,
-    /// For who shares with nobody.
-    own: SharedCells,
+    scratch: Scratch,
 }
 
 /// One cell as it was sent last.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 struct Cell {
     id: CellId,
     /// Of the snapshot it came with.
     number: u8,
-    contents: Rc<Contents>,
+    entities: Columns,
 }
 
 /// A snapshot body that does not follow on what was received before, or is none at all.
@@ -77,7 +75,7 @@ impl From<Truncated> for SnapshotError {
 
 impl<G: Game> Default for ReceivedState<G> {
     fn default() -> Self {
-        Self { tick: None, cells: Vec::new(), entities: Vec::new(), own: SharedCells::default() }
+        Self { tick: None, cells: Vec::new(), entities: Vec::new(), scratch: Scratch::default() }
     }
 }
 
@@ -88,36 +86,18 @@ impl<G: Game> ReceivedState<G> {
     /// When the body does not follow on what was received before. The state is then empty, and only a snapshot
     /// made of keyframes can fill it again: the connection is of no more use.
     pub fn decode(&mut self, tick: Tick, body: &[u8]) -> Result<(), SnapshotError> {
-        self.with_own_cells(|state, own| state.decode_with(tick, body, own))
-    }
-
-    fn with_own_cells<T>(&mut self, act: impl FnOnce(&mut Self, &mut SharedCells) -> T) -> T {
-        let mut own = std::mem::take(&mut self.own);
-        let result = act(self, &mut own);
-        self.own = own;
-        result
-    }
-
-    fn decode_with(
-        &mut self,
-        tick: Tick,
-        body: &[u8],
-        shared: &mut SharedCells,
-    ) -> Result<(), SnapshotError> {
-        let result = self.apply(tick, body, shared).and_then(|()| self.restore_entities());
+        let result = self.apply(body).and_then(|()| self.restore_entities());
         if result.is_ok() {
             self.tick = Some(tick);
         } else {
-            self.tick = None;
-            self.keep_cells(0, shared);
-            self.entities.clear();
+            self.clear();
         }
         result
     }
 
     /// [`ReceivedState::decode`] without the game's entities, for who goes on with the quantised values only.
     pub(crate) fn decode_quantised(&mut self, tick: Tick, body: &[u8]) -> Result<(), SnapshotError> {
-        self.with_own_cells(|state, own| state.apply(tick, body, own))?;
+        self.apply(body)?;
         self.tick = Some(tick);
         Ok(())
     }
@@ -126,13 +106,17 @@ impl<G: Game> ReceivedState<G> {
     pub(super) fn quantised(&self) -> impl Iterator<Item = (EntityId, &[i32])> {
         let fields = G::Entity::FIELDS.len().max(1);
         self.cells.iter().flat_map(move |cell| {
-            let entities = &cell.contents.entities;
-            entities.ids.iter().copied().zip(entities.values.chunks_exact(fields))
+            cell.entities.ids.iter().copied().zip(cell.entities.values.chunks_exact(fields))
         })
     }
 
-    /// Makes this the state that `base` (`None`: nothing yet) becomes with the body of a snapshot. `shared` is the same
-    /// for all states that are made of each other.
+    fn clear(&mut self) {
+        self.tick = None;
+        self.cells.clear();
+        self.entities.clear();
+    }
+
+    /// Makes this the state that `base` (`None`: nothing yet) becomes with the body of a snapshot.
     ///
     /// # Errors
     /// See [`ReceivedState::decode`].
@@ -141,10 +125,9 @@ impl<G: Game> ReceivedState<G> {
         base: Option<&Self>,
         tick: Tick,
         body: &[u8],
-        shared: &mut SharedCells,
     ) -> Result<(), SnapshotError> {
-        self.copy_cells(base.map_or(&[], |base| &base.cells), shared);
-        self.decode_with(tick, body, shared)
+        self.copy_cells(base.map_or(&[], |base| &base.cells));
+        self.decode(tick, body)
     }
 
     /// Whether both received the same, and so will take the same bodies to the same states.
@@ -152,31 +135,25 @@ impl<G: Game> ReceivedState<G> {
     pub fn is_same(&self, other: &Self) -> bool {
         // Whoever sees other cells is told apart without a look at their entities.
         let heads = |cell: &Cell| (cell.id, cell.number);
-        let contents = |(one, other): (&Cell, &Cell)| {
-            Rc::ptr_eq(&one.contents, &other.contents) || one.contents == other.contents
-        };
-        self.cells.iter().map(heads).eq(other.cells.iter().map(heads))
-            && self.cells.iter().zip(&other.cells).all(contents)
+        self.cells.iter().map(heads).eq(other.cells.iter().map(heads)) && self.cells == other.cells
     }
 
-    fn copy_cells(&mut self, from: &[Cell], shared: &mut SharedCells) {
-        self.keep_cells(from.len(), shared);
+    fn copy_cells(&mut self, from: &[Cell]) {
+        while self.cells.len() > from.len() {
+            self.remove(Ok(self.cells.len() - 1));
+        }
         for (cell, from) in self.cells.iter_mut().zip(from) {
             (cell.id, cell.number) = (from.id, from.number);
-            shared.give_back(std::mem::replace(&mut cell.contents, Rc::clone(&from.contents)));
+            cell.entities.copy(&from.entities);
         }
-        for &Cell { id, number, ref contents } in &from[self.cells.len()..] {
-            self.cells.push(Cell { id, number, contents: Rc::clone(contents) });
-        }
-    }
-
-    fn keep_cells(&mut self, count: usize, shared: &mut SharedCells) {
-        for cell in self.cells.drain(count.min(self.cells.len())..) {
-            shared.give_back(cell.contents);
+        for from in &from[self.cells.len()..] {
+            let mut entities = self.scratch.spare.pop().unwrap_or_default();
+            entities.copy(&from.entities);
+            self.cells.push(Cell { id: from.id, number: from.number, entities });
         }
     }
 
-    fn apply(&mut self, tick: Tick, body: &[u8], shared: &mut SharedCells) -> Result<(), SnapshotError> {
+    fn apply(&mut self, body: &[u8]) -> Result<(), SnapshotError> {
         let fields = G::Entity::FIELDS;
         const { assert!(G::Entity::FIELDS.len() <= FIELDS_MAX, "an entity has at most 32 fields") };
         if fields.is_empty() && body.is_empty() {
@@ -189,19 +166,20 @@ impl<G: Game> ReceivedState<G> {
             let found = self.cells.binary_search_by_key(&cell, |cell| cell.id);
             rest = match kind {
                 FORGET => {
-                    self.put(cell, number, None, shared);
+                    self.remove(found);
                     after
                 }
-                kind if usize::from(kind) < DEPTH => {
-                    let then = if kind == KEYFRAME { None } else { found.ok().map(|at| &self.cells[at]) };
-                    let baseline = number.wrapping_sub(kind);
-                    if kind != KEYFRAME && then.is_none_or(|then| then.number != baseline) {
+                KEYFRAME => {
+                    self.remove(found);
+                    self.block(cell, number, KEYFRAME, fields, after)?
+                }
+                ago if usize::from(ago) < DEPTH => {
+                    let baseline = number.wrapping_sub(ago);
+                    let here = found.is_ok_and(|at| self.cells[at].number == baseline);
+                    if !here {
                         return Err(SnapshotError::Baseline { cell, baseline });
                     }
-                    let block = Block { tick, cell, kind, then: then.map(|then| &then.contents) };
-                    let (now, after) = shared.read(block, fields, after)?;
-                    self.put(cell, number, now, shared);
-                    after
+                    self.block(cell, number, ago, fields, after)?
                 }
                 kind => return Err(SnapshotError::Kind { cell, kind }),
             };
@@ -209,21 +187,42 @@ impl<G: Game> ReceivedState<G> {
         Ok(())
     }
 
-    /// A cell is like this now; `None`: it is empty, or out of sight.
-    fn put(&mut self, id: CellId, number: u8, now: Option<Rc<Contents>>, shared: &mut SharedCells) {
-        let gone = match (self.cells.binary_search_by_key(&id, |cell| cell.id), now) {
-            (Ok(at), Some(contents)) => {
+    fn remove(&mut self, found: Result<usize, usize>) {
+        if let Ok(at) = found {
+            let mut cell = self.cells.remove(at);
+            cell.entities.clear();
+            self.scratch.spare.push(cell.entities);
+        }
+    }
+
+    /// Reads the bits of one block and returns what follows it.
+    fn block<'a>(
+        &mut self,
+        cell: CellId,
+        number: u8,
+        ago: u8,
+        fields: &[Field],
+        bytes: &'a [u8],
+    ) -> Result<&'a [u8], SnapshotError> {
+        let mut bits = BitReader::new(bytes);
+        let found = self.cells.binary_search_by_key(&cell, |cell| cell.id);
+        let empty = Columns::default();
+        let then = found.map_or(&empty, |at| &self.cells[at].entities);
+        self.scratch.read(&mut bits, then, ago, fields, cell)?;
+        match found {
+            Ok(at) if self.scratch.next.ids.is_empty() => self.remove(Ok(at)),
+            Ok(at) => {
                 self.cells[at].number = number;
-                Some(std::mem::replace(&mut self.cells[at].contents, contents))
+                std::mem::swap(&mut self.cells[at].entities, &mut self.scratch.next);
             }
-            (Ok(at), None) => Some(self.cells.remove(at).contents),
-            (Err(at), Some(contents)) => {
-                self.cells.insert(at, Cell { id, number, contents });
-                None
+            Err(_) if self.scratch.next.ids.is_empty() => {}
+            Err(at) => {
+                let mut entities = self.scratch.spare.pop().unwrap_or_default();
+                std::mem::swap(&mut entities, &mut self.scratch.next);
+                self.cells.insert(at, Cell { id: cell, number, entities });
             }
-            (Err(_), None) => None,
-        };
-        gone.into_iter().for_each(|contents| shared.give_back(contents));
+        }
+        Ok(bits.finish())
     }
 
     /// Makes the game's entities of the values.
@@ -234,8 +233,7 @@ impl<G: Game> ReceivedState<G> {
             return Ok(());
         }
         for cell in &self.cells {
-            let entities = &cell.contents.entities;
-            for (id, values) in entities.ids.iter().zip(entities.values.chunks_exact(fields)) {
+            for (id, values) in cell.entities.ids.iter().zip(cell.entities.values.chunks_exact(fields)) {
                 let entity = G::Entity::restore(values)
                     .map_err(|cause| SnapshotError::Entity { entity: id.0, cause })?;
                 self.entities.push((*id, entity));
@@ -272,9 +270,9 @@ impl<G: Game> ReceivedState<G> {
     /// the head has one. `scratch` is overwritten.
     #[must_use]
     pub fn checksum(&self, scratch: &mut Vec<u8>) -> u32 {
-        self.cells
-            .iter()
-            .fold(0, |sum, cell| sum.wrapping_add(cell.contents.checksum(G::Entity::FIELDS, scratch)))
+        self.cells.iter().fold(0, |sum, cell| {
+            sum.wrapping_add(checksum(cell.entities.state(), G::Entity::FIELDS, scratch))
+        })
     }
 }
 
