@@ -35,67 +35,98 @@ pub enum InputDrop {
     NoSeat,
 }
 
-/// Totals since the room began. A sum of rooms is the sum of the fields.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RoomCounters {
-    /// Steps run.
-    pub steps: u64,
-    /// Players that took a seat.
-    pub joins: u64,
-    /// Joins refused, the room being full or the game unwilling.
-    pub joins_refused: u64,
-    /// Seats given up.
-    pub leaves: u64,
-    /// Connections lost whose seat was held.
-    pub holds: u64,
-    /// Held seats taken again.
-    pub resumes: u64,
-    /// Held seats given up because nobody came back in time.
-    pub holds_expired: u64,
-    /// Seats taken by another connection while the one before still lived.
-    pub takeovers: u64,
-    /// Inputs taken into a buffer.
-    pub inputs_accepted: u64,
-    /// Inputs whose tick had already run.
-    pub inputs_late: u64,
-    /// Inputs too far ahead.
-    pub inputs_early: u64,
-    /// Inputs with an old sequence number.
-    pub inputs_duplicate: u64,
-    /// Inputs beyond the player's budget or buffer.
-    pub inputs_over_budget: u64,
-    /// Inputs the game could not read.
-    pub inputs_malformed: u64,
-    /// Inputs for a seat nobody holds.
-    pub inputs_no_seat: u64,
-    /// Inputs consumed together with a newer one because of a backlog.
-    pub inputs_skipped: u64,
-    /// Player-ticks without an input where the last one was repeated.
-    pub starved_repeated: u64,
-    /// Player-ticks without an input where the neutral one was used.
-    pub starved_neutral: u64,
-    /// View times that ran backwards.
-    pub views_backwards: u64,
-    /// View times in the future.
-    pub views_future: u64,
-    /// View times older than the farthest look back.
-    pub views_too_old: u64,
-    /// View times too far from what the measured round trip allows.
-    pub views_implausible: u64,
-    /// Blocks of snapshots encoded, each shared by everybody who needs the same.
-    pub blocks_encoded: u64,
-    /// Blocks that players needed: without sharing, as many would have been encoded.
-    pub blocks_needed: u64,
-    /// Cells in sight of players that had news and were put off, the budget being spent.
-    pub cells_put_off: u64,
-    /// Snapshots that lacked a cell only because it was far and the server overloaded.
-    pub snapshots_thinned: u64,
-    /// Snapshots written for players.
-    pub snapshots_written: u64,
-    /// Snapshots and events that spectators never see, what their delay keeps being bounded.
-    pub watched_left_out: u64,
-    /// Events emitted.
-    pub events: u64,
+/// Declares [`RoomCounters`] and what goes through all of its fields.
+macro_rules! counters {
+    (
+        simulated { $($(#[$simulated_doc:meta])+ $simulated:ident,)+ }
+        told { $($(#[$told_doc:meta])+ $told:ident,)+ }
+    ) => {
+        /// Totals since the room began. A sum of rooms is the sum of the fields.
+        #[derive(Clone, Debug, Default, PartialEq, Eq)]
+        pub struct RoomCounters {
+            $($(#[$simulated_doc])+ pub $simulated: u64,)+
+            $($(#[$told_doc])+ pub $told: u64,)+
+        }
+
+        impl RoomCounters {
+            /// What follows from what enters a room and its ticks: the same whenever it is played again. How many
+            /// snapshots were encoded and written does not.
+            pub(crate) fn simulated(&self) -> impl Iterator<Item = u64> {
+                [$(self.$simulated),+].into_iter()
+            }
+
+            /// Adds another room's totals.
+            pub fn add(&mut self, other: &Self) {
+                $(self.$simulated += other.$simulated;)+
+                $(self.$told += other.$told;)+
+            }
+        }
+    };
+}
+
+counters! {
+    simulated {
+        /// Steps run.
+        steps,
+        /// Players that took a seat.
+        joins,
+        /// Joins refused, the room being full or the game unwilling.
+        joins_refused,
+        /// Seats given up.
+        leaves,
+        /// Connections lost whose seat was held.
+        holds,
+        /// Held seats taken again.
+        resumes,
+        /// Held seats given up because nobody came back in time.
+        holds_expired,
+        /// Seats taken by another connection while the one before still lived.
+        takeovers,
+        /// Inputs taken into a buffer.
+        inputs_accepted,
+        /// Inputs whose tick had already run.
+        inputs_late,
+        /// Inputs too far ahead.
+        inputs_early,
+        /// Inputs with an old sequence number.
+        inputs_duplicate,
+        /// Inputs beyond the player's budget or buffer.
+        inputs_over_budget,
+        /// Inputs the game could not read.
+        inputs_malformed,
+        /// Inputs for a seat nobody holds.
+        inputs_no_seat,
+        /// Inputs consumed together with a newer one because of a backlog.
+        inputs_skipped,
+        /// Player-ticks without an input where the last one was repeated.
+        starved_repeated,
+        /// Player-ticks without an input where the neutral one was used.
+        starved_neutral,
+        /// View times that ran backwards.
+        views_backwards,
+        /// View times in the future.
+        views_future,
+        /// View times older than the farthest look back.
+        views_too_old,
+        /// View times too far from what the measured round trip allows.
+        views_implausible,
+        /// Events emitted.
+        events,
+    }
+    told {
+        /// Blocks of snapshots encoded, each shared by everybody who needs the same.
+        blocks_encoded,
+        /// Blocks that players needed: without sharing, as many would have been encoded.
+        blocks_needed,
+        /// Cells in sight of players that had news and were put off, the budget being spent.
+        cells_put_off,
+        /// Snapshots that lacked a cell only because it was far and the server overloaded.
+        snapshots_thinned,
+        /// Snapshots written for players.
+        snapshots_written,
+        /// Snapshots and events that spectators never see, what their delay keeps being bounded.
+        watched_left_out,
+    }
 }
 
 impl RoomCounters {
@@ -108,130 +139,5 @@ impl RoomCounters {
             InputDrop::Length { .. } | InputDrop::Malformed(_) => &mut self.inputs_malformed,
             InputDrop::NoSeat => &mut self.inputs_no_seat,
         } += u64::from(count);
-    }
-
-    /// What follows from what enters a room and its ticks: the same whenever it is played again. How many snapshots
-    /// were encoded and written does not.
-    pub(crate) fn simulated(&self) -> [u64; 23] {
-        let &Self {
-            steps,
-            joins,
-            joins_refused,
-            leaves,
-            holds,
-            resumes,
-            holds_expired,
-            takeovers,
-            inputs_accepted,
-            inputs_late,
-            inputs_early,
-            inputs_duplicate,
-            inputs_over_budget,
-            inputs_malformed,
-            inputs_no_seat,
-            inputs_skipped,
-            starved_repeated,
-            starved_neutral,
-            views_backwards,
-            views_future,
-            views_too_old,
-            views_implausible,
-            blocks_encoded: _,
-            blocks_needed: _,
-            cells_put_off: _,
-            snapshots_thinned: _,
-            snapshots_written: _,
-            watched_left_out: _,
-            events,
-        } = self;
-        [
-            steps,
-            joins,
-            joins_refused,
-            leaves,
-            holds,
-            resumes,
-            holds_expired,
-            takeovers,
-            inputs_accepted,
-            inputs_late,
-            inputs_early,
-            inputs_duplicate,
-            inputs_over_budget,
-            inputs_malformed,
-            inputs_no_seat,
-            inputs_skipped,
-            starved_repeated,
-            starved_neutral,
-            views_backwards,
-            views_future,
-            views_too_old,
-            views_implausible,
-            events,
-        ]
-    }
-
-    /// Adds another room's totals.
-    pub fn add(&mut self, other: &Self) {
-        let Self {
-            steps,
-            joins,
-            joins_refused,
-            leaves,
-            holds,
-            resumes,
-            holds_expired,
-            takeovers,
-            inputs_accepted,
-            inputs_late,
-            inputs_early,
-            inputs_duplicate,
-            inputs_over_budget,
-            inputs_malformed,
-            inputs_no_seat,
-            inputs_skipped,
-            starved_repeated,
-            starved_neutral,
-            views_backwards,
-            views_future,
-            views_too_old,
-            views_implausible,
-            blocks_encoded,
-            blocks_needed,
-            cells_put_off,
-            snapshots_thinned,
-            snapshots_written,
-            watched_left_out,
-            events,
-        } = other;
-        self.steps += steps;
-        self.joins += joins;
-        self.joins_refused += joins_refused;
-        self.leaves += leaves;
-        self.holds += holds;
-        self.resumes += resumes;
-        self.holds_expired += holds_expired;
-        self.takeovers += takeovers;
-        self.inputs_accepted += inputs_accepted;
-        self.inputs_late += inputs_late;
-        self.inputs_early += inputs_early;
-        self.inputs_duplicate += inputs_duplicate;
-        self.inputs_over_budget += inputs_over_budget;
-        self.inputs_malformed += inputs_malformed;
-        self.inputs_no_seat += inputs_no_seat;
-        self.inputs_skipped += inputs_skipped;
-        self.starved_repeated += starved_repeated;
-        self.starved_neutral += starved_neutral;
-        self.views_backwards += views_backwards;
-        self.views_future += views_future;
-        self.views_too_old += views_too_old;
-        self.views_implausible += views_implausible;
-        self.blocks_encoded += blocks_encoded;
-        self.blocks_needed += blocks_needed;
-        self.cells_put_off += cells_put_off;
-        self.snapshots_thinned += snapshots_thinned;
-        self.snapshots_written += snapshots_written;
-        self.watched_left_out += watched_left_out;
-        self.events += events;
     }
 }

@@ -64,7 +64,7 @@ impl<G: Game> Room<G> {
         let mut put = |number: u64| scratch.extend_from_slice(&number.to_le_bytes());
         put(self.tick.0.into());
         put(self.rng.clone().next_u64());
-        self.counters.simulated().into_iter().for_each(&mut put);
+        self.counters.simulated().for_each(&mut put);
         put(self.world.len() as u64);
         for (id, life, entity) in self.world.lives() {
             scratch.extend_from_slice(&id.0.to_le_bytes());

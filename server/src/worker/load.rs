@@ -27,33 +27,22 @@ impl<G: Game> Worker<G> {
         let (late_percent, busy_percent) = (load.late_percent, load.busy_percent);
         let dilation_percent = u32::from(relief.time_dilation) * 100 / 255;
         let (far_every, budget_divisor) = (relief.far_every, relief.budget_divisor);
-        if up {
-            tracing::warn!(
-                worker,
-                rung,
-                late_percent,
-                busy_percent,
-                far_every,
-                budget_divisor,
-                dilation_percent,
-                left_out,
-                "ticks are late: now {}; fewer players per worker, more workers or a cheaper game would help",
-                done(to.rung)
-            );
-        } else {
-            tracing::info!(
-                worker,
-                rung,
-                late_percent,
-                busy_percent,
-                far_every,
-                budget_divisor,
-                dilation_percent,
-                left_out,
-                "ticks are on time with time to spare: now {}",
-                done(to.rung)
-            );
-        }
+        let cause = if up { "ticks are late" } else { "ticks are on time with time to spare" };
+        let advice =
+            if up { "; fewer players per worker, more workers or a cheaper game would help" } else { "" };
+        // The end of it too is for those who read warnings only.
+        tracing::warn!(
+            worker,
+            rung,
+            late_percent,
+            busy_percent,
+            far_every,
+            budget_divisor,
+            dilation_percent,
+            left_out,
+            "{cause}: now {}{advice}",
+            done(to.rung)
+        );
     }
 }
 
