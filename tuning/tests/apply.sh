@@ -3,10 +3,10 @@
 # apply, verify, rollback on made-up machines: what is written, what stays, and that it comes back.
 
 BOTH="--role both --conns 20000 --workers 1 --sources 1"
-theirs=$scratch/root/etc/sysctl.d
+theirs=$scratch/fake/etc/sysctl.d
 ours=$theirs/90-tickring.conf
-limits_conf=$scratch/root/etc/security/limits.d/90-tickring.conf
-state=$scratch/root/var/lib/tickring-tuning
+limits_conf=$scratch/fake/etc/security/limits.d/90-tickring.conf
+state=$scratch/fake/var/lib/tickring-tuning
 
 # in_file FILE LINE
 in_file() { if grep -Fxq -- "$2" "$1"; then ok; else cp "$1" "$scratch/out"; bad "$1 has no line: $2"; fi; }
@@ -103,9 +103,9 @@ case_="nothing is lowered that an operator raised, now or for the next boot"
 small_machine
 put net.core.somaxconn 50000
 printf 'net.ipv4.tcp_max_syn_backlog=60000\nnet/ipv4/tcp_max_tw_buckets = 900000\n-net.ipv4.tcp_mem = 1 2 700000\n' >"$theirs/50-operator.conf"
-printf '# fs.file-max = 1\n; fs.file-max = 2\nfs.file-max = 9223372036854775807\n' >"$scratch/root/etc/sysctl.conf"
+printf '# fs.file-max = 1\n; fs.file-max = 2\nfs.file-max = 9223372036854775807\n' >"$scratch/fake/etc/sysctl.conf"
 printf 'net.ipv4.ip_local_port_range = 900 65000\nnet.ipv4.ip_local_reserved_ports = 7000-7010\n' >"$theirs/60-operator.conf"
-printf '* hard nofile 400000\nroot - nofile unlimited\n' >"$scratch/root/etc/security/limits.conf"
+printf '* hard nofile 400000\nroot - nofile unlimited\n' >"$scratch/fake/etc/security/limits.conf"
 snapshot before
 tune 0 apply --role client --conns 40000 --workers 1
 has net.core.somaxconn 50000
@@ -130,8 +130,8 @@ tune 0 rollback
 
 case_="folders that are missing are made, and removed again"
 small_machine
-rm -rf "$scratch/root/etc" "$scratch/root/var"
-mkdir "$scratch/root/etc"
+rm -rf "$scratch/fake/etc" "$scratch/fake/var"
+mkdir "$scratch/fake/etc"
 snapshot before
 # shellcheck disable=SC2086
 tune 0 apply $BOTH
@@ -179,7 +179,7 @@ is_json
 case_="--root names the machine too"
 small_machine
 snapshot before
-TUNE_ROOT='' sh "$here/tune.sh" apply --root "$scratch/root/" --role server --conns 20000 --workers 1 >"$scratch/out" 2>"$scratch/err"
+TUNE_ROOT='' sh "$here/tune.sh" apply --root "$scratch/fake/" --role server --conns 20000 --workers 1 >"$scratch/out" 2>"$scratch/err"
 has net.core.somaxconn 2500
-TUNE_ROOT='' sh "$here/tune.sh" rollback --root "$scratch/root/" >"$scratch/out" 2>"$scratch/err"
+TUNE_ROOT='' sh "$here/tune.sh" rollback --root "$scratch/fake/" >"$scratch/out" 2>"$scratch/err"
 unchanged "after rollback"

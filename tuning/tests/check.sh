@@ -155,7 +155,7 @@ tune 1 check --role server --conns 1000
 verdict net.ipv4.tcp_mem warn
 tune 0 plan --role server --conns 1000
 says "net.ipv4.tcp_mem=100 200 4000"
-printf 'KernelPageSize:       64 kB\n' >"$scratch/root/proc/self/smaps"
+printf 'KernelPageSize:       64 kB\n' >"$scratch/fake/proc/self/smaps"
 tune 0 plan --role server --conns 4000
 says "net.ipv4.tcp_mem=100 200 1000"
 tune 0 plan --role server --conns 1000000
@@ -167,8 +167,8 @@ machine
 for size in "1000 568 9192 128 4000" "100000 31506 108192 12500 400000" "1000000 312756 1008192 65535 4000000"; do
     # shellcheck disable=SC2086 # five words
     set -- $size
-    printf 'MemTotal: 64000000 kB\n' >"$scratch/root/proc/meminfo"
-    TUNE_ROOT=$scratch/root sh "$here/tune.sh" check --role server --conns "$1" --workers 4 >"$scratch/out" 2>"$scratch/err"
+    printf 'MemTotal: 64000000 kB\n' >"$scratch/fake/proc/meminfo"
+    TUNE_ROOT=$scratch/fake sh "$here/tune.sh" check --role server --conns "$1" --workers 4 >"$scratch/out" 2>"$scratch/err"
     for wanted in $2 $3 $4 $5; do says ">= $wanted "; done
 done
 tune 2 check --role client --conns 1000000
@@ -203,8 +203,8 @@ tune 0 plan --role server --conns 1000
 never_says notsent_lowat
 
 case_="nothing readable warns, and does not stop"
-rm -rf "$scratch/root"
-mkdir "$scratch/root"
+rm -rf "$scratch/fake"
+mkdir "$scratch/fake"
 tune 1 check --role server --conns 1000
 says "cannot be read here"
 

@@ -80,10 +80,10 @@ says "root hard memlock 16384"
 tune 0 emit sysctl --role both --conns 2000000 --workers 1
 says "fs.nr_open = 2500256"
 says "net.core.somaxconn = 65535"
-if TUNE_ROOT=$scratch/root sh "$here/tune.sh" emit sysctl --role both --conns 2000000 --workers 1 |
+if TUNE_ROOT=$scratch/fake sh "$here/tune.sh" emit sysctl --role both --conns 2000000 --workers 1 |
     grep -Evq '^(#|[a-z0-9_.-]+ = [0-9 -]+$)'; then bad "not a sysctl.d file"; else ok; fi
 if command -v systemd-analyze >/dev/null 2>&1; then
-    TUNE_ROOT=$scratch/root sh "$here/tune.sh" emit systemd --role server --conns 1000 |
+    TUNE_ROOT=$scratch/fake sh "$here/tune.sh" emit systemd --role server --conns 1000 |
         sed 's|^ExecStart=[^ ]*|ExecStart=/bin/true|' >"$scratch/tickring.service"
     SYSTEMD_LOG_LEVEL=warning systemd-analyze verify "$scratch/tickring.service" >"$scratch/out" 2>&1
     if grep -q 'tickring.service' "$scratch/out"; then bad "systemd does not like the unit"; else ok; fi

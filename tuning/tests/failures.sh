@@ -15,7 +15,7 @@ at() { TUNE_HOOK="[ \"\$TUNE_POINT\" != $1 ] || $2"; }
 # few CODE: apply with the hook; the code may also be 0 where the point was not reached.
 few() {
     # shellcheck disable=SC2086 # several words on purpose
-    TUNE_ROOT=$scratch/root TUNE_HOOK=$TUNE_HOOK sh "$here/tune.sh" apply $FEW >"$scratch/out" 2>"$scratch/err"
+    TUNE_ROOT=$scratch/fake TUNE_HOOK=$TUNE_HOOK sh "$here/tune.sh" apply $FEW >"$scratch/out" 2>"$scratch/err"
     code=$?
     if [ $code -eq 0 ]; then return 1; fi
     if [ $code -eq "$1" ]; then ok; else bad "ended with $code, expected $1 ($TUNE_HOOK)"; fi
@@ -55,10 +55,10 @@ unset TUNE_HOOK
 snapshot before
 : >"$scratch/out"
 # shellcheck disable=SC2086
-TUNE_ROOT=$scratch/root sh "$here/tune.sh" apply $FEW 2>"$scratch/err" | true
+TUNE_ROOT=$scratch/fake sh "$here/tune.sh" apply $FEW 2>"$scratch/err" | true
 has fs.nr_open 50256
 in_file "$limits_conf" "* hard nofile 50256"
-TUNE_ROOT=$scratch/root sh "$here/tune.sh" rollback 2>"$scratch/err" | true
+TUNE_ROOT=$scratch/fake sh "$here/tune.sh" rollback 2>"$scratch/err" | true
 unchanged "after rollback"
 
 case_="apply that is killed is taken back by rollback"
@@ -103,7 +103,7 @@ done
 
 case_="a second apply that fails leaves the first one whole"
 small_machine
-cp -a "$scratch/root" "$scratch/first"
+cp -a "$scratch/fake" "$scratch/first"
 unset TUNE_HOOK
 tune 0 apply --role both --conns 20000 --workers 1 --sources 1
 snapshot before
@@ -116,9 +116,9 @@ at 8 "kill -9 \$PPID"
 few 137
 unset TUNE_HOOK
 tune 0 rollback
-rm -rf "$scratch/kept" && mv "$scratch/root" "$scratch/kept" && mv "$scratch/first" "$scratch/root"
+rm -rf "$scratch/kept" && mv "$scratch/fake" "$scratch/kept" && mv "$scratch/first" "$scratch/fake"
 snapshot before
-rm -rf "$scratch/root" && mv "$scratch/kept" "$scratch/root"
+rm -rf "$scratch/fake" && mv "$scratch/kept" "$scratch/fake"
 unchanged "after both"
 
 case_="no root: said, and nothing done"
@@ -137,7 +137,7 @@ unchanged "without root"
 
 case_="a container: read-only /proc/sys is named, with the way out"
 small_machine
-printf 'proc /proc proc rw,nosuid 0 0\nproc /proc/sys proc ro,nosuid,nodev 0 0\n' >"$scratch/root/proc/self/mounts"
+printf 'proc /proc proc rw,nosuid 0 0\nproc /proc/sys proc ro,nosuid,nodev 0 0\n' >"$scratch/fake/proc/self/mounts"
 snapshot before
 # shellcheck disable=SC2086
 tune 4 apply $FEW
@@ -253,7 +253,7 @@ tune 0 rollback
 
 case_="a sysctl that is the host's is left, and named"
 small_machine
-chmod 444 "$scratch/root/proc/sys/fs/nr_open"
+chmod 444 "$scratch/fake/proc/sys/fs/nr_open"
 snapshot before
 # shellcheck disable=SC2086
 tune 1 apply $FEW
@@ -265,7 +265,7 @@ unchanged "after rollback"
 
 case_="a file that is no plain file is not replaced"
 small_machine
-mv "$ours" "$scratch/root/etc/elsewhere"
+mv "$ours" "$scratch/fake/etc/elsewhere"
 ln -s ../elsewhere "$ours"
 snapshot before
 # shellcheck disable=SC2086
@@ -275,8 +275,8 @@ unchanged "a symbolic link"
 
 case_="nowhere to keep the rollback file: then nothing is changed"
 small_machine
-rm -r "$scratch/root/var/lib"
-: >"$scratch/root/var/lib"
+rm -r "$scratch/fake/var/lib"
+: >"$scratch/fake/var/lib"
 snapshot before
 # shellcheck disable=SC2086
 tune 5 apply $FEW

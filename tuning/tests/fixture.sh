@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # shellcheck disable=SC2034,SC2154 # variables of the other parts
-# A made-up machine below $scratch/root, and what can be said about a run of tune.sh on it.
+# A made-up machine below $scratch/fake, and what can be said about a run of tune.sh on it.
 
 ok() { passed=$((passed + 1)); }
 bad() {
@@ -21,9 +21,9 @@ PATH=$scratch/bin:$PATH
 
 # machine: a fresh one, four processors, 8 GB, Linux 6.8, long listen queues, otherwise usual values.
 machine() {
-    rm -rf "$scratch/root"
-    mkdir -p "$scratch/root/proc/self" "$scratch/root/proc/1" "$scratch/root/etc/sysctl.d" "$scratch/root/etc/security/limits.d" \
-        "$scratch/root/var/lib"
+    rm -rf "$scratch/fake"
+    mkdir -p "$scratch/fake/proc/self" "$scratch/fake/proc/1" "$scratch/fake/etc/sysctl.d" "$scratch/fake/etc/security/limits.d" \
+        "$scratch/fake/var/lib"
     put kernel.osrelease 6.8.0-test
     put fs.nr_open 1048576
     put fs.file-max 2000000
@@ -44,10 +44,10 @@ machine() {
     put net.ipv4.tcp_tw_reuse 2
     put kernel.io_uring_disabled 0
     limits 1048576
-    printf 'processor\t: 0\n\nprocessor\t: 1\n\nprocessor\t: 2\n\nprocessor\t: 3\n' >"$scratch/root/proc/cpuinfo"
-    printf '55c0-55c1 r--p 00000000 08:01 1 /bin/sh\nSize: 4 kB\nKernelPageSize:        4 kB\n' >"$scratch/root/proc/self/smaps"
-    printf 'MemTotal:       8000000 kB\nMemFree: 1 kB\n' >"$scratch/root/proc/meminfo"
-    printf 'proc /proc proc rw,nosuid 0 0\n' >"$scratch/root/proc/self/mounts"
+    printf 'processor\t: 0\n\nprocessor\t: 1\n\nprocessor\t: 2\n\nprocessor\t: 3\n' >"$scratch/fake/proc/cpuinfo"
+    printf '55c0-55c1 r--p 00000000 08:01 1 /bin/sh\nSize: 4 kB\nKernelPageSize:        4 kB\n' >"$scratch/fake/proc/self/smaps"
+    printf 'MemTotal:       8000000 kB\nMemFree: 1 kB\n' >"$scratch/fake/proc/meminfo"
+    printf 'proc /proc proc rw,nosuid 0 0\n' >"$scratch/fake/proc/self/mounts"
     echo 0 >"$scratch/user"
     unset TUNE_HOOK
 }
@@ -70,29 +70,29 @@ small_machine() {
     put net.netfilter.nf_conntrack_max 16384
     put net.netfilter.nf_conntrack_buckets 4096
     limits 1024
-    chmod 600 "$scratch/root/proc/sys/net/core/somaxconn"
+    chmod 600 "$scratch/fake/proc/sys/net/core/somaxconn"
     # Of the operator: without an end of line, and not for everybody to read.
-    printf '# ours\nvm.swappiness = 10' >"$scratch/root/etc/sysctl.d/90-tickring.conf"
-    chmod 640 "$scratch/root/etc/sysctl.d/90-tickring.conf"
+    printf '# ours\nvm.swappiness = 10' >"$scratch/fake/etc/sysctl.d/90-tickring.conf"
+    chmod 640 "$scratch/fake/etc/sysctl.d/90-tickring.conf"
 }
 
 put() { # sysctl value
-    rest=$1 file=$scratch/root/proc/sys
+    rest=$1 file=$scratch/fake/proc/sys
     while [ "${rest#*.}" != "$rest" ]; do file=$file/${rest%%.*} rest=${rest#*.}; done
     [ -d "$file" ] || mkdir -p "$file"
     echo "$2" >"$file/$rest"
 }
 
 has() { # sysctl value
-    file=$scratch/root/proc/sys/$(echo "$1" | tr . /)
+    file=$scratch/fake/proc/sys/$(echo "$1" | tr . /)
     if [ "$(cat "$file")" = "$2" ]; then ok; else bad "$1 is '$(cat "$file")', expected '$2'"; fi
 }
 
-without() { rm -f "$scratch/root/proc/sys/$(echo "$1" | tr . /)"; }
+without() { rm -f "$scratch/fake/proc/sys/$(echo "$1" | tr . /)"; }
 
 limits() { # hard limit of open files [of process 1]
     for process in self 1; do
-        cat >"$scratch/root/proc/$process/limits" <<LIMITS
+        cat >"$scratch/fake/proc/$process/limits" <<LIMITS
 Limit                     Soft Limit           Hard Limit           Units
 Max open files            1024                 $1              files
 Max locked memory         8388608              8388608              bytes
@@ -105,7 +105,7 @@ LIMITS
 tune() {
     expected=$1
     shift
-    TUNE_ROOT=$scratch/root TUNE_HOOK=${TUNE_HOOK:-} sh "$here/tune.sh" "$@" >"$scratch/out" 2>"$scratch/err"
+    TUNE_ROOT=$scratch/fake TUNE_HOOK=${TUNE_HOOK:-} sh "$here/tune.sh" "$@" >"$scratch/out" 2>"$scratch/err"
     code=$?
     if [ $code -eq "$expected" ]; then ok; else bad "ended with $code, expected $expected: tune.sh $*"; fi
 }
@@ -138,7 +138,7 @@ is_json() {
 
 # snapshot NAME: every name, kind, mode, owner and byte below the made-up root, into $scratch/NAME.
 snapshot() {
-    (cd "$scratch/root" && find . -exec stat -c '%n %F %a %u %g' {} + && find . -type f -exec sha256sum {} +) |
+    (cd "$scratch/fake" && find . -exec stat -c '%n %F %a %u %g' {} + && find . -type f -exec sha256sum {} +) |
         LC_ALL=C sort >"$scratch/$1"
 }
 
