@@ -56,8 +56,8 @@ pub enum HeaderError {
     /// No room can be configured like this.
     #[error("its room's configuration is not allowed: {0}")]
     Config(#[from] ConfigError),
-    /// The settings cannot be written down, or not be read back.
-    #[error("the settings of the game {game} cannot be written and read again: {why}")]
+    /// The settings and their JSON are not the same thing to the game.
+    #[error("the JSON for the settings of the game {game} does not fit what it reads: {why}")]
     Settings {
         /// The game.
         game: &'static str,

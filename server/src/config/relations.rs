@@ -28,6 +28,7 @@ pub(super) fn check(config: &ServerConfig, origins: &[(&'static str, String)], m
     checker.processors(machine);
     checker.tables(machine);
     checker.exposure();
+    checker.recordings();
     checker.found
 }
 
@@ -119,6 +120,16 @@ impl Checker<'_> {
         if level.contains("trace") || level.contains("debug") {
             self.warn(&format!(
                 "log.level = {level} is for looking for defects: it costs CPU for every connection"
+            ));
+        }
+    }
+
+    /// Whether anything can be written there is tried when the server starts: it may be for another machine.
+    fn recordings(&mut self) {
+        if let Some(dir) = self.config.record.dir.as_ref().filter(|dir| !dir.is_dir()) {
+            self.warn(&format!(
+                "record.dir = {}: there is no such directory here, and without it the server does not start",
+                dir.display()
             ));
         }
     }

@@ -140,7 +140,7 @@ pub const SETTINGS: &[Setting] = &[
         "Size of each snapshot of the pulse game on the wire, frame head included."),
     setting("pulse.step_work", None, "0",
         "a whole number from 0 to 100000000",
-        "Rounds of arithmetic per player and tick of the pulse game: a load to try overload with. A million is about a millisecond."),
+        "Rounds of arithmetic per player and tick of the pulse game: a load to try overload with. How long one takes is the machine's."),
 
     setting("session.handshake_timeout", None, "5s",
         "a duration such as 500ms or 5s, from 100ms to 1m",

@@ -288,8 +288,9 @@ fn what_is_legal_but_hardly_meant_is_warned_about() {
     ];
     let warnings = load_from("", &[], &flags).unwrap().warnings;
     assert_eq!(warnings.len(), 5, "{warnings:?}");
-    let flags = [("cpus", "0"), ("pin", "off")];
-    assert_eq!(load_from("", &[], &flags).unwrap().warnings.len(), 1);
+    let one = |flags: &[(&'static str, &str)]| load_from("", &[], flags).unwrap().warnings.len() == 1;
+    assert!(one(&[("cpus", "0"), ("pin", "off")]));
+    assert!(one(&[("record.dir", "/proc/nowhere")]) && !one(&[("record.dir", "/proc")]));
 }
 
 #[test]
@@ -315,6 +316,11 @@ fn the_example_file_holds_every_default() {
     let shipped = load_from(example, &[], &[]).unwrap();
     assert_eq!(shipped.config, load(&Inputs::default(), &machine()).unwrap().config);
     assert!(shipped.origins.iter().all(|(_, origin)| origin.starts_with("file ")), "every key is there");
+    let said: Vec<_> = example.lines().filter_map(|line| line.strip_prefix("# ")).collect();
+    let said = said.join(" ");
+    for setting in SETTINGS {
+        assert!(said.contains(setting.meaning), "tickring.example.toml lacks what {} means", setting.key);
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use serde_json::{Value, json};
@@ -144,9 +145,13 @@ pub(super) async fn page(
 /// `POST /rooms/{name}/kick/{player}`
 pub(super) async fn kick(
     State(admin): State<Arc<Admin>>,
-    Path((name, player)): Path<(String, u16)>,
+    path: Result<Path<(String, u16)>, PathRejection>,
     headers: HeaderMap,
 ) -> Answer {
+    let (name, player) = match path {
+        Ok(Path(room_and_player)) => room_and_player,
+        Err(error) => return refusal(StatusCode::BAD_REQUEST, &error.body_text()),
+    };
     if !admin.address.is_some_and(|address| address.ip().to_canonical().is_loopback()) {
         let why = "players are removed only where the admin endpoint is on a loopback address";
         return refusal(StatusCode::FORBIDDEN, why);

@@ -30,7 +30,8 @@ Each FILE is told with what was recorded, how fast it was played, and what came 
   verified     every checksum agrees, up to the end mark
   diverged     the room did not run as it had: the tick is told
   incomplete   it is cut off or damaged: verified as far as it could be read
-  unusable     no recording, of another version, game or layout, or not to be read
+  unusable     no recording, cut off within its header, of another version, game or layout,
+               or not to be read
 The exit code is 0 when all are verified, else 3 if one diverged, else 4 if one is unusable,
 else 5. See docs/replay.md.";
 
