@@ -159,10 +159,9 @@ impl Control {
         let mut is_cut_off = false;
         let exit = runtime.block_on(async {
             let tally = workers.recordings.as_ref().map(|inlet| Arc::clone(&inlet.tally)).unwrap_or_default();
-            let written = workers
-                .recordings
-                .zip(config.record.dir.clone())
-                .map(|(inlet, dir)| tokio_uring::spawn(scribe::write_all(inlet, dir, clock)));
+            let written = workers.recordings.zip(config.record.dir.clone()).map(|(inlet, dir)| {
+                tokio_uring::spawn(scribe::write_all(inlet, dir, clock, scribe::files_max()))
+            });
             let exit = supervise(config, admin, signals, lines, workers.finished, tally, clock).await?;
             if let Some(written) = written
                 && tokio::time::timeout(GRACE, written).await.is_err()

@@ -18,10 +18,8 @@ use crate::recording::{Beginning, Inlet, LOG_INTERVAL_NS, Stop, Tally, stop_of};
 
 /// Writes what comes until every worker has let go and every file is closed.
 ///
-/// At most half of the descriptors are files of recordings, so that the admin endpoint always has some left; that bounds
-/// what waits for a disk that hangs, too.
-pub(super) async fn write_all(mut inlet: Inlet, dir: PathBuf, clock: Clock) {
-    let files_max = files_max();
+/// At most `files_max` at the same time, which bounds what waits for a disk that hangs, too.
+pub(super) async fn write_all(mut inlet: Inlet, dir: PathBuf, clock: Clock, files_max: usize) {
     let scribe = Rc::new(Scribe {
         dir,
         tally: Arc::clone(&inlet.tally),
@@ -48,8 +46,8 @@ pub(super) async fn write_all(mut inlet: Inlet, dir: PathBuf, clock: Clock) {
     while files.join_next().await.is_some() {}
 }
 
-/// Half of the descriptors that the process may have open.
-fn files_max() -> usize {
+/// Half of the descriptors that the process may have open: the admin endpoint always has some left.
+pub(super) fn files_max() -> usize {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
     limit.map_or(usize::MAX, |limit| usize::try_from(limit / 2).unwrap_or(usize::MAX)).max(1)
 }
@@ -165,9 +163,9 @@ mod tests {
         }
     }
 
-    fn on_control_thread(inlet: Inlet, dir: &Path) {
+    fn on_control_thread(inlet: Inlet, dir: &Path, files_max: usize) {
         let runtime = tokio_uring::Runtime::new(&tokio_uring::builder()).unwrap();
-        runtime.block_on(write_all(inlet, dir.to_owned(), Clock::start()));
+        runtime.block_on(write_all(inlet, dir.to_owned(), Clock::start(), files_max));
     }
 
     fn files(dir: &Path) -> Vec<PathBuf> {
@@ -208,7 +206,7 @@ mod tests {
             // The third one is let go of without a word, as by a worker whose channel was full.
             drop((three, track_three));
         });
-        on_control_thread(inlet, dir.path());
+        on_control_thread(inlet, dir.path(), 3);
         worker.join().unwrap();
         let [one, three, two] = &files(dir.path())[..] else { panic!("three files") };
         assert!(one.to_str().unwrap().contains("/room-one.2"), "{one:?}");
@@ -219,6 +217,32 @@ mod tests {
         let count = |of: &std::sync::atomic::AtomicU64| of.load(Ordering::Relaxed);
         assert_eq!((count(&tally.finished), count(&tally.writing), count(&tally.bytes)), (2, 0, bytes));
         assert!(Stop::ALL.iter().all(|why| tally.stops(*why) == 0));
+    }
+
+    #[test]
+    fn more_than_half_of_the_descriptors_are_not_used() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut outlet, inlet) = connect(1 << 30, Clock::start());
+        let tally = Arc::clone(&inlet.tally);
+        let [(first, track), (mut second, track_two)] = ["one", "two"].map(|name| begin(&mut outlet, name));
+        drop(outlet);
+        let refused = Arc::clone(&tally);
+        let worker = std::thread::spawn(move || {
+            // The first one is open for as long as the second one is not refused.
+            let _open = (first, track);
+            while refused.stops(Stop::Descriptors) == 0 {
+                std::thread::sleep(std::time::Duration::from_millis(1));
+            }
+            (0..60).for_each(|_| second.step());
+            assert_eq!(
+                track_two.push(second.recorded().unwrap()),
+                Pushed::Unwanted,
+                "the worker learns of it"
+            );
+        });
+        on_control_thread(inlet, dir.path(), 1);
+        worker.join().unwrap();
+        assert_eq!((tally.stops(Stop::Descriptors), files(dir.path()).len()), (1, 1));
     }
 
     #[test]
@@ -276,5 +300,11 @@ mod tests {
         assert!(try_out(&dir.path().join("missing")).is_err());
         assert!(try_out(Path::new("/proc/self")).is_err());
         assert!(try_out(Path::new("/dev/null")).is_err());
+        // Left where the trial goes: a pipe that nobody reads would hold up whoever opens it.
+        let pipe = dir.path().join(format!(".tickring-{}", std::process::id()));
+        let (fifo, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::from_raw_mode(0o600));
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, fifo, mode, 0).unwrap();
+        try_out(dir.path()).unwrap();
+        assert_eq!(files(dir.path()), Vec::<PathBuf>::new());
     }
 }

@@ -302,6 +302,22 @@ mod tests {
     }
 
     #[test]
+    fn a_recording_without_a_checksum_is_not_verified() {
+        let dir = tempfile::tempdir().unwrap();
+        let bytes = std::fs::read(recorded(dir.path(), 1)).unwrap();
+        let header_bytes = u32::from_le_bytes(bytes[10..14].try_into().unwrap()) as usize;
+        let (head, _) = bytes.split_at(18 + header_bytes);
+        // The check of the chunk before, the length, the bytes: an end mark.
+        let (length, end) = ([2, 0, 0, 0], [8, 0]);
+        let check = crc32fast::hash(&[&head[14..18], &length, &end].concat()).to_le_bytes();
+        let path = dir.path().join("hollow");
+        std::fs::write(&path, [head, &length, &check, &end].concat()).unwrap();
+        let (code, text) = told(&path, &[game::<Snakes>()]);
+        assert_eq!(code, 5, "{text}");
+        assert!(!text.contains("verified") && text.contains("nothing"), "{text}");
+    }
+
+    #[test]
     fn the_exit_code_is_that_of_the_worst() {
         let code = |[verified, incomplete, unusable, diverged]: [usize; 4]| {
             Tally { verified, diverged, incomplete, unusable }.exit_code()
