@@ -17,6 +17,8 @@ use tickring_room::{
 pub const SNAPSHOT_WIRE_BYTES_MIN: u16 = FRAME_HEAD_BYTES + 126;
 /// Greatest snapshot size on the wire.
 pub const SNAPSHOT_WIRE_BYTES_MAX: u16 = 32 * 1024;
+/// Most rounds of [`Settings::step_work`]: about a tenth of a second for each player and tick.
+pub const STEP_WORK_MAX: u32 = 100_000_000;
 
 /// Head of an unmasked frame with 126 to 65,535 bytes of payload (RFC 6455 5.2).
 const FRAME_HEAD_BYTES: u16 = 4;
@@ -40,7 +42,8 @@ pub struct Settings {
     /// Size of a snapshot on the wire, frame head included, in bytes; brought into
     /// [`SNAPSHOT_WIRE_BYTES_MIN`]..=[`SNAPSHOT_WIRE_BYTES_MAX`].
     pub snapshot_wire_bytes: u16,
-    /// Rounds of arithmetic per player and tick: makes steps cost something, to try overload with.
+    /// Rounds of arithmetic per player and tick: makes steps cost something, to try overload with; at most
+    /// [`STEP_WORK_MAX`] are done.
     pub step_work: u32,
 }
 
@@ -128,7 +131,7 @@ impl Game for Pulse {
         let wire = setup.settings.snapshot_wire_bytes.clamp(SNAPSHOT_WIRE_BYTES_MIN, SNAPSHOT_WIRE_BYTES_MAX);
         let head = u16::try_from(SnapshotHead::BYTES).expect("a snapshot head has some 24 bytes");
         let filler = Filler { bytes: wire - FRAME_HEAD_BYTES - head };
-        Self { filler, step_work: setup.settings.step_work, worked: setup.seed }
+        Self { filler, step_work: setup.settings.step_work.min(STEP_WORK_MAX), worked: setup.seed }
     }
 
     fn joined(&mut self, _player: PlayerId, world: &mut World<Self>, _rng: &mut Rng) -> EntityId {
