@@ -20,8 +20,9 @@ pub struct Config {
     /// size with that limit), nor 1,048,576. Costs 8 B in the kernel and 64 B here per slot; ours are
     /// touched only once used.
     pub connections_max: u32,
-    /// Fairness: a connection that delivered more than this in one pass is put aside until the pass
-    /// after the next wait, so that one loud peer cannot starve the rest.
+    /// Fairness: a connection that delivered more than this in one pass is received from one buffer a pass until
+    /// nothing more of it is waiting, so that one loud peer cannot starve the rest. What the kernel had taken from the
+    /// socket by then, at most the pool, is delivered first.
     pub receive_bytes_per_pass_max: u32,
 }
 

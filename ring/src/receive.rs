@@ -59,7 +59,8 @@ impl Ring {
     pub(crate) fn arm_receive(&mut self, id: ConnectionId) {
         let buffer_bytes = self.buffer_bytes;
         let Some(slot) = self.slots.get_mut(id) else { return };
-        let Some(mode) = slot.wanted else { return };
+        let Some(wanted) = slot.wanted else { return };
+        let mode = if slot.loud { Receive::Once } else { wanted };
         slot.armed = mode;
         slot.pending.insert(Pending::RECEIVE);
         let file = Fixed(id.slot());
@@ -101,6 +102,8 @@ impl Ring {
         match (completion.outcome(), completion.buffer()) {
             (Ok(bytes @ 1..), Some(buffer)) => {
                 if !more {
+                    // A buffer that was not filled has emptied the socket.
+                    slot.loud &= bytes == self.buffer_bytes;
                     self.arm_ended(id);
                 } else if delivered(slot, self.pass, bytes) > self.receive_bytes_per_pass_max {
                     self.pause_for_fairness(id);
@@ -128,6 +131,7 @@ impl Ring {
         let Some(slot) = self.slots.get_mut(id) else { return };
         if !slot.cancelling {
             slot.cancelling = true;
+            slot.loud = true;
             self.counters.fairness_pauses += 1;
             self.cancel(Operation::Receive, id);
         }

@@ -84,6 +84,8 @@ pub(crate) struct Slot {
     pub(crate) armed: Receive,
     /// A cancel of the pending receive is under way.
     pub(crate) cancelling: bool,
+    /// It delivered too much in a pass: one buffer is received a pass, until nothing more is waiting.
+    pub(crate) loud: bool,
     /// The slot stands in the list of what the next wait has to look at again.
     pub(crate) put_off: bool,
     /// The pending send is a quiet one.
@@ -111,6 +113,7 @@ impl Slot {
         wanted: None,
         armed: Receive::Once,
         cancelling: false,
+        loud: false,
         put_off: false,
         quiet: false,
         shutdown_wanted: false,
