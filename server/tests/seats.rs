@@ -249,3 +249,28 @@ fn a_delayed_spectator_sees_what_was_and_the_end_of_it() {
 fn tick(payload: &[u8]) -> u32 {
     u32::from_le_bytes(payload[1..5].try_into().unwrap())
 }
+
+/// Rooms that nobody is in make way for somebody who is there, the youngest first; rooms that somebody is in do not.
+#[test]
+fn rooms_left_behind_shut_nobody_out() {
+    let server = Server::start(&["ARENA__HOLD=10m", "ROOM__ROOMS_MAX=3"]);
+    let (wire, old) = arrive(&server, "old", NO_TOKEN);
+    cut(&server, wire);
+    for nth in 0..5 {
+        let (wire, _) = arrive(&server, &format!("left-{nth}"), NO_TOKEN);
+        cut(&server, wire);
+    }
+    let (_stays, _) = arrive(&server, "here", NO_TOKEN);
+    let (_stays_too, _) = arrive(&server, "there", NO_TOKEN);
+    // The oldest one was spared as long as there were others.
+    let (_back, seat) = arrive(&server, "old", old.token);
+    assert_eq!(seat.player, old.player);
+    assert_eq!(total(&server.status(), "seat_resumes"), 1);
+    let mut late = hello(&server, "one-more", 0, NO_TOKEN);
+    let frame = late.frame().unwrap();
+    assert!(
+        matches!(ServerMessage::decode(&frame.payload), Ok(ServerMessage::Fault(fault)) if fault.code == 101),
+        "{frame:?}"
+    );
+    assert_eq!(total(&server.status(), "rooms"), 3);
+}

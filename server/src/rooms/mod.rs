@@ -155,7 +155,7 @@ impl<G: Game> Rooms<G> {
 
     fn create(&mut self, name: &str, now_ns: u64) -> Result<u32, SeatError> {
         // Rooms that are over but still shown to delayed spectators cost as much as others.
-        if self.entries.len() - self.free.len() >= self.rooms_max {
+        if self.entries.len() - self.free.len() >= self.rooms_max && !self.end_deserted() {
             return Err(SeatError::TooManyRooms);
         }
         self.created += 1;

@@ -127,6 +127,22 @@ impl<G: Game> Rooms<G> {
         self.players -= 1;
         self.remove_if_empty(seat.room);
     }
+
+    /// Ends a room that lives only for those who may come back: whoever is here needs its place. The youngest one, in
+    /// which least is lost. Otherwise one peer could join room after room, lose each connection, and shut everybody out.
+    pub(super) fn end_deserted(&mut self) -> bool {
+        let is_deserted = |entry: &Entry<G>| {
+            entry.connected == 0 && entry.ended.is_none() && entry.watchers().next().is_none()
+        };
+        let deserted = (0..).zip(&self.entries).filter_map(|(room, entry)| {
+            entry.as_ref().filter(|entry| is_deserted(entry)).map(|entry| (entry.serial, room))
+        });
+        let Some((_, room)) = deserted.max() else { return false };
+        let entry = self.entry(room);
+        let held: Vec<PlayerId> = entry.room.seats().collect();
+        held.into_iter().for_each(|player| entry.give_up(player));
+        self.remove_if_empty(room)
+    }
 }
 
 impl<G: Game> Entry<G> {
