@@ -158,7 +158,7 @@ pub struct Traffic {
     pub handed_out: u64,
     /// Messages received.
     pub messages_in: u64,
-    /// Messages sent.
+    /// Messages queued for peers; what was dropped with a connection is in it.
     pub messages_out: u64,
     /// Bytes received.
     pub bytes_in: u64,

@@ -81,7 +81,7 @@ impl Decoder {
     /// Hands in what the socket gave. Call [`Frames::next`] until it returns `Ok(None)`: only then is the input
     /// consumed, and may be overwritten.
     pub fn feed<'a>(&'a mut self, input: &'a mut [u8]) -> Frames<'a> {
-        Frames { assembler: &mut self.assembler, input, at: 0 }
+        Frames { assembler: &mut self.assembler, input, at: 0, laborious: 0 }
     }
 
     /// Holds no part of a frame or message, and no memory.
@@ -103,9 +103,18 @@ pub struct Frames<'a> {
     assembler: &'a mut Assembler,
     input: &'a mut [u8],
     at: usize,
+    laborious: u32,
 }
 
 impl Frames<'_> {
+    /// Frames of this input so far that were no short binary messages, whole and in one piece: control frames,
+    /// fragments, text, and whatever is long or cut by the end of an input. They may be as short as six bytes, and each
+    /// costs several times what a message costs, so whoever sends nothing else keeps the receiver busy at little expense.
+    #[must_use]
+    pub const fn laborious(&self) -> u32 {
+        self.laborious
+    }
+
     /// The next event, or `Ok(None)` when the input is used up.
     ///
     /// # Errors
@@ -185,6 +194,7 @@ impl Frames<'_> {
             let Some((head, opcode)) = (if stashed { self.stashed_head()? } else { self.head()? }) else {
                 return Ok(None);
             };
+            self.laborious += 1;
             let found = match opcode {
                 OpCode::Close | OpCode::Ping | OpCode::Pong => {
                     return Ok(self.control(&head, opcode, stashed));

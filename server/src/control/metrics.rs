@@ -46,7 +46,7 @@ pub(super) const COUNTERS: &[Field] = &[
     field("handed_in", "Connections that arrived from another worker", |r| r.traffic.handed_in),
     field("handed_out", "Connections given to another worker", |r| r.traffic.handed_out),
     field("messages_in", "Messages received", |r| r.traffic.messages_in),
-    field("messages_out", "Messages sent", |r| r.traffic.messages_out),
+    field("messages_out", "Messages queued for peers; what was dropped with a connection is in it", |r| r.traffic.messages_out),
     field("bytes_in", "Bytes received", |r| r.traffic.bytes_in),
     field("bytes_out", "Bytes handed to the kernel", |r| r.traffic.bytes_out),
     field("snapshots_replaced", "Snapshots replaced by a newer one before they were sent", |r| r.traffic.snapshots_replaced),

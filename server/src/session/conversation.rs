@@ -17,6 +17,9 @@ use crate::rooms::{Arrival, SeatError, Token, WatchError};
 /// Inputs beyond the budget, less those within it, that a connection survives: what queued up on a bad link is
 /// dropped and forgiven, a flood is not.
 const OVER_BUDGET_MAX: u16 = 1_024;
+/// Frames a second beside short messages, such as pings, pongs and fragments, that a connection to a room survives. No
+/// client needs more than a few.
+const LABORIOUS_FRAMES_MAX: u16 = 1_000;
 /// To whom a worker on the last rung of the overload ladder turns away.
 const OVERLOADED: &str = "more is going on here than the server can do; come back a little later";
 
@@ -39,6 +42,7 @@ impl Session {
                 }
             }
         }
+        peer.labour(frames.laborious(), cx);
     }
 }
 
@@ -57,6 +61,24 @@ impl Peer {
             }
             Event::Pong(_) => ControlFlow::Continue(()),
             Event::Close { code, .. } => self.closed_by_peer(code, cx),
+        }
+    }
+
+    /// So many frames that cost more than a message came in one piece of input. The echo endpoint is for any of them.
+    fn labour<G: Game>(&mut self, frames: u32, cx: &mut Context<'_, G>) {
+        if frames == 0
+            || !matches!(self.state, State::Greeting { .. } | State::Playing(_) | State::Watching(_))
+        {
+            return;
+        }
+        let (second, frames) = (cx.now_ms / 1_000, u16::try_from(frames).unwrap_or(u16::MAX));
+        if self.labour_second != second {
+            (self.labour_second, self.labour) = (second, 0);
+        }
+        self.labour = self.labour.saturating_add(frames);
+        if self.labour > LABORIOUS_FRAMES_MAX {
+            const TEXT: &str = "more control frames or fragments than any client needs; answer pings, and send messages whole";
+            let _ended = self.fault(FaultCode::Flooding, FaultCode::Flooding.label(), TEXT, cx);
         }
     }
 

@@ -87,6 +87,9 @@ struct Peer {
     ending: Ending,
     /// Inputs beyond the room's budget, less those within it: how long a flood has lasted.
     over_budget: u16,
+    /// Frames of second [`Peer::labour_second`] that cost more than a message.
+    labour: u16,
+    labour_second: u32,
     /// A ping of ours is unanswered.
     pinged: bool,
     /// On the worker's list of sessions to flush.
@@ -155,6 +158,8 @@ impl Session {
                 timer_ms: 0,
                 ending: Ending::No,
                 over_budget: 0,
+                labour: 0,
+                labour_second: 0,
                 pinged: false,
                 dirty: false,
                 finished: false,

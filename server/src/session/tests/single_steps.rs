@@ -64,6 +64,31 @@ fn a_flood_of_pings_is_a_flood_and_nothing_counts_after_it() {
     assert_fault(&ring.line(0).sending.take().expect("the fault and the close"), 206, 4007);
 }
 
+/// Frames that are hardly messages: pongs nobody asked for, pings, fragments.
+#[test]
+fn a_flood_of_frames_is_one_however_they_come() {
+    let unfinished = |opcode: OpCode| {
+        let mut fragment = frame(opcode, b"");
+        fragment[0] &= 0x7f;
+        fragment
+    };
+    let mut clock_ping = ping();
+    clock_ping[0] = 0x80;
+    let fragments =
+        [unfinished(OpCode::Binary), unfinished(OpCode::Continuation).repeat(98), clock_ping].concat();
+    for hundred in [frame(OpCode::Pong, b"").repeat(100), frame(OpCode::Ping, b"x").repeat(100), fragments] {
+        let mut ring = seated(rules());
+        // What a busy client may do, second after second.
+        for _ in 0..3 {
+            ring.pass(1_000 * MS);
+            ring.receive(0, &hundred.repeat(9));
+        }
+        assert_eq!(ring.stage.ledger.closes(), []);
+        ring.receive(0, &hundred.repeat(2));
+        assert_eq!(ring.stage.ledger.closes(), [(4007, "flooding", 1)]);
+    }
+}
+
 #[test]
 fn a_flood_behind_what_is_in_flight_is_one_too() {
     let mut ring = seated(rules());
