@@ -91,7 +91,7 @@ pub struct ServerConfig {
     pub fixed_table: u32,
     /// Unsent bytes one connection may have before it is closed.
     pub outbox_bytes_max: u32,
-    /// How long an upgrade plus hello may take.
+    /// How long the upgrade may take, and from there the hello.
     pub handshake_timeout: Duration,
     /// Silence after which a ping is sent.
     pub ping_after: Duration,
