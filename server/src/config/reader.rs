@@ -232,6 +232,10 @@ fn duration(text: &str, range: &RangeInclusive<Duration>) -> Result<Duration, St
         "m" => amount.saturating_mul(60_000),
         "h" => amount.saturating_mul(3_600_000),
         "" => return Err("the unit is missing".to_owned()),
+        // 0.5s, 1e9s, 1_000ms: the number is wrong, not the unit.
+        other if other.contains(|c: char| "._,".contains(c) || c.is_ascii_digit()) => {
+            return Err("whole numbers only, such as 500ms".to_owned());
+        }
         _ => return Err("the unit is none of ms, s, m, h".to_owned()),
     };
     let value = Duration::from_millis(millis);
@@ -289,6 +293,10 @@ mod tests {
         for bad in ["10", "s", "", "2m", "1.5s", "10 days", "99999999999999999999s", "-1s"] {
             assert!(duration(bad, &range).is_err(), "{bad}");
         }
+        for fraction in ["0.5s", "1e9s", "1,5s", "1_000ms", "1.5"] {
+            assert!(duration(fraction, &range).unwrap_err().contains("whole numbers only"), "{fraction}");
+        }
+        assert!(duration("5 sec", &range).unwrap_err().contains("unit"));
     }
 
     #[test]
