@@ -110,7 +110,16 @@ fn from_file(inputs: &Inputs, values: Map<String, Value>) -> (Layer, Vec<Problem
             Some(setting) => layer.push((setting.key, value)),
             None => {
                 let like = suggestion::for_key(&key, |like| like.key.to_owned());
-                problems.push(Problem::unknown(&key, &value, like));
+                problems.push(match &value.kind {
+                    ValueKind::Array(_) if suggestion::is_table(&key) => Problem::Value {
+                        value: shown(&value),
+                        origin: origin.clone(),
+                        why: format!("it is an array, as [[{key}]] makes one"),
+                        key,
+                        allowed: like,
+                    },
+                    _ => Problem::unknown(&key, &value, like),
+                });
             }
         }
     }
@@ -140,11 +149,12 @@ pub(super) fn origin(value: &Value) -> String {
     value.origin().unwrap_or("default").to_owned()
 }
 
-/// A value as it would be written.
+/// A value as it would be written; of a table only that it is one.
 pub(super) fn shown(value: &Value) -> String {
     let text = match &value.kind {
         ValueKind::String(text) => format!("{text:?}"),
         ValueKind::Array(items) => format!("[{}]", items.iter().map(shown).collect::<Vec<_>>().join(", ")),
+        ValueKind::Table(_) => "{…}".to_owned(),
         _ => value.to_string(),
     };
     excerpt(&text)

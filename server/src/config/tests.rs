@@ -170,6 +170,12 @@ fn unknown_keys_are_refused_in_every_layer() {
     }
     let text = message(load_from("room = 5\n", &[], &[]));
     assert!(text.contains("room is a table"), "{text}");
+    let text = message(load_from("[[room]]\nplayers_max = 1\n", &[], &[]));
+    for expected in
+        ["room = [{…}] (from file ", "it is an array, as [[room]] makes one", "allowed: room is a table"]
+    {
+        assert!(text.contains(expected), "{text} does not say {expected:?}");
+    }
     let text = message(load_from("tick_hz = { a = 1 }\n", &[], &[]));
     assert!(text.contains("tick_hz.a = 1"), "{text}");
     let text = message(load_from("tick_hz = {}\n[rooms]\n\"room.players_max\" = 5\n[arena]\n", &[], &[]));
