@@ -34,7 +34,7 @@ where
     G::Settings: Sync,
 {
     let clock = Clock::start();
-    config.served = Some(G::NAME);
+    config.game = G::NAME;
     // Drawn even when it is not needed: tokens are drawn later, when it is too late to fail.
     let drawn = entropy::draw().map_err(ServerError::Randomness)?;
     let control = Control::open(&config)?;

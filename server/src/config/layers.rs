@@ -5,13 +5,16 @@ use std::path::PathBuf;
 
 use config::{Config, Map, Source, Value, ValueKind};
 
+use super::games::Games;
 use super::problem::{Problem, excerpt};
 use super::settings::{SETTINGS, Setting};
 use super::{environment, file, suggestion};
 
-/// What the layers above the defaults say. Gathered at the edge, so that tests can make it up.
+/// What the layers above the defaults say, and for which program. Gathered at the edge, so that tests can make it up.
 #[derive(Clone, Debug, Default)]
 pub struct Inputs {
+    /// The games of the program; by default those that ship.
+    pub games: Games,
     /// The TOML file.
     pub file: Option<PathBuf>,
     /// Environment variables; those of others are ignored.
@@ -52,8 +55,12 @@ pub(super) struct Layers {
 
 /// Merges the layers. What is wrong with one of them does not keep the others from being looked at.
 pub(super) fn merge(inputs: &Inputs) -> Layers {
-    let default = |setting: &Setting| Value::new(None, ValueKind::String(setting.default.to_owned()));
-    let defaults = SETTINGS.iter().map(|setting| (setting.key, default(setting))).collect();
+    let default = |setting: &Setting| match setting.key {
+        "game" => inputs.games.first(),
+        _ => setting.default,
+    };
+    let value = |setting| Value::new(None, ValueKind::String(default(setting).to_owned()));
+    let defaults = SETTINGS.iter().map(|setting| (setting.key, value(setting))).collect();
     let mut problems = Vec::new();
     let mut whole = true;
     let in_file = match inputs.file.as_ref().map(|path| file::read(path)).transpose() {
