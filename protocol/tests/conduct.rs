@@ -52,6 +52,21 @@ fn heads_that_break_the_rfc() {
 }
 
 #[test]
+fn where_binary_is_all_that_counts_text_ends_with_its_head() {
+    let seen = |pieces: &[&[u8]]| {
+        decode_pieces(&mut Decoder::new(Role::Server, 4096).binary_only(), pieces.iter().copied())
+    };
+    let refused = [Seen::Error(WebSocketError::Text)];
+    for first in [b"\x81\x85abcd", b"\x01\x85abcd"] {
+        assert_eq!(seen(&[first]), refused);
+        assert_eq!(seen(&first.chunks(1).collect::<Vec<_>>()), refused);
+    }
+    assert_eq!(WebSocketError::Text.close_code(), 1003);
+    assert_eq!(error_of(&[(0x02, b"x"), (0x81, b"y")]), (WebSocketError::InterleavedMessage, 1002));
+    assert_eq!(seen(&[b"\x82\x81\x00\x00\x00\x00x"]), [Seen::Binary(b"x".to_vec())]);
+}
+
+#[test]
 fn lengths_must_be_in_their_shortest_form() {
     let forms: [&[u8]; 4] = [
         b"\x82\xfe\x00\x7dabcd",

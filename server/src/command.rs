@@ -1,41 +1,70 @@
 //! A dedicated server's command line: for the program that ships, and for everybody's own game.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
 use tickring_ring::Ring;
+use tickring_room::Game;
 
-use crate::config::{self, Cli, Loaded, Mode, ServerConfig};
+use crate::config::{self, Cli, Games, Loaded, Mode, ServerConfig};
 use crate::error::ServerError;
 use crate::limits::{self, Machine};
 use crate::logging;
 use crate::replay::{self, Playable};
+use crate::serve;
+
+/// A game that a program serves, and whose recordings it plays: see [`game`].
+pub struct Offered {
+    playable: Playable,
+    serve: Box<dyn Fn(ServerConfig) -> Result<(), ServerError>>,
+}
+
+impl fmt::Debug for Offered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Offered").field(&self.playable.name()).finish()
+    }
+}
+
+/// The game `G`, for [`run`]. `settings` makes its own settings from those in force.
+pub fn game<G: Game>(settings: impl Fn(&ServerConfig) -> G::Settings + 'static) -> Offered
+where
+    G::Settings: Sync,
+{
+    let serve = move |config: ServerConfig| {
+        let settings = settings(&config);
+        serve::<G>(config, &settings)
+    };
+    Offered { playable: replay::game::<G>(), serve: Box::new(serve) }
+}
 
 /// Does what the words on the command line, the environment and the configuration file say: serve, `check-config`,
-/// `probe` or `replay`. `serve` is called with the settings in force when a server is wanted: it names the
-/// game. `games` are those whose recordings can be replayed. What goes wrong is told on standard error; the code is
-/// that of `--help`.
+/// `probe` or `replay`. The setting `game` chooses among `games`, and is the first of them by default. What goes wrong
+/// is told on standard error; the code is that of `--help`.
 ///
 /// ```no_run
-/// # use tickring_pulse::{Pulse as MyGame, Settings};
+/// # use tickring_snakes::Snakes as MyGame;
 /// use std::process::ExitCode;
 ///
-/// use tickring_server::{command, replay, serve};
+/// use tickring_server::command;
 ///
 /// fn main() -> ExitCode {
-///     command::run(|config| serve::<MyGame>(config, &Settings::default()), &[replay::game::<MyGame>()])
+///     command::run([command::game::<MyGame>(|_config| ())])
 /// }
 /// ```
-pub fn run(serve: impl FnOnce(ServerConfig) -> Result<(), ServerError>, games: &[Playable]) -> ExitCode {
+pub fn run<const N: usize>(games: [Offered; N]) -> ExitCode {
+    const { assert!(N > 0, "a server needs a game") };
+    let names = games.each_ref().map(|game| game.playable.name());
     // Prints help or what is wrong, and exits with 0 or 2.
-    let cli = Cli::read(std::env::args_os()).unwrap_or_else(|error| error.exit());
+    let cli = Cli::read(std::env::args_os(), Games::new(names[0], &names[1..]))
+        .unwrap_or_else(|error| error.exit());
     let done = match cli.mode() {
-        Mode::Serve => start(cli, serve).map(|()| ExitCode::SUCCESS),
+        Mode::Serve => start(cli, &games).map(|()| ExitCode::SUCCESS),
         Mode::CheckConfig => check_config(cli).map(|()| ExitCode::SUCCESS),
         Mode::Probe => probe().map(|()| ExitCode::SUCCESS),
-        Mode::Replay(task) => replay::run(&task, games),
+        Mode::Replay(task) => replay::run(&task, &games.map(|game| game.playable)),
     };
     done.unwrap_or_else(|error| {
         complain(format_args!("{}: {error}", program()));
@@ -57,7 +86,7 @@ fn load(cli: Cli) -> Result<Loaded, ServerError> {
     Ok(config::load(&cli.inputs().with_environment(environment), &Machine::read())?)
 }
 
-fn start(cli: Cli, serve: impl FnOnce(ServerConfig) -> Result<(), ServerError>) -> Result<(), ServerError> {
+fn start(cli: Cli, games: &[Offered]) -> Result<(), ServerError> {
     let loaded = load(cli)?;
     logging::init(&loaded.config.log);
     for warning in &loaded.warnings {
@@ -69,7 +98,7 @@ fn start(cli: Cli, serve: impl FnOnce(ServerConfig) -> Result<(), ServerError>) 
         version = env!("CARGO_PKG_VERSION"),
         pid = std::process::id(),
         file = loaded.file.as_ref().map(|path| path.display().to_string()),
-        game = config.game.as_str(),
+        game = config.game,
         tick_hz = config.tick_hz,
         snapshot_hz = config.snapshot_hz,
         workers = config.workers,
@@ -78,11 +107,12 @@ fn start(cli: Cli, serve: impl FnOnce(ServerConfig) -> Result<(), ServerError>) 
         descriptors = descriptors.now,
         "starting"
     );
-    serve(config)
+    let game = games.iter().find(|game| game.playable.name() == config.game);
+    (game.expect("the setting is one of the games").serve)(config)
 }
 
 /// A line on standard error. When nobody takes it, the exit code has to do.
-fn complain(line: std::fmt::Arguments<'_>) {
+fn complain(line: fmt::Arguments<'_>) {
     let _ignored = writeln!(std::io::stderr(), "{line}");
 }
 

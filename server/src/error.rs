@@ -4,6 +4,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use rustix::io::Errno;
+
 use crate::config::ConfigError;
 
 /// Who has to do something about a [`ServerError`].
@@ -176,6 +178,16 @@ impl ServerError {
 
 /// What to do about a bind that failed.
 fn bind_remedy(error: &io::Error, flag: &str, address: SocketAddr) -> String {
+    match error.raw_os_error().map(Errno::from_raw_os_error) {
+        Some(Errno::MFILE) => {
+            return "raise the descriptor limit: `ulimit -n`, LimitNOFILE= (systemd) or --ulimit nofile= (containers)"
+                .to_owned();
+        }
+        Some(Errno::NFILE) => {
+            return "the machine has no file left: raise fs.file-max (`sysctl fs.file-max`)".to_owned();
+        }
+        _ => {}
+    }
     match error.kind() {
         io::ErrorKind::AddrInUse => {
             format!(
@@ -215,6 +227,18 @@ mod tests {
         );
         assert!(bind_error(io::ErrorKind::PermissionDenied).contains("CAP_NET_BIND_SERVICE"));
         assert!(bind_error(io::ErrorKind::AddrNotAvailable).contains("ip addr"));
+    }
+
+    #[test]
+    fn a_bind_without_a_descriptor_names_the_limit_and_no_other_address() {
+        for (errno, limit) in [(Errno::MFILE, "LimitNOFILE="), (Errno::NFILE, "fs.file-max")] {
+            let address = SocketAddr::from(([127, 0, 0, 1], 81));
+            let admin = ServerError::AdminBind { address, source: errno.into() }.to_string();
+            let listen = ServerError::Listen { address, source: errno.into() }.to_string();
+            for text in [admin, listen] {
+                assert!(text.contains(limit) && !text.contains("another address"), "{text}");
+            }
+        }
     }
 
     #[test]

@@ -34,7 +34,7 @@ where
     G::Settings: Sync,
 {
     let clock = Clock::start();
-    config.served = Some(G::NAME);
+    config.game = G::NAME;
     // Drawn even when it is not needed: tokens are drawn later, when it is too late to fail.
     let drawn = entropy::draw().map_err(ServerError::Randomness)?;
     let control = Control::open(&config)?;
@@ -67,7 +67,7 @@ where
 fn announce(address: std::net::SocketAddr) {
     let mut output = std::io::stdout().lock();
     if let Err(error) = writeln!(output, "listening on {address}").and_then(|()| output.flush()) {
-        tracing::warn!(%error, "standard output takes no address; it is served all the same");
+        tracing::warn!(%error, %address, "standard output does not take the address; players are served there all the same");
     }
 }
 

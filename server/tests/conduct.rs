@@ -87,6 +87,8 @@ fn payloads() -> Vec<Violation> {
         violation("bad text in a first fragment", ECHO, masked(0x01, b"a\xffb"), 1007, "invalid_utf8"),
         violation("text in a room", ROOM, masked(0x81, b"hello"), 1003, "text_message"),
         violation("empty text in a room", ROOM, masked(0x81, b""), 1003, "text_message"),
+        violation("the first fragment of text in a room", ROOM, masked(0x01, b"hel"), 1003, "text_message"),
+        violation("bad text in a room", ROOM, masked(0x81, b"\xff"), 1003, "text_message"),
         // The claim of a head is enough: the payload never comes.
         violation("4,097 bytes in a room", ROOM, [0x82, 0xfe, 16, 1, 0, 0, 0, 0], 1009, "message_too_big"),
         violation("4,097 bytes in two fragments", ROOM, summed, 1009, "message_too_big"),

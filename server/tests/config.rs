@@ -37,7 +37,7 @@ fn a_bad_flag_value_is_refused() {
     let output = server().args(["--tick-hz", "500"]).output().unwrap();
     refused(&output, &["tick_hz", "\"500\"", "flag --tick-hz", "from 20 to 128"]);
     let output = server().args(["--game=chess"]).output().unwrap();
-    refused(&output, &["game", "\"chess\"", "flag --game", "arena, snakes or pulse"]);
+    refused(&output, &["game", "\"chess\"", "flag --game", "allowed: arena, snakes or pulse"]);
     let output = server().args(["--echo=perhaps"]).output().unwrap();
     refused(&output, &["echo", "\"perhaps\"", "flag --echo", "on or off"]);
     let output = server().args(["--gather-us", "-1"]).output().unwrap();

@@ -7,6 +7,7 @@ mod real_server;
 use real_server::{Player, Server, Wire, masked, request, until_all};
 use rustix::process::Signal;
 use tickring_arena::Arena;
+use tickring_pulse::Pulse;
 
 #[test]
 fn a_drain_says_goodbye_to_everybody() {
@@ -33,6 +34,20 @@ fn a_drain_says_goodbye_to_everybody() {
     let answer = String::from_utf8(upgrading.rest()).unwrap();
     assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("shutting down"), "{answer}");
     drop((echo, upgrading));
+    assert_eq!(server.wait().code(), Some(0));
+}
+
+#[test]
+fn a_signal_that_is_repeated_at_once_drains() {
+    // GNU timeout sends it to its child, and to the group that the child is in. Two might reach the server as one.
+    let mut server = Server::start(&["--game", "pulse", "BACK_AFTER=7s", "SESSION__CLOSE_TIMEOUT=300ms"]);
+    let mut player = Player::<Pulse>::join(&server.listen, "room", 1);
+    (0..1_000).for_each(|_| server.signal(Signal::TERM));
+    player.until("the end of the stream", |player| player.seen.ended);
+    assert_eq!(
+        (&player.seen.goodbyes[..], &player.seen.closes[..]),
+        (&[(1001, 7_000)][..], &[Some(1001)][..])
+    );
     assert_eq!(server.wait().code(), Some(0));
 }
 

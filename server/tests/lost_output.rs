@@ -43,6 +43,24 @@ fn the_log_reader_goes_away() {
 }
 
 #[test]
+fn an_address_that_cannot_be_printed_is_in_the_log() {
+    let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut child =
+        command(&["--listen", "127.0.0.1:0", "--admin", "off", "--workers", "1", "--game", "pulse"])
+            .stdout(full)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let told = lines.find(|line| line.contains("standard output")).unwrap();
+    assert!(told.contains("players are served there all the same"), "{told}");
+    let address = told.split_once("\"address\":\"").unwrap().1.split('"').next().unwrap();
+    Player::<Pulse>::join(address, "a", 1).leave();
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
 fn an_answer_that_cannot_be_written_is_an_error() {
     for word in ["check-config", "probe"] {
         let full = OpenOptions::new().write(true).open("/dev/full").unwrap();

@@ -31,6 +31,7 @@ pub(super) struct Assembler {
     /// The last event borrowed the spill beyond `message_bytes`; that part is of no more use.
     pub(super) spent: bool,
     pub(super) role: Role,
+    pub(super) binary_only: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +73,7 @@ impl Assembler {
             last_fragment: false,
             spent: false,
             role,
+            binary_only: false,
         }
     }
 
@@ -125,6 +127,7 @@ impl Assembler {
             OpCode::Text | OpCode::Binary if self.stage != Stage::Between => {
                 return Err(Error::InterleavedMessage);
             }
+            OpCode::Text if self.binary_only => return Err(Error::Text),
             OpCode::Continuation | OpCode::Text | OpCode::Binary => {}
         }
         if !head.has_minimal_length() {

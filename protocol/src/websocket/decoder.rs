@@ -22,7 +22,7 @@ pub enum Role {
 /// One message or control frame, borrowed from the input or the decoder. Valid until the next call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event<'a> {
-    /// A text message; whether text is allowed is the session's business.
+    /// A text message; never from a decoder that takes [binary messages only](Decoder::binary_only).
     Text(&'a str),
     /// A binary message.
     Binary(&'a [u8]),
@@ -76,6 +76,13 @@ impl Decoder {
     #[must_use]
     pub const fn new(role: Role, message_bytes_max: u32) -> Self {
         Self { assembler: Assembler::new(role, message_bytes_max) }
+    }
+
+    /// Refuses text as soon as the head of its first frame says so.
+    #[must_use]
+    pub const fn binary_only(mut self) -> Self {
+        self.assembler.binary_only = true;
+        self
     }
 
     /// Hands in what the socket gave. Call [`Frames::next`] until it returns `Ok(None)`: only then is the input

@@ -32,6 +32,9 @@ pub enum WebSocketError {
     /// A new message before the last fragment of the one before (5.4).
     #[error("a new message inside a fragmented one")]
     InterleavedMessage,
+    /// Text where the endpoint takes binary messages only.
+    #[error("text where only binary messages are understood")]
+    Text,
     /// A close payload of one byte, or with a code that must not be sent (5.5.1, 7.4).
     #[error("a close frame has an invalid payload")]
     ClosePayload,
@@ -47,7 +50,7 @@ pub enum WebSocketError {
 }
 
 impl WebSocketError {
-    /// The code of the close frame to send: 1002, 1007 or 1009.
+    /// The code of the close frame to send: 1002, 1003, 1007 or 1009.
     #[must_use]
     pub const fn close_code(&self) -> u16 {
         self.close_reason().code()
@@ -57,6 +60,7 @@ impl WebSocketError {
     #[must_use]
     pub const fn close_reason(&self) -> CloseReason {
         match self {
+            Self::Text => CloseReason::Unsupported,
             Self::InvalidUtf8 => CloseReason::InvalidText,
             Self::MessageTooBig | Self::TooManyFragments => CloseReason::TooBig,
             _ => CloseReason::Protocol,
@@ -76,6 +80,7 @@ impl WebSocketError {
             Self::LengthForm => "frame_length_form",
             Self::OrphanContinuation => "frame_orphan_continuation",
             Self::InterleavedMessage => "frame_interleaved_message",
+            Self::Text => "text_message",
             Self::ClosePayload => "close_payload",
             Self::InvalidUtf8 => "invalid_utf8",
             Self::MessageTooBig => "message_too_big",
@@ -87,7 +92,7 @@ impl WebSocketError {
     #[must_use]
     pub const fn blame(&self) -> Blame {
         match self {
-            Self::MessageTooBig | Self::TooManyFragments => Blame::Misbehaved,
+            Self::Text | Self::MessageTooBig | Self::TooManyFragments => Blame::Misbehaved,
             _ => Blame::Malformed,
         }
     }

@@ -4,39 +4,15 @@ use std::process::ExitCode;
 
 use tickring_arena::Arena;
 use tickring_pulse::Pulse;
-use tickring_server::config::{GameName, ServerConfig};
-use tickring_server::error::ServerError;
-use tickring_server::replay::{self, Playable};
-use tickring_server::{command, serve};
+use tickring_server::command::{self, game};
+use tickring_server::config::ServerConfig;
 use tickring_snakes::Snakes;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    command::run(serve_game, &games())
-}
-
-fn serve_game(config: ServerConfig) -> Result<(), ServerError> {
-    match config.game {
-        GameName::Arena => {
-            let settings = arena_settings(&config);
-            serve::<Arena>(config, &settings)
-        }
-        GameName::Snakes => serve::<Snakes>(config, &()),
-        GameName::Pulse => {
-            let settings = tickring_pulse::Settings {
-                snapshot_wire_bytes: config.pulse_snapshot_wire_bytes,
-                step_work: config.pulse_step_work,
-            };
-            serve::<Pulse>(config, &settings)
-        }
-    }
-}
-
-/// Whose recordings can be played.
-fn games() -> [Playable; 3] {
-    [replay::game::<Arena>(), replay::game::<Snakes>(), replay::game::<Pulse>()]
+    command::run([game::<Arena>(arena_settings), game::<Snakes>(|_| ()), game::<Pulse>(pulse_settings)])
 }
 
 fn arena_settings(config: &ServerConfig) -> tickring_arena::Settings {
@@ -48,5 +24,12 @@ fn arena_settings(config: &ServerConfig) -> tickring_arena::Settings {
         rifle_damage: arena.rifle_damage,
         rocket_damage: arena.rocket_damage,
         ..tickring_arena::Settings::default()
+    }
+}
+
+fn pulse_settings(config: &ServerConfig) -> tickring_pulse::Settings {
+    tickring_pulse::Settings {
+        snapshot_wire_bytes: config.pulse_snapshot_wire_bytes,
+        step_work: config.pulse_step_work,
     }
 }

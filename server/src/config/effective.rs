@@ -6,18 +6,17 @@ use std::time::Duration;
 use super::ServerConfig;
 use super::settings::SETTINGS;
 
-/// Every setting with its value and, as a comment, its origin.
+/// Every setting that has an origin, with its value and, as a comment, that origin.
 pub(super) fn to_toml(config: &ServerConfig, origins: &[(&'static str, String)]) -> String {
     let mut out = String::new();
     let mut table = "";
     for setting in SETTINGS {
+        let Some((_, origin)) = origins.iter().find(|(known, _)| *known == setting.key) else { continue };
         let (of, key) = setting.key.split_once('.').unwrap_or(("", setting.key));
         if of != table {
             table = of;
             let _infallible = writeln!(out, "\n[{table}]");
         }
-        let origin =
-            origins.iter().find(|(known, _)| *known == setting.key).map_or("default", |(_, origin)| origin);
         let line = format!("{key} = {}", literal(config, setting.key));
         let _infallible = writeln!(out, "{line:<34} # {origin}");
     }
@@ -33,7 +32,7 @@ pub(super) fn literal(config: &ServerConfig, key: &str) -> String {
         "workers" => config.workers.to_string(),
         "pin" => config.pin.to_string(),
         "cpus" => config.cpus.as_ref().map_or_else(|| quoted("auto"), |cpus| format!("{cpus:?}")),
-        "game" => quoted(config.game.as_str()),
+        "game" => quoted(config.game),
         "echo" => config.echo.to_string(),
         "max_conns" => config.max_conns.to_string(),
         "tick_hz" => config.tick_hz.to_string(),

@@ -5,8 +5,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Args, CommandFactory as _, Error, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Error, FromArgMatches as _, Parser, Subcommand};
 
+use super::games::Games;
 use super::layers::Inputs;
 use super::settings::Setting;
 use crate::replay::Task;
@@ -16,7 +17,7 @@ const ABOUT: &str = "A dedicated game server: fixed ticks, WebSocket, io_uring."
 const EXAMPLES: &str = "\
 Examples:
   tickring-server
-      the arena game on 127.0.0.1:9001, the admin endpoint on 127.0.0.1:9002
+      players on 127.0.0.1:9001, the admin endpoint on 127.0.0.1:9002
   tickring-server --listen 0.0.0.0:9001 --workers 4
       players from other machines, four workers
   tickring-server --config tickring.toml --tick-hz 128 --snapshot-hz 64
@@ -48,6 +49,8 @@ pub struct Cli {
     command: Option<Command>,
     #[command(flatten)]
     flags: Flags,
+    #[arg(skip)]
+    games: Games,
 }
 
 /// What the binary is asked to do.
@@ -97,7 +100,7 @@ struct Flags {
     /// Snapshots per second, dividing the tick rate [default: 30]
     #[arg(long, value_name = "HZ", allow_hyphen_values = true)]
     snapshot_hz: Option<String>,
-    /// The game: arena, snakes or pulse [default: arena]
+    // Its help says which games the program has.
     #[arg(long, value_name = "NAME")]
     game: Option<String>,
     /// Answer on /v1/echo (--echo or --echo=on) [default: off]
@@ -139,13 +142,15 @@ struct Flags {
 }
 
 impl Cli {
-    /// Reads words such as `std::env::args_os()`.
+    /// Reads words such as `std::env::args_os()`, for a program that has these games.
     ///
     /// # Errors
     /// What clap says of words that are not understood, and its text for `--help` and `--version`.
-    pub fn read(words: impl Iterator<Item = OsString>) -> Result<Self, Error> {
+    pub fn read(words: impl Iterator<Item = OsString>, games: Games) -> Result<Self, Error> {
         let words: Vec<OsString> = words.collect();
-        let cli = Self::try_parse_from(&words).map_err(|error| with_echo_explained(error, &words))?;
+        let matches = Self::command_with(&games).try_get_matches_from(&words);
+        let matches = matches.map_err(|error| with_echo_explained(error, &words))?;
+        let cli = Self { games, ..Self::from_arg_matches(&matches)? };
         let why = match &cli.command {
             Some(Command::Probe) => Some("probe looks at the machine and takes no settings"),
             Some(Command::Replay(_)) => Some("a recording has the settings of its room"),
@@ -160,6 +165,12 @@ impl Cli {
             task.check().map_err(|why| Self::command().error(ErrorKind::ArgumentConflict, why))?;
         }
         Ok(cli)
+    }
+
+    fn command_with(games: &Games) -> clap::Command {
+        let help = format!("The game: {} [default: {}]", games.allowed(), games.first());
+        let told = |command: clap::Command| command.mut_arg("game", |game| game.help(help.clone()));
+        told(Self::command()).mut_subcommand("check-config", told)
     }
 
     /// What to do.
@@ -182,6 +193,7 @@ impl Cli {
             None | Some(Command::Probe | Command::Replay(_)) => Flags::default(),
         };
         Inputs {
+            games: self.games,
             file: after.config.clone().or_else(|| self.flags.config.clone()),
             environment: Vec::new(),
             flags: [self.flags.given(), after.given()].concat(),
@@ -241,14 +253,12 @@ impl Flags {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
     use crate::config::SETTINGS;
 
     #[test]
     fn the_command_line_has_a_flag_for_each_setting_that_names_one_and_says_its_default() {
-        let command = Cli::command();
+        let command = Cli::command_with(&Games::default());
         command.clone().debug_assert();
         for setting in SETTINGS {
             let Some(flag) = setting.flag else { continue };
@@ -274,7 +284,16 @@ mod tests {
     }
 
     fn read(words: &[&str]) -> Result<Cli, Error> {
-        Cli::read(["tickring-server"].iter().chain(words).map(Into::into))
+        Cli::read(["tickring-server"].iter().chain(words).map(Into::into), Games::default())
+    }
+
+    #[test]
+    fn an_own_programs_help_names_its_own_games() {
+        for words in [&["mygame", "--help"][..], &["mygame", "check-config", "--help"]] {
+            let words = words.iter().map(Into::into);
+            let help = Cli::read(words, Games::new("mygame", &["other"])).unwrap_err().to_string();
+            assert!(help.contains("mygame or other [default: mygame]") && !help.contains("arena"), "{help}");
+        }
     }
 
     #[test]

@@ -5,13 +5,16 @@ use std::path::PathBuf;
 
 use config::{Config, Map, Source, Value, ValueKind};
 
+use super::games::Games;
 use super::problem::{Problem, excerpt};
 use super::settings::{SETTINGS, Setting};
 use super::{environment, file, suggestion};
 
-/// What the layers above the defaults say. Gathered at the edge, so that tests can make it up.
+/// What the layers above the defaults say, and for which program. Gathered at the edge, so that tests can make it up.
 #[derive(Clone, Debug, Default)]
 pub struct Inputs {
+    /// The games of the program; by default those that ship.
+    pub games: Games,
     /// The TOML file.
     pub file: Option<PathBuf>,
     /// Environment variables; those of others are ignored.
@@ -52,8 +55,12 @@ pub(super) struct Layers {
 
 /// Merges the layers. What is wrong with one of them does not keep the others from being looked at.
 pub(super) fn merge(inputs: &Inputs) -> Layers {
-    let default = |setting: &Setting| Value::new(None, ValueKind::String(setting.default.to_owned()));
-    let defaults = SETTINGS.iter().map(|setting| (setting.key, default(setting))).collect();
+    let default = |setting: &Setting| match setting.key {
+        "game" => inputs.games.first(),
+        _ => setting.default,
+    };
+    let value = |setting| Value::new(None, ValueKind::String(default(setting).to_owned()));
+    let defaults = SETTINGS.iter().map(|setting| (setting.key, value(setting))).collect();
     let mut problems = Vec::new();
     let mut whole = true;
     let in_file = match inputs.file.as_ref().map(|path| file::read(path)).transpose() {
@@ -110,7 +117,16 @@ fn from_file(inputs: &Inputs, values: Map<String, Value>) -> (Layer, Vec<Problem
             Some(setting) => layer.push((setting.key, value)),
             None => {
                 let like = suggestion::for_key(&key, |like| like.key.to_owned());
-                problems.push(Problem::unknown(&key, &value, like));
+                problems.push(match &value.kind {
+                    ValueKind::Array(_) if suggestion::is_table(&key) => Problem::Value {
+                        value: shown(&value),
+                        origin: origin.clone(),
+                        why: format!("it is an array, as [[{key}]] makes one"),
+                        key,
+                        allowed: like,
+                    },
+                    _ => Problem::unknown(&key, &value, like),
+                });
             }
         }
     }
@@ -140,11 +156,12 @@ pub(super) fn origin(value: &Value) -> String {
     value.origin().unwrap_or("default").to_owned()
 }
 
-/// A value as it would be written.
+/// A value as it would be written; of a table only that it is one.
 pub(super) fn shown(value: &Value) -> String {
     let text = match &value.kind {
         ValueKind::String(text) => format!("{text:?}"),
         ValueKind::Array(items) => format!("[{}]", items.iter().map(shown).collect::<Vec<_>>().join(", ")),
+        ValueKind::Table(_) => "{…}".to_owned(),
         _ => value.to_string(),
     };
     excerpt(&text)

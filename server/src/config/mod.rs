@@ -11,6 +11,7 @@ mod effective;
 mod environment;
 mod file;
 mod flags;
+mod games;
 mod layers;
 mod problem;
 mod reader;
@@ -23,6 +24,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use flags::{Cli, Mode};
+pub use games::Games;
 pub use layers::Inputs;
 pub use problem::{ConfigError, Problem};
 pub use settings::{SETTINGS, Setting};
@@ -43,11 +45,8 @@ pub struct ServerConfig {
     /// Processors for the workers, in worker order and at least one per worker; `None`: the first
     /// ones this process may run on. Only looked at when `pin` is set.
     pub cpus: Option<Vec<usize>>,
-    /// The game the rooms run.
-    pub game: GameName,
-    /// The name of the game that is being served, which may be one that this crate does not know. No setting:
-    /// [`serve`](crate::serve()) fills it in.
-    pub served: Option<&'static str>,
+    /// The game the rooms run, one of the program's [`Games`]. [`serve`](crate::serve()) puts here what it serves.
+    pub game: &'static str,
     /// Whether the echo endpoint answers.
     pub echo: bool,
     /// Connections the whole process holds at most.
@@ -91,7 +90,7 @@ pub struct ServerConfig {
     pub fixed_table: u32,
     /// Unsent bytes one connection may have before it is closed.
     pub outbox_bytes_max: u32,
-    /// How long an upgrade plus hello may take.
+    /// How long the upgrade may take, and from there the hello.
     pub handshake_timeout: Duration,
     /// Silence after which a ping is sent.
     pub ping_after: Duration,
@@ -133,37 +132,6 @@ pub struct ArenaConfig {
     pub rifle_damage: u8,
     /// Damage of a rocket's direct hit.
     pub rocket_damage: u8,
-}
-
-impl ServerConfig {
-    /// What the admin endpoint calls the game.
-    #[must_use]
-    pub fn game_name(&self) -> &'static str {
-        self.served.unwrap_or(self.game.as_str())
-    }
-}
-
-/// The games this binary ships.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GameName {
-    /// The arena shooter of `games/arena`.
-    Arena,
-    /// The short example of `games/snakes`.
-    Snakes,
-    /// The synthetic tick load of `games/pulse`: no rules, only bytes.
-    Pulse,
-}
-
-impl GameName {
-    /// The name as it stands in the configuration.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Arena => "arena",
-            Self::Snakes => "snakes",
-            Self::Pulse => "pulse",
-        }
-    }
 }
 
 /// What is logged, and how.
@@ -225,7 +193,7 @@ impl Loaded {
 /// [`ConfigError`] lists every problem found: the key, the value, where it came from, what is allowed.
 pub fn load(inputs: &Inputs, machine: &Machine) -> Result<Loaded, ConfigError> {
     let layers::Layers { merged, mut problems, whole } = layers::merge(inputs);
-    let mut reader = reader::Reader::new(&merged);
+    let mut reader = reader::Reader::new(&merged, &inputs.games);
     let config = reader::read(&mut reader, machine);
     let (read_problems, origins) = reader.finish();
     let nothing_misread = read_problems.is_empty();

@@ -5,12 +5,13 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use config::ValueKind;
+use config::{Value, ValueKind};
 
+use super::games::Games;
 use super::layers::{self, Merged};
 use super::problem::Problem;
 use super::settings::{SETTINGS, Setting};
-use super::{ArenaConfig, GameName, LogConfig, LogFormat, RecordConfig, ServerConfig};
+use super::{ArenaConfig, LogConfig, LogFormat, RecordConfig, ServerConfig};
 use crate::limits::Machine;
 use crate::logging;
 
@@ -19,42 +20,68 @@ const FIXED_TABLE_AUTO_MAX: u64 = 65_536;
 
 pub(super) struct Reader<'a> {
     merged: &'a Merged,
+    games: &'a Games,
     problems: Vec<Problem>,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(merged: &'a Merged) -> Self {
-        Self { merged, problems: Vec::new() }
+    pub(super) fn new(merged: &'a Merged, games: &'a Games) -> Self {
+        Self { merged, games, problems: Vec::new() }
     }
 
-    /// The problems met, and where each known key came from.
+    /// The problems met, and where each key came from that means something to this program.
     pub(super) fn finish(self) -> (Vec<Problem>, Vec<(&'static str, String)>) {
         let origin = |key: &str| self.merged.get(key).map_or("default".to_owned(), layers::origin);
-        (self.problems, SETTINGS.iter().map(|setting| (setting.key, origin(setting.key))).collect())
+        let settings = SETTINGS.iter().filter(|setting| self.games.have(setting));
+        (self.problems, settings.map(|setting| (setting.key, origin(setting.key))).collect())
     }
 
     /// The value of `key`, or its default after noting what is wrong with the value.
     fn get<T>(&mut self, key: &'static str, parse: impl Fn(&str) -> Result<T, String>) -> T {
         let setting = Setting::find(key).expect("only keys of the table are read");
-        let default = || parse(setting.default).expect("defaults parse: a test loads them all");
-        let value = self.merged.get(key).expect("the defaults are the lowest layer and have every key");
-        let parsed = match &value.kind {
-            ValueKind::Array(items) => {
-                parse(&items.iter().map(ToString::to_string).collect::<Vec<_>>().join(","))
-            }
-            ValueKind::Boolean(on) => parse(if *on { "on" } else { "off" }),
-            _ => parse(value.to_string().trim()),
-        };
+        let value = self.value(key);
+        if !self.games.have(setting) && value.origin().is_some() {
+            let why = "it is a rule of a game that this program does not have".to_owned();
+            self.refuse(key, why, format!("the rules of {}", self.games.allowed()));
+        }
+        let parsed = parse(&text(value));
         parsed.unwrap_or_else(|why| {
-            self.problems.push(Problem::Value {
-                key: key.to_owned(),
-                value: layers::shown(value),
-                origin: layers::origin(value),
-                why,
-                allowed: setting.allowed.to_owned(),
-            });
-            default()
+            self.refuse(key, why, setting.allowed.to_owned());
+            parse(setting.default).expect("defaults parse: a test loads them all")
         })
+    }
+
+    /// The game, which is one of the program's.
+    fn game(&mut self) -> &'static str {
+        let game = self.games.find(&text(self.value("game")));
+        game.unwrap_or_else(|| {
+            self.refuse("game", "there is no such name".to_owned(), self.games.allowed());
+            self.games.first()
+        })
+    }
+
+    fn value(&self, key: &str) -> &'a Value {
+        self.merged.get(key).expect("the defaults are the lowest layer and have every key")
+    }
+
+    fn refuse(&mut self, key: &'static str, why: String, allowed: String) {
+        let value = self.value(key);
+        self.problems.push(Problem::Value {
+            key: key.to_owned(),
+            value: layers::shown(value),
+            origin: layers::origin(value),
+            why,
+            allowed,
+        });
+    }
+}
+
+/// A value as a flag would give it.
+fn text(value: &Value) -> String {
+    match &value.kind {
+        ValueKind::Array(items) => items.iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
+        ValueKind::Boolean(on) => (if *on { "on" } else { "off" }).to_owned(),
+        _ => value.to_string().trim().to_owned(),
     }
 }
 
@@ -79,10 +106,7 @@ pub(super) fn read(from: &mut Reader<'_>, machine: &Machine) -> ServerConfig {
         workers,
         pin: from.get("pin", on_or_off),
         cpus,
-        served: None,
-        game: from.get("game", |text| {
-            one_of(text, &[GameName::Arena, GameName::Snakes, GameName::Pulse], |game| game.as_str())
-        }),
+        game: from.game(),
         echo: from.get("echo", on_or_off),
         max_conns: max_conns.unwrap_or(connections_possible),
         tick_hz: from.get("tick_hz", |text| number(text, 20..=128)),
@@ -232,6 +256,10 @@ fn duration(text: &str, range: &RangeInclusive<Duration>) -> Result<Duration, St
         "m" => amount.saturating_mul(60_000),
         "h" => amount.saturating_mul(3_600_000),
         "" => return Err("the unit is missing".to_owned()),
+        // 0.5s, 1e9s, 1_000ms: the number is wrong, not the unit.
+        other if other.contains(|c: char| "._,".contains(c) || c.is_ascii_digit()) => {
+            return Err("whole numbers only, such as 500ms".to_owned());
+        }
         _ => return Err("the unit is none of ms, s, m, h".to_owned()),
     };
     let value = Duration::from_millis(millis);
@@ -289,6 +317,10 @@ mod tests {
         for bad in ["10", "s", "", "2m", "1.5s", "10 days", "99999999999999999999s", "-1s"] {
             assert!(duration(bad, &range).is_err(), "{bad}");
         }
+        for fraction in ["0.5s", "1e9s", "1,5s", "1_000ms", "1.5"] {
+            assert!(duration(fraction, &range).unwrap_err().contains("whole numbers only"), "{fraction}");
+        }
+        assert!(duration("5 sec", &range).unwrap_err().contains("unit"));
     }
 
     #[test]

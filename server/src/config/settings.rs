@@ -144,7 +144,7 @@ pub const SETTINGS: &[Setting] = &[
 
     setting("session.handshake_timeout", None, "5s",
         "a duration such as 500ms or 5s, from 100ms to 1m",
-        "How long a connection may take from accept to hello."),
+        "How long a connection may take until its upgrade is complete, and from there to the hello: twice this in all."),
     setting("session.ping_after", None, "25s",
         "a duration such as 500ms, 25s or 2m, from 100ms to 1h",
         "Silence of a peer after which it is pinged."),

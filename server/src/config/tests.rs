@@ -43,7 +43,7 @@ fn defaults_alone_are_usable() {
     assert_eq!(config.admin.unwrap().to_string(), "127.0.0.1:9002");
     assert_eq!((config.workers, config.fixed_table, config.max_conns), (2, 20_000, 40_000));
     assert_eq!((config.tick_hz, config.snapshot_hz, config.gather_us), (60, 30, 500));
-    assert_eq!((config.game, config.seed), (GameName::Arena, None));
+    assert_eq!((config.game, config.seed), ("arena", None));
     assert!(config.pin && config.lag_compensation && !config.echo);
     assert_eq!(loaded.warnings, Vec::<String>::new());
     assert!(loaded.origins.iter().all(|(_, origin)| origin == "default"));
@@ -59,7 +59,7 @@ fn flags_beat_the_environment_which_beats_the_file_which_beats_defaults() {
         (config.tick_hz, config.snapshot_hz, config.room_players_max, config.rooms_max),
         (100, 20, 8, 9)
     );
-    assert_eq!((config.game, config.echo), (GameName::Pulse, false));
+    assert_eq!((config.game, config.echo), ("pulse", false));
     assert_eq!(origin(&loaded, "tick_hz"), "flag --tick-hz");
     assert_eq!(origin(&loaded, "room.players_max"), "environment variable TICKRING_ROOM__PLAYERS_MAX");
     assert!(origin(&loaded, "snapshot_hz").starts_with("file "));
@@ -170,6 +170,12 @@ fn unknown_keys_are_refused_in_every_layer() {
     }
     let text = message(load_from("room = 5\n", &[], &[]));
     assert!(text.contains("room is a table"), "{text}");
+    let text = message(load_from("[[room]]\nplayers_max = 1\n", &[], &[]));
+    for expected in
+        ["room = [{…}] (from file ", "it is an array, as [[room]] makes one", "allowed: room is a table"]
+    {
+        assert!(text.contains(expected), "{text} does not say {expected:?}");
+    }
     let text = message(load_from("tick_hz = { a = 1 }\n", &[], &[]));
     assert!(text.contains("tick_hz.a = 1"), "{text}");
     let text = message(load_from("tick_hz = {}\n[rooms]\n\"room.players_max\" = 5\n[arena]\n", &[], &[]));
@@ -333,5 +339,31 @@ fn the_documentation_has_every_setting_with_default_and_range() {
             setting.key, setting.default, setting.allowed, setting.meaning
         );
         assert!(page.contains(&row), "docs/configuration.md lacks this line:\n{row}");
+    }
+}
+
+#[test]
+fn a_program_with_games_of_its_own_has_those_and_no_others() {
+    let own = |flags: &[(&'static str, &str)], environment: &[(&str, &str)]| {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let inputs = Inputs {
+            games: Games::new("chess", &["go"]),
+            flags: flags.iter().map(|(key, value)| (*key, (*value).to_owned())).collect(),
+            ..Inputs::default()
+        };
+        load(&inputs.with_environment(environment.iter().map(owned)), &machine())
+    };
+    let loaded = own(&[], &[]).unwrap();
+    assert_eq!((loaded.config.game, origin(&loaded, "game")), ("chess", "default".to_owned()));
+    let printed = loaded.to_toml();
+    assert!(printed.contains("game = \"chess\"") && printed.contains("[session]"), "{printed}");
+    assert!(!printed.contains("[arena]") && !printed.contains("[pulse]"), "{printed}");
+    assert_eq!(own(&[("game", "go")], &[]).unwrap().config.game, "go");
+    let text = message(own(&[("game", "arena")], &[("TICKRING_ARENA__HOLD", "5s")]));
+    for expected in [
+        "game = \"arena\" (from flag --game) is not allowed: there is no such name\n  allowed: chess or go",
+        "arena.hold = \"5s\" (from environment variable TICKRING_ARENA__HOLD) is not allowed: it is a rule of a game",
+    ] {
+        assert!(text.contains(expected), "{text} does not say {expected:?}");
     }
 }

@@ -65,7 +65,7 @@ impl Admin {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         self.address = Some(address);
-        let gate = Gate::new(tokio::net::TcpListener::from_std(listener)?);
+        let gate = Gate::new(tokio::net::TcpListener::from_std(listener)?, self.clock);
         let routes = Router::new()
             .route("/", get(|| async { CONTENTS }))
             .route("/healthz", get(|| async { "ok\n" }))

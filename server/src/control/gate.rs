@@ -16,6 +16,8 @@ use tokio::time::Sleep;
 
 use super::ending::Ending;
 use super::refusal::Seen;
+use crate::clock::Clock;
+use crate::logging::RateLimited;
 
 /// Connections at once.
 const CONNECTIONS_MAX: usize = 64;
@@ -23,18 +25,22 @@ const CONNECTIONS_MAX: usize = 64;
 const LIFE_MAX: Duration = Duration::from_secs(10);
 /// Pause after a failed accept: descriptors are short, and trying at once would only burn CPU.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
+/// How often failing is told, for as long as it lasts.
+const LOG_INTERVAL_NS: u64 = 60_000_000_000;
 
 /// Accepts admin connections.
 pub(super) struct Gate {
     listener: TcpListener,
     /// One per connection, oldest first: dropping it ends the connection.
     open: VecDeque<oneshot::Sender<()>>,
-    failing: bool,
+    clock: Clock,
+    limiter: RateLimited,
 }
 
 impl Gate {
-    pub(super) fn new(listener: TcpListener) -> Self {
-        Self { listener, open: VecDeque::with_capacity(CONNECTIONS_MAX), failing: false }
+    pub(super) fn new(listener: TcpListener, clock: Clock) -> Self {
+        let limiter = RateLimited::new(LOG_INTERVAL_NS);
+        Self { listener, open: VecDeque::with_capacity(CONNECTIONS_MAX), clock, limiter }
     }
 
     fn admit(&mut self, stream: TcpStream) -> Guarded {
@@ -63,17 +69,14 @@ impl axum::serve::Listener for Gate {
     async fn accept(&mut self) -> (Guarded, SocketAddr) {
         loop {
             match self.listener.accept().await {
-                Ok((stream, peer)) => {
-                    self.failing = false;
-                    return (self.admit(stream), peer);
-                }
+                Ok((stream, peer)) => return (self.admit(stream), peer),
                 // The peer gave up before it was accepted.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => {
-                    if !self.failing {
-                        tracing::warn!(%error, "cannot accept admin connections; trying on (see `ulimit -n`)");
+                    // Where descriptors are short, one accept fails, the next does not, and so on.
+                    if let Some(left_out) = self.limiter.allow("accept", self.clock.now_ns()) {
+                        tracing::warn!(%error, left_out, "cannot accept admin connections; trying on (see `ulimit -n`)");
                     }
-                    self.failing = true;
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }

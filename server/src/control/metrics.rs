@@ -152,7 +152,7 @@ impl Collector for Scrape {
 
 impl Scrape {
     fn server(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let build = [("version", env!("CARGO_PKG_VERSION")), ("game", self.config.game_name())];
+        let build = [("version", env!("CARGO_PKG_VERSION")), ("game", self.config.game)];
         let mut info = encoder.encode_descriptor("build", "What runs here", None, MetricType::Info)?;
         info.encode_info(&build)?;
         let mut gauge = |name, help, value: u64| {

@@ -147,7 +147,8 @@ impl Control {
     }
 
     /// Runs until every worker has ended after a signal. A second signal ends the process at once,
-    /// with code 130 (SIGINT) or 143 (SIGTERM). Prints `admin on ADDR` first.
+    /// with code 130 (SIGINT) or 143 (SIGTERM), unless it is the same again within 250 ms. Prints `admin on ADDR`
+    /// first.
     ///
     /// # Errors
     /// [`ServerError::WorkerStopped`] when a worker ends without having been told to.
@@ -215,7 +216,7 @@ async fn supervise(
         announce(bound);
     }
     let first = tokio::select! {
-        signal = signals.next() => signal,
+        signal = signals.next(clock) => signal,
         ended = finished.recv() => return Err(ServerError::WorkerStopped { worker: ended.unwrap_or(0) }),
     };
     ready.store(false, Ordering::Relaxed);
@@ -250,7 +251,7 @@ async fn drain(
             .retain(|&worker| running.contains(&worker) && !lines[worker].drain(deadline_ns, back_after_ms));
         tokio::select! {
             biased;
-            signal = signals.next() => {
+            signal = signals.next(clock) => {
                 tracing::warn!(signal = signal.name(), "second signal: stopping at once");
                 std::process::exit(signal.exit_code());
             }

@@ -27,7 +27,7 @@ pub(super) fn page(admin: &Admin, collected: &Collected) -> Value {
         "pid": std::process::id(),
         "uptime_s": std::time::Duration::from_nanos(admin.clock.now_ns()).as_secs_f64(),
         "ready": admin.is_ready(),
-        "game": config.game_name(),
+        "game": config.game,
         "tick_hz": config.tick_hz,
         "snapshot_hz": config.snapshot_hz,
         "lag_compensation": config.lag_compensation,

@@ -81,6 +81,13 @@ pub struct Playable {
     play: fn(OnDisk, Option<&mut Dump<'_>>) -> Result<Played, HeaderError>,
 }
 
+impl Playable {
+    /// Its name.
+    pub(crate) const fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
 impl fmt::Debug for Playable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Playable").field(&self.name).finish()

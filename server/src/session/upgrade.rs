@@ -20,7 +20,7 @@ pub(crate) struct Move {
 }
 
 pub(super) const fn room_decoder() -> Decoder {
-    Decoder::new(Role::Server, limits::CLIENT_MESSAGE_BYTES_MAX)
+    Decoder::new(Role::Server, limits::CLIENT_MESSAGE_BYTES_MAX).binary_only()
 }
 
 /// What an upgrade request asked for.

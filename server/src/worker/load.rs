@@ -27,9 +27,7 @@ impl<G: Game> Worker<G> {
         let (late_percent, busy_percent) = (load.late_percent, load.busy_percent);
         let dilation_percent = u32::from(relief.time_dilation) * 100 / 255;
         let (far_every, budget_divisor) = (relief.far_every, relief.budget_divisor);
-        let cause = if up { "ticks are late" } else { "ticks are on time with time to spare" };
-        let advice =
-            if up { "; fewer players per worker, more workers or a cheaper game would help" } else { "" };
+        let told = told(up, to.rung);
         // The end of it too is for those who read warnings only.
         tracing::warn!(
             worker,
@@ -40,9 +38,20 @@ impl<G: Game> Worker<G> {
             budget_divisor,
             dilation_percent,
             left_out,
-            "{cause}: now {}{advice}",
-            done(to.rung)
+            "{told}"
         );
+    }
+}
+
+/// A move in words. On the way down, what is still done may be done less than before: a rung may have several steps.
+fn told(up: bool, to: Rung) -> String {
+    let done = done(to);
+    match (up, to) {
+        (true, _) => format!(
+            "ticks are late: now {done}; fewer players per worker, more workers or a cheaper game would help"
+        ),
+        (false, Rung::Normal) => format!("ticks are on time with time to spare: now {done}"),
+        (false, _) => format!("ticks are on time with time to spare: a step back, but still {done}"),
     }
 }
 
@@ -54,5 +63,21 @@ const fn done(rung: Rung) -> &'static str {
         Rung::Budget => "players are sent fewer bytes",
         Rung::Dilation => "time passes more slowly",
         Rung::Joins => "nobody is taken in",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_down_does_not_sound_like_one_up() {
+        assert!(told(true, Rung::Dilation).starts_with("ticks are late: now time passes more slowly; "));
+        let down = told(false, Rung::Dilation);
+        assert!(
+            down.ends_with("a step back, but still time passes more slowly") && !down.contains("now"),
+            "{down}"
+        );
+        assert!(told(false, Rung::Normal).ends_with("with time to spare: now nothing is left out"));
     }
 }
