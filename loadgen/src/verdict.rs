@@ -65,6 +65,8 @@ pub(crate) struct Evidence {
     pub(crate) unproved: Vec<String>,
     /// Share of the due messages that were sent; `None` in a closed loop.
     pub(crate) achieved: Option<f64>,
+    /// Share of the due messages that were not sent because the generator came to them too late.
+    pub(crate) left_out: f64,
     pub(crate) unanswered: u64,
     pub(crate) open_loop: bool,
     pub(crate) window_s: f64,
@@ -124,6 +126,7 @@ fn invalid(evidence: &Evidence) -> Vec<String> {
             evidence.busy_seconds, evidence.busiest_percent
         ));
     }
+    reasons.extend(left_out(evidence));
     let bound = evidence
         .objectives
         .iter()
@@ -151,6 +154,26 @@ fn invalid(evidence: &Evidence) -> Vec<String> {
     reasons
 }
 
+/// Whether what the generator left out keeps the load from being what was asked for, be it by itself or on top
+/// of what the server did not take.
+fn left_out(evidence: &Evidence) -> Option<String> {
+    let (achieved, left_out) = (evidence.achieved?, evidence.left_out);
+    let least = evidence
+        .objectives
+        .iter()
+        .filter(|(slo, _)| slo.metric.name() == "achieved" && !slo.bounds_above())
+        .map(|(slo, _)| slo.bound.min(1.0))
+        .fold(ACHIEVED_MIN, f64::max);
+    let tips = achieved < least && achieved + left_out >= least;
+    (left_out > 1.0 - least || tips).then(|| {
+        format!(
+            "generator late: {:.1}% of the messages that were due were not sent, because it came to them too late; \
+             less load per worker, or a CPU of its own with --cpus",
+            left_out * 100.0
+        )
+    })
+}
+
 /// What was asked for and not reached.
 fn missed(evidence: &Evidence) -> Vec<String> {
     let mut reasons = Vec::new();
@@ -160,7 +183,8 @@ fn missed(evidence: &Evidence) -> Vec<String> {
     if evidence.lost > 0 {
         reasons.push(format!("{} connections ended before the run did", evidence.lost));
     }
-    if let Some(achieved) = evidence.achieved.filter(|achieved| *achieved < ACHIEVED_MIN) {
+    // What the generator left out itself is not the server's.
+    if let Some(achieved) = evidence.achieved.filter(|achieved| achieved + evidence.left_out < ACHIEVED_MIN) {
         reasons.push(format!("only {:.1}% of the messages that were due were sent", achieved * 100.0));
     }
     if evidence.unanswered > 0 {
@@ -221,6 +245,32 @@ mod tests {
         assert_eq!(with(|e| (e.objectives, e.send_lag_p99_us) = (Vec::new(), Some(50_001.0))), 4);
         assert_eq!(with(|e| e.wrong.push("a gap".to_owned())), 5);
         assert_eq!(with(|e| e.interrupted = true), 130);
+    }
+
+    #[test]
+    fn what_the_generator_left_out_is_its_own_shortcoming() {
+        let verdict = |achieved, left_out| {
+            let (verdict, reasons) = judge(&Evidence { achieved: Some(achieved), left_out, ..good() });
+            (verdict, reasons.join("; "))
+        };
+        let (starved, reason) = verdict(0.905, 0.095);
+        assert_eq!(starved, Verdict::Invalid);
+        assert!(reason.contains("9.5% of the messages that were due were not sent"), "{reason}");
+        assert!(!reason.contains("only"), "the server is not blamed: {reason}");
+        assert_eq!(verdict(0.905, 0.005).0, Verdict::Missed, "the server would have missed anyway");
+        assert_eq!(verdict(0.985, 0.007).0, Verdict::Invalid, "without it enough had been sent");
+        assert_eq!(verdict(0.995, 0.005).0, Verdict::Pass);
+        let (both, reasons) = verdict(0.5, 0.2);
+        assert_eq!(both, Verdict::Invalid);
+        assert!(reasons.contains("20.0%") && reasons.contains("only 50.0%"), "{reasons}");
+    }
+
+    #[test]
+    fn an_objective_on_what_is_sent_is_not_missed_by_the_generator() {
+        let objectives = vec![("achieved>=99.9%".parse().unwrap(), Some(0.995))];
+        let own = Evidence { achieved: Some(0.995), left_out: 0.005, objectives, ..good() };
+        assert_eq!(judge(&own).0, Verdict::Invalid);
+        assert_eq!(judge(&Evidence { left_out: 0.0, ..own }).0, Verdict::Missed);
     }
 
     #[test]

@@ -26,7 +26,6 @@ impl Merged {
         for outcome in &findings.outcomes {
             merged.tally.merge(&outcome.tally);
             let (all, one) = (&mut merged.health, &outcome.health);
-            all.send_lag.merge(&one.send_lag);
             all.cpu_percent = all.cpu_percent.max(one.cpu_percent);
             all.busy_seconds = all.busy_seconds.max(one.busy_seconds);
             all.ring.add(one.ring);
@@ -153,7 +152,8 @@ pub(crate) fn generator(findings: &Findings, merged: &Merged) -> Generator {
         cpu_percent: merged.health.cpu_percent,
         cpu_percent_by_worker: findings.outcomes.iter().map(|outcome| outcome.health.cpu_percent).collect(),
         busy_seconds: merged.health.busy_seconds,
-        send_lag_us: merged.health.send_lag.percentiles(),
+        send_lag_us: merged.tally.send_lag.percentiles(),
+        left_out_share: share(merged.tally.measured.left_out, merged.tally.measured.due),
         ring: merged.health.ring,
         rss_bytes: Usage::of_process(std::process::id()).rss_bytes,
     }
@@ -171,6 +171,7 @@ pub(crate) fn evidence(findings: &Findings, merged: &Merged, report: &Report<'_>
         wrong: [wrong(report), report.rewind.as_ref().map(Rewind::wrong).unwrap_or_default()].concat(),
         unproved: report.rewind.as_ref().map(Rewind::unproved).unwrap_or_default(),
         achieved: report.messages.achieved,
+        left_out: report.generator.left_out_share.unwrap_or(0.0),
         unanswered: report.messages.unanswered,
         open_loop: plan.preset.is_open_loop(),
         window_s: merged.window_s,

@@ -132,6 +132,8 @@ pub(crate) struct Generator {
     /// Longest run of seconds that a worker was above 85 %.
     pub(crate) busy_seconds: u32,
     pub(crate) send_lag_us: Option<Percentiles>,
+    /// Of the due messages: those not sent because the generator came to them too late.
+    pub(crate) left_out_share: Option<f64>,
     pub(crate) ring: RingCounters,
     pub(crate) rss_bytes: Option<u64>,
 }
