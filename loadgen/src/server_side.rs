@@ -17,6 +17,10 @@ use crate::machine::kilobytes;
 #[serde(default)]
 pub(crate) struct Status {
     pub(crate) version: Option<String>,
+    /// The process that answers.
+    pub(crate) pid: Option<u32>,
+    /// How long it has been running.
+    pub(crate) uptime_s: Option<f64>,
     pub(crate) game: Option<String>,
     pub(crate) tick_hz: Option<f64>,
     pub(crate) snapshot_hz: Option<f64>,
