@@ -96,6 +96,14 @@ pub(crate) fn fetch_status(admin: &str) -> Result<Status, String> {
     agent.get(&url).call().and_then(|mut response| response.body_mut().read_json()).map_err(told)
 }
 
+impl Status {
+    /// Whether this is of the same process as `earlier`, as far as both tell.
+    pub(crate) fn continues(&self, earlier: &Self) -> bool {
+        self.pid.zip(earlier.pid).is_none_or(|(now, before)| now == before)
+            && self.uptime_s.zip(earlier.uptime_s).is_none_or(|(now_s, before_s)| now_s >= before_s)
+    }
+}
+
 impl StatusTick {
     /// The lateness histogram, ns.
     pub(crate) fn lateness(&self) -> Option<Histogram<u64>> {

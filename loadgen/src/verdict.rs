@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::measure::health::{BUSY_PERCENT, BUSY_SECONDS_MAX};
-use crate::slo::Slo;
+use crate::slo::{Slo, Source};
 
 /// Exit codes; see `loadgen --help`.
 pub(crate) const USAGE: u8 = 2;
@@ -80,6 +80,8 @@ pub(crate) struct Evidence {
     pub(crate) busy_seconds: u32,
     /// CPU of the server, percent of one core.
     pub(crate) server_percent: Option<f64>,
+    /// Why figures of the server are missing, a sentence.
+    pub(crate) server_gap: Option<String>,
     /// Every objective with what was measured for it.
     pub(crate) objectives: Vec<(Slo, Option<f64>)>,
 }
@@ -147,7 +149,8 @@ fn invalid(evidence: &Evidence) -> Vec<String> {
         ));
     }
     for (slo, measured) in &evidence.objectives {
-        if measured.is_none() && evidence.window_s > 0.0 && evidence.connected > 0 {
+        let is_own = measured.is_none() && servers_doing(evidence, *slo).is_none();
+        if is_own && evidence.window_s > 0.0 && evidence.connected > 0 {
             reasons.push(format!("objective {slo}: nothing was measured for it in this run"));
         }
     }
@@ -174,6 +177,14 @@ fn left_out(evidence: &Evidence) -> Option<String> {
     })
 }
 
+/// What the server has to do with it that an objective could not be measured, a sentence.
+fn servers_doing(evidence: &Evidence, slo: Slo) -> Option<&str> {
+    match slo.metric.source() {
+        Source::Client => (evidence.lost > 0).then_some("connections ended before the run did"),
+        Source::Admin | Source::ServerProcess => evidence.server_gap.as_deref(),
+    }
+}
+
 /// What was asked for and not reached.
 fn missed(evidence: &Evidence) -> Vec<String> {
     let mut reasons = Vec::new();
@@ -192,8 +203,12 @@ fn missed(evidence: &Evidence) -> Vec<String> {
     }
     reasons.extend_from_slice(&evidence.unproved);
     for (slo, measured) in &evidence.objectives {
-        if let Some(measured) = measured.filter(|measured| !slo.met_by(*measured)) {
-            reasons.push(format!("objective {slo}: measured {}", slo.show(measured)));
+        match (measured, servers_doing(evidence, *slo)) {
+            (Some(measured), _) if !slo.met_by(*measured) => {
+                reasons.push(format!("objective {slo}: measured {}", slo.show(*measured)));
+            }
+            (None, Some(why)) => reasons.push(format!("objective {slo}: not measured: {why}")),
+            _ => {}
         }
     }
     reasons
@@ -271,6 +286,24 @@ mod tests {
         let own = Evidence { achieved: Some(0.995), left_out: 0.005, objectives, ..good() };
         assert_eq!(judge(&own).0, Verdict::Invalid);
         assert_eq!(judge(&Evidence { left_out: 0.0, ..own }).0, Verdict::Missed);
+    }
+
+    #[test]
+    fn an_objective_without_a_figure_is_missed_where_the_server_is_why() {
+        let unmeasured = |name: &str| vec![(name.parse().unwrap(), None)];
+        let gap = Some("the server was restarted".to_owned());
+        let restarted =
+            Evidence { server_gap: gap, objectives: unmeasured("ticks_missed==0"), lost: 10, ..good() };
+        let (verdict, reasons) = judge(&restarted);
+        assert_eq!(verdict, Verdict::Missed);
+        assert!(
+            reasons[1].contains("ticks_missed==0: not measured: the server was restarted"),
+            "{reasons:?}"
+        );
+        let early = Evidence { objectives: unmeasured("p99<1ms"), lost: 10, ..good() };
+        assert_eq!(judge(&early).0, Verdict::Missed);
+        let unexplained = Evidence { objectives: unmeasured("lateness_p99<1ms"), ..good() };
+        assert_eq!(judge(&unexplained).0, Verdict::Invalid);
     }
 
     #[test]

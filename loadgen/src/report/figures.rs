@@ -127,6 +127,7 @@ pub(crate) fn server(plan: &Plan, merged: &Merged, timeline: &Timeline) -> Serve
     let lateness = status.and_then(|last| last.tick.lateness_since(&start.status.as_ref()?.tick));
     Server {
         source: cpu_ns.map(|_| if plan.server_pid.is_some() { "pid" } else { "admin" }),
+        gap: timeline.server_gap.clone(),
         cpu_us_per_message: cpu_ns
             .filter(|_| merged.tally.measured.sent > 0)
             .map(|ns| ratio(ns, float(merged.tally.measured.sent)) / 1e3),
@@ -180,6 +181,7 @@ pub(crate) fn evidence(findings: &Findings, merged: &Merged, report: &Report<'_>
         busiest_percent: report.generator.cpu_percent,
         busy_seconds: report.generator.busy_seconds,
         server_percent: report.server.cpu_percent,
+        server_gap: report.server.gap.clone(),
         objectives,
     }
 }

@@ -111,6 +111,8 @@ pub(crate) struct Game {
 pub(crate) struct Server {
     /// Where CPU and memory come from: `pid`, `admin` or nothing.
     pub(crate) source: Option<&'static str>,
+    /// Why figures are missing that were to be had at first.
+    pub(crate) gap: Option<String>,
     pub(crate) cpu_us_per_message: Option<f64>,
     pub(crate) cpu_percent: Option<f64>,
     pub(crate) rss_bytes: Option<u64>,
