@@ -41,12 +41,40 @@ pub(crate) struct Timeline {
     pub(crate) server_idle: ServerReading,
     pub(crate) server_start: ServerReading,
     pub(crate) server_end: ServerReading,
+    /// Why figures of the server are missing that were to be had at first, a sentence.
+    pub(crate) server_gap: Option<String>,
     pub(crate) kernel_before: KernelCounters,
     pub(crate) kernel_during: KernelCounters,
     pub(crate) interrupted: bool,
     /// How late the leading thread was at the turning points, at worst: its readings of the server are
     /// off by that much.
     pub(crate) late_ns: u64,
+}
+
+impl Timeline {
+    /// Notes why figures of the server cannot be had, and drops those of different processes: what lies between
+    /// them is nobody's.
+    fn mind_the_gap(&mut self, admin_works: bool) {
+        let (start, end) = (&self.server_start, &self.server_end);
+        let read = [&self.server_idle, start, end].map(|reading| reading.status.as_ref());
+        let told: Vec<&Status> = read.into_iter().flatten().collect();
+        let is_same = told.windows(2).all(|pair| pair[1].continues(pair[0]));
+        let unanswered = [(start, "start"), (end, "end")].into_iter().find(|(at, _)| at.status.is_none());
+        self.server_gap = match unanswered.filter(|_| admin_works) {
+            _ if !is_same => {
+                self.server_idle.usage = Usage::default();
+                (self.server_start, self.server_end) = Default::default();
+                Some("the server was restarted during the run, or another process is in its place".to_owned())
+            }
+            Some((_, when)) => {
+                Some(format!("the server's admin endpoint did not answer at the {when} of the window"))
+            }
+            None if start.usage.rss_bytes.is_some() && end.usage.rss_bytes.is_none() => {
+                Some("the server's process ended during the run".to_owned())
+            }
+            None => None,
+        };
+    }
 }
 
 /// Leads the workers through the phases.
@@ -121,16 +149,21 @@ impl<'a> Leader<'a> {
             self.progress.tick(clock::now_ns(), "closing", self.shared);
             thread::sleep(LOOK);
         }
-        Timeline {
+        let mut timeline = Timeline {
             window,
             server_idle: self.server_idle,
             server_start,
             server_end,
+            server_gap: None,
             kernel_before: self.kernel_before,
             kernel_during,
             interrupted,
             late_ns,
+        };
+        if connected {
+            timeline.mind_the_gap(self.admin_works);
         }
+        timeline
     }
 
     fn is_interrupted(&self) -> bool {
@@ -152,4 +185,62 @@ impl<'a> Leader<'a> {
 
 fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).expect("the plan allows at most a day")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A reading of a process that has been running for so long.
+    fn reading(pid: u32, uptime_s: f64) -> ServerReading {
+        let status = Status { pid: Some(pid), uptime_s: Some(uptime_s), ..Status::default() };
+        let usage = Usage { cpu_ns: Some(1), rss_bytes: Some(1), ..Usage::default() };
+        ServerReading { usage, status: Some(status) }
+    }
+
+    fn judged(idle: ServerReading, start: ServerReading, end: ServerReading) -> Timeline {
+        let mut timeline = Timeline {
+            window: Window::UNSET,
+            server_idle: idle,
+            server_start: start,
+            server_end: end,
+            server_gap: None,
+            kernel_before: KernelCounters::default(),
+            kernel_during: KernelCounters::default(),
+            interrupted: false,
+            late_ns: 0,
+        };
+        timeline.mind_the_gap(true);
+        timeline
+    }
+
+    #[test]
+    fn figures_of_different_processes_are_dropped() {
+        for (idle, start, end) in [
+            ((7, 1.0), (7, 5.0), (8, 35.0)),
+            ((7, 1.0), (7, 5.0), (7, 4.0)),
+            ((7, 10.0), (7, 5.0), (7, 35.0)),
+        ] {
+            let of = |(pid, uptime_s)| reading(pid, uptime_s);
+            let timeline = judged(of(idle), of(start), of(end));
+            let gap = timeline.server_gap.unwrap();
+            assert!(gap.contains("restarted"), "{gap}");
+            for reading in [&timeline.server_idle, &timeline.server_start, &timeline.server_end] {
+                assert_eq!((reading.usage.cpu_ns, reading.usage.rss_bytes), (None, None));
+            }
+            assert!(timeline.server_start.status.is_none() && timeline.server_end.status.is_none());
+        }
+    }
+
+    #[test]
+    fn one_process_has_its_figures_and_a_silent_one_is_named() {
+        let timeline = judged(reading(7, 1.0), reading(7, 5.0), reading(7, 35.0));
+        assert_eq!(timeline.server_gap, None);
+        assert!(timeline.server_end.status.is_some());
+        let timeline = judged(reading(7, 1.0), reading(7, 5.0), ServerReading::default());
+        assert!(timeline.server_gap.unwrap().contains("did not answer at the end"));
+        let dead = ServerReading { usage: Usage::default(), ..reading(7, 35.0) };
+        let timeline = judged(reading(7, 1.0), reading(7, 5.0), dead);
+        assert!(timeline.server_gap.unwrap().contains("process ended"));
+    }
 }

@@ -185,6 +185,15 @@ fn server(plan: &Plan, facts: &Facts) -> Option<Wall> {
         );
     }
     let status = facts.status.as_ref()?.as_ref().ok()?;
+    if let Some((given, told)) = plan.server_pid.zip(status.pid).filter(|(given, told)| given != told) {
+        return wall(
+            format!("--server-pid {given} is not the server, which says that it is process {told}"),
+            format!(
+                "--server-pid {told}, or none, for the server's own figures (in a container it counts processes \
+                 otherwise: --force)"
+            ),
+        );
+    }
     let conns = u64::from(plan.conns);
     if let Some(max) = status.limits.connections_max.filter(|max| conns > *max) {
         return wall(
@@ -335,6 +344,11 @@ mod tests {
         assert!(only_wall("game --conns 500 --rooms 5", &facts).remedy.contains("--rooms 10"));
         assert!(only_wall("game --conns 500 --game pulse", &facts).remedy.contains("--game arena"));
         assert_eq!(walls(&plan("game --conns 500"), &facts), Vec::new());
+        let status = Status { pid: Some(23), ..Status::default() };
+        let other = Facts { status: Some(Ok(status)), server_process: Some(true), ..roomy() };
+        let wall = only_wall("game --server-pid 7", &other);
+        assert!(wall.problem.contains("--server-pid 7") && wall.problem.contains("process 23"), "{wall:?}");
+        assert_eq!(walls(&plan("game --server-pid 23"), &other), Vec::new());
         let gone = Facts { server_process: Some(false), ..roomy() };
         assert!(only_wall("game --server-pid 7", &gone).problem.contains("no process 7"));
     }

@@ -17,6 +17,10 @@ use crate::machine::kilobytes;
 #[serde(default)]
 pub(crate) struct Status {
     pub(crate) version: Option<String>,
+    /// The process that answers.
+    pub(crate) pid: Option<u32>,
+    /// How long it has been running.
+    pub(crate) uptime_s: Option<f64>,
     pub(crate) game: Option<String>,
     pub(crate) tick_hz: Option<f64>,
     pub(crate) snapshot_hz: Option<f64>,
@@ -90,6 +94,14 @@ pub(crate) fn fetch_status(admin: &str) -> Result<Status, String> {
         error => format!("{url}: {error}"),
     };
     agent.get(&url).call().and_then(|mut response| response.body_mut().read_json()).map_err(told)
+}
+
+impl Status {
+    /// Whether this is of the same process as `earlier`, as far as both tell.
+    pub(crate) fn continues(&self, earlier: &Self) -> bool {
+        self.pid.zip(earlier.pid).is_none_or(|(now, before)| now == before)
+            && self.uptime_s.zip(earlier.uptime_s).is_none_or(|(now_s, before_s)| now_s >= before_s)
+    }
 }
 
 impl StatusTick {

@@ -160,6 +160,15 @@ impl Slo {
         matches!(self.comparison, Comparison::Less | Comparison::LessOrEqual | Comparison::Equal)
     }
 
+    /// Whether nothing that can be measured meets it: no figure is below 0, and everything takes some time.
+    fn is_never_met(self) -> bool {
+        let is_nothing = match self.metric.unit {
+            Unit::Time => self.bounds_above(),
+            Unit::Bytes | Unit::Number | Unit::Count => self.comparison == Comparison::Less,
+        };
+        self.bound == 0.0 && is_nothing
+    }
+
     /// `measured` in words, for the summary.
     pub(crate) fn show(self, measured: f64) -> String {
         match self.metric.unit {
@@ -211,6 +220,8 @@ pub(crate) enum SloError {
     BadValue(String, &'static str),
     #[error("`{0}` counts, so it is never {1}; permitted is a whole number, for example {0}==0")]
     NeverEqual(&'static str, String),
+    #[error("`{text}` can never be met: {why}; name a larger bound, for example {name}{example}")]
+    NeverMet { text: String, name: &'static str, why: &'static str, example: &'static str },
 }
 
 impl FromStr for Slo {
@@ -232,7 +243,15 @@ impl FromStr for Slo {
         if metric.unit == Unit::Count && comparison == Comparison::Equal && bound.fract() != 0.0 {
             return Err(SloError::NeverEqual(metric.name, trim(bound)));
         }
-        Ok(Self { metric, comparison, bound })
+        let slo = Self { metric, comparison, bound };
+        if slo.is_never_met() {
+            let (why, example) = match metric.unit {
+                Unit::Time => ("everything takes some time", "<20ms"),
+                Unit::Bytes | Unit::Number | Unit::Count => ("nothing measured is below 0", "<=0"),
+            };
+            return Err(SloError::NeverMet { text: text.to_owned(), name: metric.name, why, example });
+        }
+        Ok(slo)
     }
 }
 
@@ -300,9 +319,21 @@ mod tests {
         }
     }
 
+    #[test]
+    fn no_time_is_nothing_and_no_count_is_less() {
+        for text in ["p99<0ms", "p99<=0", "max==0us", "cpu_us_per_message<0", "gaps<0", "achieved<0%"] {
+            let error = text.parse::<Slo>().unwrap_err();
+            assert!(matches!(error, SloError::NeverMet { .. }), "{text}");
+            assert!(error.to_string().starts_with(&format!("`{text}` can never be met")), "{error}");
+        }
+        for text in ["gaps==0", "gaps<=0", "p99>0", "p99>=0ms", "rss_bytes_per_conn<=0"] {
+            assert!(text.parse::<Slo>().is_ok(), "{text}");
+        }
+    }
+
     proptest! {
         #[test]
-        fn showing_and_parsing_agree(index in 0..METRICS.len(), sign in 0..6_usize, bound in 0_u32..5_000_000) {
+        fn showing_and_parsing_agree(index in 0..METRICS.len(), sign in 0..6_usize, bound in 1_u32..5_000_000) {
             let text = format!("{}{}{bound}", METRICS[index].name(), COMPARISONS[sign].0);
             let slo: Slo = text.parse().unwrap();
             let again: Slo = slo.to_string().parse().unwrap();

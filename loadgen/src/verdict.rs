@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::measure::health::{BUSY_PERCENT, BUSY_SECONDS_MAX};
-use crate::slo::Slo;
+use crate::slo::{Slo, Source};
 
 /// Exit codes; see `loadgen --help`.
 pub(crate) const USAGE: u8 = 2;
@@ -65,6 +65,8 @@ pub(crate) struct Evidence {
     pub(crate) unproved: Vec<String>,
     /// Share of the due messages that were sent; `None` in a closed loop.
     pub(crate) achieved: Option<f64>,
+    /// Share of the due messages that were not sent because the generator came to them too late.
+    pub(crate) left_out: f64,
     pub(crate) unanswered: u64,
     pub(crate) open_loop: bool,
     pub(crate) window_s: f64,
@@ -78,6 +80,8 @@ pub(crate) struct Evidence {
     pub(crate) busy_seconds: u32,
     /// CPU of the server, percent of one core.
     pub(crate) server_percent: Option<f64>,
+    /// Why figures of the server are missing, a sentence.
+    pub(crate) server_gap: Option<String>,
     /// Every objective with what was measured for it.
     pub(crate) objectives: Vec<(Slo, Option<f64>)>,
 }
@@ -124,6 +128,7 @@ fn invalid(evidence: &Evidence) -> Vec<String> {
             evidence.busy_seconds, evidence.busiest_percent
         ));
     }
+    reasons.extend(left_out(evidence));
     let bound = evidence
         .objectives
         .iter()
@@ -144,11 +149,40 @@ fn invalid(evidence: &Evidence) -> Vec<String> {
         ));
     }
     for (slo, measured) in &evidence.objectives {
-        if measured.is_none() && evidence.window_s > 0.0 && evidence.connected > 0 {
+        let is_own = measured.is_none() && servers_doing(evidence, *slo).is_none();
+        if is_own && evidence.window_s > 0.0 && evidence.connected > 0 {
             reasons.push(format!("objective {slo}: nothing was measured for it in this run"));
         }
     }
     reasons
+}
+
+/// Whether what the generator left out keeps the load from being what was asked for, be it by itself or on top
+/// of what the server did not take.
+fn left_out(evidence: &Evidence) -> Option<String> {
+    let (achieved, left_out) = (evidence.achieved?, evidence.left_out);
+    let least = evidence
+        .objectives
+        .iter()
+        .filter(|(slo, _)| slo.metric.name() == "achieved" && !slo.bounds_above())
+        .map(|(slo, _)| slo.bound.min(1.0))
+        .fold(ACHIEVED_MIN, f64::max);
+    let tips = achieved < least && achieved + left_out >= least;
+    (left_out > 1.0 - least || tips).then(|| {
+        format!(
+            "generator late: {:.1}% of the messages that were due were not sent, because it came to them too late; \
+             less load per worker, or a CPU of its own with --cpus",
+            left_out * 100.0
+        )
+    })
+}
+
+/// What the server has to do with it that an objective could not be measured, a sentence.
+fn servers_doing(evidence: &Evidence, slo: Slo) -> Option<&str> {
+    match slo.metric.source() {
+        Source::Client => (evidence.lost > 0).then_some("connections ended before the run did"),
+        Source::Admin | Source::ServerProcess => evidence.server_gap.as_deref(),
+    }
 }
 
 /// What was asked for and not reached.
@@ -160,7 +194,8 @@ fn missed(evidence: &Evidence) -> Vec<String> {
     if evidence.lost > 0 {
         reasons.push(format!("{} connections ended before the run did", evidence.lost));
     }
-    if let Some(achieved) = evidence.achieved.filter(|achieved| *achieved < ACHIEVED_MIN) {
+    // What the generator left out itself is not the server's.
+    if let Some(achieved) = evidence.achieved.filter(|achieved| achieved + evidence.left_out < ACHIEVED_MIN) {
         reasons.push(format!("only {:.1}% of the messages that were due were sent", achieved * 100.0));
     }
     if evidence.unanswered > 0 {
@@ -168,8 +203,12 @@ fn missed(evidence: &Evidence) -> Vec<String> {
     }
     reasons.extend_from_slice(&evidence.unproved);
     for (slo, measured) in &evidence.objectives {
-        if let Some(measured) = measured.filter(|measured| !slo.met_by(*measured)) {
-            reasons.push(format!("objective {slo}: measured {}", slo.show(measured)));
+        match (measured, servers_doing(evidence, *slo)) {
+            (Some(measured), _) if !slo.met_by(*measured) => {
+                reasons.push(format!("objective {slo}: measured {}", slo.show(*measured)));
+            }
+            (None, Some(why)) => reasons.push(format!("objective {slo}: not measured: {why}")),
+            _ => {}
         }
     }
     reasons
@@ -221,6 +260,50 @@ mod tests {
         assert_eq!(with(|e| (e.objectives, e.send_lag_p99_us) = (Vec::new(), Some(50_001.0))), 4);
         assert_eq!(with(|e| e.wrong.push("a gap".to_owned())), 5);
         assert_eq!(with(|e| e.interrupted = true), 130);
+    }
+
+    #[test]
+    fn what_the_generator_left_out_is_its_own_shortcoming() {
+        let verdict = |achieved, left_out| {
+            let (verdict, reasons) = judge(&Evidence { achieved: Some(achieved), left_out, ..good() });
+            (verdict, reasons.join("; "))
+        };
+        let (starved, reason) = verdict(0.905, 0.095);
+        assert_eq!(starved, Verdict::Invalid);
+        assert!(reason.contains("9.5% of the messages that were due were not sent"), "{reason}");
+        assert!(!reason.contains("only"), "the server is not blamed: {reason}");
+        assert_eq!(verdict(0.905, 0.005).0, Verdict::Missed, "the server would have missed anyway");
+        assert_eq!(verdict(0.985, 0.007).0, Verdict::Invalid, "without it enough had been sent");
+        assert_eq!(verdict(0.995, 0.005).0, Verdict::Pass);
+        let (both, reasons) = verdict(0.5, 0.2);
+        assert_eq!(both, Verdict::Invalid);
+        assert!(reasons.contains("20.0%") && reasons.contains("only 50.0%"), "{reasons}");
+    }
+
+    #[test]
+    fn an_objective_on_what_is_sent_is_not_missed_by_the_generator() {
+        let objectives = vec![("achieved>=99.9%".parse().unwrap(), Some(0.995))];
+        let own = Evidence { achieved: Some(0.995), left_out: 0.005, objectives, ..good() };
+        assert_eq!(judge(&own).0, Verdict::Invalid);
+        assert_eq!(judge(&Evidence { left_out: 0.0, ..own }).0, Verdict::Missed);
+    }
+
+    #[test]
+    fn an_objective_without_a_figure_is_missed_where_the_server_is_why() {
+        let unmeasured = |name: &str| vec![(name.parse().unwrap(), None)];
+        let gap = Some("the server was restarted".to_owned());
+        let restarted =
+            Evidence { server_gap: gap, objectives: unmeasured("ticks_missed==0"), lost: 10, ..good() };
+        let (verdict, reasons) = judge(&restarted);
+        assert_eq!(verdict, Verdict::Missed);
+        assert!(
+            reasons[1].contains("ticks_missed==0: not measured: the server was restarted"),
+            "{reasons:?}"
+        );
+        let early = Evidence { objectives: unmeasured("p99<1ms"), lost: 10, ..good() };
+        assert_eq!(judge(&early).0, Verdict::Missed);
+        let unexplained = Evidence { objectives: unmeasured("lateness_p99<1ms"), ..good() };
+        assert_eq!(judge(&unexplained).0, Verdict::Invalid);
     }
 
     #[test]

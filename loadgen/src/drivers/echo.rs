@@ -15,10 +15,6 @@ use crate::measure::streams::EchoStream;
 use crate::pacing::Pacer;
 use crate::plan::{Pace, Plan};
 
-/// Messages one connection may have under way in an open loop. Beyond it messages are withheld and
-/// counted: the server does not keep up, and memory must not grow with the time it does not.
-pub(crate) const UNDER_WAY_MAX: usize = 4_096;
-
 /// The `echo` preset.
 #[derive(Debug)]
 pub(crate) struct Echo {
@@ -194,13 +190,7 @@ impl Driver for Echo {
 
     fn due(&mut self, peer: &mut Peer, turn: &mut Turn<'_>, _due_ns: u64) {
         let Some(mut pacer) = peer.pacer else { return };
-        turn.catch_up(&mut pacer, |turn, due_ns| {
-            let room = peer.flight.len() < UNDER_WAY_MAX;
-            if room {
-                self.send(peer, turn, Some(due_ns));
-            }
-            room
-        });
+        turn.catch_up(&mut pacer, peer.flight.len(), |turn, due_ns| self.send(peer, turn, Some(due_ns)));
         peer.pacer = Some(pacer);
     }
 

@@ -259,10 +259,6 @@ impl<B: Bot> Driver for Game<B> {
     }
 
     fn due(&mut self, peer: &mut Peer<B>, turn: &mut Turn<'_>, due_ns: u64) {
-        // A player's clock goes on while we are late: the inputs in between are lost, not sent in a heap.
-        let lost = (turn.now_ns - due_ns).checked_div(peer.period_ns()).unwrap_or(0);
-        turn.tally.counters.due += 1 + lost;
-        turn.tally.withheld += lost;
         self.send_input(peer, turn, due_ns);
         if turn.now_ns.saturating_sub(peer.play.pinged_ns) >= PING_NS {
             peer.play.pinged_ns = turn.now_ns;
@@ -273,7 +269,7 @@ impl<B: Bot> Driver for Game<B> {
         say(&mut peer.link, turn);
         // Not on a grid of ours but as the player's clock says, which follows the server's slowly and
         // never waits for it: so inputs come as real clients send them, and still open loop.
-        turn.next.wake_at_ns = peer.link.next_input_ns();
+        turn.go_on(due_ns, peer.link.next_input_ns(), peer.period_ns());
     }
 
     fn flushed(&mut self, peer: &mut Peer<B>, turn: &mut Turn<'_>) {

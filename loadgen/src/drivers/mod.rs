@@ -12,6 +12,10 @@ use crate::measure::errors::Cause;
 use crate::measure::tally::{Tally, Window};
 use crate::pacing::Pacer;
 
+/// Messages one connection may have under way in an open loop. Beyond it messages are withheld and counted:
+/// memory must not grow with the time that the server does not keep up.
+pub(crate) const UNDER_WAY_MAX: usize = 4_096;
+
 /// One preset's behaviour, shared by all connections of a worker.
 ///
 /// The worker calls, per connection: `connected` once; then `received`, `due` and `flushed` in any
@@ -87,15 +91,109 @@ impl Turn<'_> {
         self.next.wake_at_ns = Some(at_ns);
     }
 
+    /// A message was due at `intended_ns`, whatever becomes of it.
+    fn was_due(&mut self, intended_ns: u64) {
+        self.tally.counters.due += 1;
+        if self.window.contains(intended_ns) {
+            self.tally.send_lag.record(self.now_ns.saturating_sub(intended_ns));
+        }
+    }
+
+    /// A due message is not sent; `is_late` when that is the generator's own fault.
+    fn withhold(&mut self, is_late: bool) {
+        self.tally.withheld += 1;
+        self.tally.counters.left_out += u64::from(is_late);
+    }
+
     /// Sends everything of `pacer` that has become due, more than one message after a late pass, and asks
-    /// to be called for the next. `send` gets the intended time and says whether there was room for the
-    /// message; those without are counted as withheld.
-    pub(crate) fn catch_up(&mut self, pacer: &mut Pacer, mut send: impl FnMut(&mut Self, u64) -> bool) {
+    /// to be called for the next. `under_way` messages of the connection wait to be sent or answered; up to
+    /// [`UNDER_WAY_MAX`] there is room for more, and `send` gets the intended time.
+    pub(crate) fn catch_up(
+        &mut self,
+        pacer: &mut Pacer,
+        under_way: usize,
+        mut send: impl FnMut(&mut Self, u64),
+    ) {
+        let mut room = UNDER_WAY_MAX.saturating_sub(under_way);
+        // What takes the room up: what heaped up while the generator was away, or what the server does not take.
+        let is_late = under_way < UNDER_WAY_MAX / 2;
         while pacer.due_ns() <= self.now_ns {
-            self.tally.counters.due += 1;
-            self.tally.withheld += u64::from(!send(self, pacer.due_ns()));
+            self.was_due(pacer.due_ns());
+            if room > 0 {
+                room -= 1;
+                send(self, pacer.due_ns());
+            } else {
+                self.withhold(is_late);
+            }
             pacer.advance();
         }
         self.wake_at(pacer.due_ns());
+    }
+
+    /// Goes on from the message that was due at `due_ns` to the next at `next_ns`. A player's clock goes on while
+    /// the generator is late: what was due in whole periods between the two is left out, not sent in a heap.
+    pub(crate) fn go_on(&mut self, due_ns: u64, next_ns: Option<u64>, period_ns: u64) {
+        self.was_due(due_ns);
+        let periods = |ns: u64| ns.checked_div(period_ns).unwrap_or(0);
+        let ahead_ns = next_ns.unwrap_or(due_ns).saturating_sub(due_ns);
+        // The clock may also step because of what the server says: then nobody was late.
+        let late = periods(self.now_ns.saturating_sub(due_ns));
+        let left_out = periods(ahead_ns + period_ns / 2).saturating_sub(1).min(late);
+        for at in 1..=left_out {
+            self.was_due(due_ns + at * period_ns);
+            self.withhold(true);
+        }
+        self.next.wake_at_ns = next_ns;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+
+    /// What is counted when `call` comes at `now_ns` in a window that has just begun.
+    fn at(now_ns: u64, call: impl FnOnce(&mut Turn<'_>)) -> Tally {
+        let (mut out, mut tally) = (Vec::new(), Tally::default());
+        let window = Window { start_ns: 0, end_ns: u64::MAX };
+        let next = Next::default();
+        call(&mut Turn { now_ns, window, may_send: true, out: &mut out, tally: &mut tally, next });
+        tally
+    }
+
+    fn left_out(tally: &Tally) -> (u64, u64, u64) {
+        (tally.counters.due, tally.withheld, tally.counters.left_out)
+    }
+
+    #[test]
+    fn inputs_that_the_generator_is_late_for_are_its_own() {
+        let go_on = |now_ns, next_ns| at(now_ns, |turn| turn.go_on(0, Some(next_ns), 10 * MS));
+        let tally = go_on(105 * MS, 110 * MS);
+        assert_eq!(left_out(&tally), (11, 10, 10));
+        assert!(tally.send_lag.quantile_ns(0.5) >= 50 * MS, "those left out were late too");
+        assert_eq!(left_out(&go_on(9 * MS, 10 * MS)), (1, 0, 0));
+        assert_eq!(left_out(&go_on(14 * MS, 10 * MS)), (1, 0, 0), "the next is still sent, at once");
+        assert_eq!(left_out(&go_on(MS, 30 * MS)), (1, 0, 0), "the clock stepped, and nobody was late");
+    }
+
+    #[test]
+    fn what_heaps_up_is_the_generators_and_what_is_not_answered_the_servers() {
+        let catch_up = |under_way| {
+            let mut sent = 0;
+            let pacer = &mut Pacer::new(0, 1_000.0, 0, 1);
+            let tally = at(4_999 * MS, |turn| turn.catch_up(pacer, under_way, |_, _| sent += 1));
+            (sent, left_out(&tally))
+        };
+        assert_eq!(catch_up(0), (4_096, (5_000, 904, 904)), "too long away");
+        assert_eq!(catch_up(4_096), (0, (5_000, 5_000, 0)), "nothing comes back");
+        assert_eq!(catch_up(4_000), (96, (5_000, 4_904, 0)), "hardly anything does");
+    }
+
+    #[test]
+    fn every_message_of_a_late_pass_is_late() {
+        let pacer = &mut Pacer::new(0, 1_000.0, 0, 1);
+        let tally = at(999 * MS, |turn| turn.catch_up(pacer, 0, |_, _| {}));
+        assert!(tally.send_lag.quantile_ns(0.5) > 400 * MS, "half of a thousand waited half of the time");
     }
 }

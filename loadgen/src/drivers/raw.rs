@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use super::echo::UNDER_WAY_MAX;
 use super::flight::Flight;
 use super::{Driver, Turn};
 use crate::measure::errors::Cause;
@@ -132,14 +131,8 @@ impl Driver for Raw {
 
     fn due(&mut self, peer: &mut Peer, turn: &mut Turn<'_>, _due_ns: u64) {
         let Some(mut pacer) = peer.pacer else { return };
-        turn.catch_up(&mut pacer, |turn, due_ns| {
-            let backlog = turn.out.len() / self.message.len();
-            let room = peer.flight.len() < UNDER_WAY_MAX && backlog < UNDER_WAY_MAX;
-            if room {
-                self.send(peer, turn, Some(due_ns));
-            }
-            room
-        });
+        let under_way = peer.flight.len().max(turn.out.len() / self.message.len());
+        turn.catch_up(&mut pacer, under_way, |turn, due_ns| self.send(peer, turn, Some(due_ns)));
         peer.pacer = Some(pacer);
     }
 

@@ -2,8 +2,6 @@
 
 use serde::Serialize;
 
-use super::latency::Latency;
-
 /// A worker above this share of its CPU in a second is busy that second, percent.
 pub(crate) const BUSY_PERCENT: f64 = 85.0;
 /// A worker busy for this many seconds on end makes the figures unbelievable.
@@ -12,8 +10,6 @@ pub(crate) const BUSY_SECONDS_MAX: u32 = 10;
 /// One worker's health.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Health {
-    /// How long after its intended time a message was written, for reasons of the generator, ns.
-    pub(crate) send_lag: Latency,
     /// CPU used during the measuring window, percent of one core.
     pub(crate) cpu_percent: f64,
     /// Longest run of busy seconds.

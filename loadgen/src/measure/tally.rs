@@ -34,6 +34,8 @@ pub(crate) struct Counters {
     pub(crate) sent: u64,
     /// Messages that were due.
     pub(crate) due: u64,
+    /// Of those due, not sent because the generator came to them too late.
+    pub(crate) left_out: u64,
     /// Messages received.
     pub(crate) received: u64,
     /// Bytes received.
@@ -111,6 +113,7 @@ impl Counters {
         Self {
             sent: self.sent - earlier.sent,
             due: self.due - earlier.due,
+            left_out: self.left_out - earlier.left_out,
             received: self.received - earlier.received,
             bytes_down: self.bytes_down - earlier.bytes_down,
             bytes_up: self.bytes_up - earlier.bytes_up,
@@ -129,6 +132,7 @@ impl Counters {
     pub(crate) const fn add(&mut self, other: Self) {
         self.sent += other.sent;
         self.due += other.due;
+        self.left_out += other.left_out;
         self.received += other.received;
         self.bytes_down += other.bytes_down;
         self.bytes_up += other.bytes_up;
@@ -214,6 +218,8 @@ pub(crate) struct Tally {
     pub(crate) intended: Latency,
     /// From the real send to the answer.
     pub(crate) service: Latency,
+    /// How long after its intended time the generator came to a message, sent or not.
+    pub(crate) send_lag: Latency,
     /// Between snapshots of one player.
     pub(crate) interval: Latency,
     /// Round trips of the game protocol's pings.
@@ -225,7 +231,7 @@ pub(crate) struct Tally {
     /// Messages of the window that were never answered. They stand in the latencies with the time
     /// waited for them.
     pub(crate) unanswered: u64,
-    /// Messages not sent because a connection had too many unanswered ones.
+    /// Messages that were due and not sent, whoever was the cause.
     pub(crate) withheld: u64,
 }
 
@@ -239,6 +245,7 @@ impl Tally {
         self.errors.merge(&other.errors);
         self.intended.merge(&other.intended);
         self.service.merge(&other.service);
+        self.send_lag.merge(&other.send_lag);
         self.interval.merge(&other.interval);
         self.ping.merge(&other.ping);
         self.connect.merge(&other.connect);

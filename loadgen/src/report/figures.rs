@@ -26,7 +26,6 @@ impl Merged {
         for outcome in &findings.outcomes {
             merged.tally.merge(&outcome.tally);
             let (all, one) = (&mut merged.health, &outcome.health);
-            all.send_lag.merge(&one.send_lag);
             all.cpu_percent = all.cpu_percent.max(one.cpu_percent);
             all.busy_seconds = all.busy_seconds.max(one.busy_seconds);
             all.ring.add(one.ring);
@@ -128,6 +127,7 @@ pub(crate) fn server(plan: &Plan, merged: &Merged, timeline: &Timeline) -> Serve
     let lateness = status.and_then(|last| last.tick.lateness_since(&start.status.as_ref()?.tick));
     Server {
         source: cpu_ns.map(|_| if plan.server_pid.is_some() { "pid" } else { "admin" }),
+        gap: timeline.server_gap.clone(),
         cpu_us_per_message: cpu_ns
             .filter(|_| merged.tally.measured.sent > 0)
             .map(|ns| ratio(ns, float(merged.tally.measured.sent)) / 1e3),
@@ -153,7 +153,8 @@ pub(crate) fn generator(findings: &Findings, merged: &Merged) -> Generator {
         cpu_percent: merged.health.cpu_percent,
         cpu_percent_by_worker: findings.outcomes.iter().map(|outcome| outcome.health.cpu_percent).collect(),
         busy_seconds: merged.health.busy_seconds,
-        send_lag_us: merged.health.send_lag.percentiles(),
+        send_lag_us: merged.tally.send_lag.percentiles(),
+        left_out_share: share(merged.tally.measured.left_out, merged.tally.measured.due),
         ring: merged.health.ring,
         rss_bytes: Usage::of_process(std::process::id()).rss_bytes,
     }
@@ -171,6 +172,7 @@ pub(crate) fn evidence(findings: &Findings, merged: &Merged, report: &Report<'_>
         wrong: [wrong(report), report.rewind.as_ref().map(Rewind::wrong).unwrap_or_default()].concat(),
         unproved: report.rewind.as_ref().map(Rewind::unproved).unwrap_or_default(),
         achieved: report.messages.achieved,
+        left_out: report.generator.left_out_share.unwrap_or(0.0),
         unanswered: report.messages.unanswered,
         open_loop: plan.preset.is_open_loop(),
         window_s: merged.window_s,
@@ -179,6 +181,7 @@ pub(crate) fn evidence(findings: &Findings, merged: &Merged, report: &Report<'_>
         busiest_percent: report.generator.cpu_percent,
         busy_seconds: report.generator.busy_seconds,
         server_percent: report.server.cpu_percent,
+        server_gap: report.server.gap.clone(),
         objectives,
     }
 }

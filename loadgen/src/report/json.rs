@@ -111,6 +111,8 @@ pub(crate) struct Game {
 pub(crate) struct Server {
     /// Where CPU and memory come from: `pid`, `admin` or nothing.
     pub(crate) source: Option<&'static str>,
+    /// Why figures are missing that were to be had at first.
+    pub(crate) gap: Option<String>,
     pub(crate) cpu_us_per_message: Option<f64>,
     pub(crate) cpu_percent: Option<f64>,
     pub(crate) rss_bytes: Option<u64>,
@@ -132,6 +134,8 @@ pub(crate) struct Generator {
     /// Longest run of seconds that a worker was above 85 %.
     pub(crate) busy_seconds: u32,
     pub(crate) send_lag_us: Option<Percentiles>,
+    /// Of the due messages: those not sent because the generator came to them too late.
+    pub(crate) left_out_share: Option<f64>,
     pub(crate) ring: RingCounters,
     pub(crate) rss_bytes: Option<u64>,
 }

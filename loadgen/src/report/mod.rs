@@ -6,6 +6,7 @@ mod rewind;
 mod summary;
 
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -29,15 +30,20 @@ pub(crate) struct Findings {
 /// Judges, writes the report, prints the summary; returns the exit code.
 ///
 /// # Errors
-/// When the report cannot be written.
+/// When the report cannot be written; the summary is printed all the same.
 pub(crate) fn deliver(findings: &Findings) -> anyhow::Result<u8> {
     let (report, verdict) = json::Report::new(findings, KernelCounters::read());
     // The file first: whoever reads the summary may be gone.
-    if let Some(path) = &findings.plan.json {
-        let mut text = serde_json::to_string_pretty(&report).context("the report does not serialise")?;
-        text.push('\n');
-        fs::write(path, text).with_context(|| format!("cannot write the report {}", path.display()))?;
-    }
+    let written = findings.plan.json.as_deref().map_or(Ok(()), |path| write(&report, path));
+    // And the summary even without the file: it is all that is left of the run then.
     terminal::answer(format_args!("{}", summary::text(&report))).context("cannot print the summary")?;
+    written?;
     Ok(verdict.exit_code())
+}
+
+/// Writes the JSON report.
+fn write(report: &json::Report<'_>, path: &Path) -> anyhow::Result<()> {
+    let mut text = serde_json::to_string_pretty(report).context("the report does not serialise")?;
+    text.push('\n');
+    fs::write(path, text).with_context(|| format!("cannot write the report {}", path.display()))
 }

@@ -108,6 +108,9 @@ fn game(out: &mut String, report: &Report<'_>) -> std::fmt::Result {
 
 fn server(out: &mut String, report: &Report<'_>) -> std::fmt::Result {
     let server = &report.server;
+    if let Some(gap) = &server.gap {
+        writeln!(out, "  server       figures are missing: {gap}")?;
+    }
     if let Some(percent) = server.cpu_percent {
         write!(out, "  server       {percent:.1}% of a core")?;
         if let Some(us) = server.cpu_us_per_message {

@@ -133,9 +133,6 @@ impl<D: Driver> Core<D> {
             if !may_send || self.links.list[local as usize].state != State::Open {
                 continue;
             }
-            if self.window.contains(due_ns) {
-                self.health.send_lag.record(now_ns.saturating_sub(due_ns));
-            }
             self.with_driver(local, now_ns, |driver, peer, turn| {
                 driver.due(peer, turn, due_ns);
                 Ok(())
