@@ -63,7 +63,9 @@ impl Demand {
     /// What `plan` asks for.
     pub(crate) fn of(plan: &Plan) -> Self {
         let rooms = match &plan.preset {
-            Preset::Game { rooms, .. } | Preset::Rewind { rooms, .. } if plan.raw.is_none() => Some(u64::from(*rooms)),
+            Preset::Game { rooms, .. } | Preset::Rewind { rooms, .. } if plan.raw.is_none() => {
+                Some(u64::from(*rooms))
+            }
             _ => None,
         };
         Self {
@@ -99,8 +101,13 @@ fn descriptors(demand: &Demand, facts: &Facts) -> Option<Budget> {
         side: Side::Generator,
         what: "direct descriptors",
         carries: demand.workers.saturating_mul(limit),
-        why: format!("{} worker(s), and a ring's table holds at most RLIMIT_NOFILE = {limit}", demand.workers),
-        remedy: format!("use --workers {workers} (a table each), or raise the hard limit: ulimit -Hn {largest}"),
+        why: format!(
+            "{} worker(s), and a ring's table holds at most RLIMIT_NOFILE = {limit}",
+            demand.workers
+        ),
+        remedy: format!(
+            "use --workers {workers} (a table each), or raise the hard limit: ulimit -Hn {largest}"
+        ),
     })
 }
 
@@ -127,7 +134,10 @@ fn ports(demand: &Demand, facts: &Facts) -> Option<Budget> {
             what: "source ports",
             carries: demand.sources.capacity()?,
             why: format!("{} source address(es) with {PORTS} ports each", addresses.len()),
-            remedy: format!("name at least {needed} addresses: --src 127.0.0.2-127.0.0.{}", (needed + 1).min(254)),
+            remedy: format!(
+                "name at least {needed} addresses: --src 127.0.0.2-127.0.0.{}",
+                (needed + 1).min(254)
+            ),
         });
     }
     let ports = u64::from(facts.kernel_ports?);
@@ -136,7 +146,8 @@ fn ports(demand: &Demand, facts: &Facts) -> Option<Budget> {
         what: "source ports",
         carries: ports,
         why: format!("net.ipv4.ip_local_port_range has {ports} ports to one server that are not reserved"),
-        remedy: "sysctl -w net.ipv4.ip_local_port_range='1024 65535', or name source addresses with --src".to_owned(),
+        remedy: "sysctl -w net.ipv4.ip_local_port_range='1024 65535', or name source addresses with --src"
+            .to_owned(),
     })
 }
 
@@ -165,7 +176,11 @@ fn remembered(side: Side, demand: &Demand, each: u64, free: u64) -> Option<Budge
         side,
         what: "memory",
         carries,
-        why: format!("about {} MiB at {each} B a connection, and {} MiB are available", (demand.conns * each) >> 20, free >> 20),
+        why: format!(
+            "about {} MiB at {each} B a connection, and {} MiB are available",
+            (demand.conns * each) >> 20,
+            free >> 20
+        ),
         remedy: format!("fewer connections: --conns {carries}"),
     })
 }
@@ -181,7 +196,10 @@ fn server_connections(demand: &Demand, status: &Status) -> Option<Budget> {
         what: "connections",
         carries: max.min(tables.unwrap_or(max)).saturating_sub(open),
         why: format!("the server takes {max} (max_conns){taken}"),
-        remedy: format!("start the server with --max-conns {} (and more --workers, if its limit is descriptors)", demand.conns + open),
+        remedy: format!(
+            "start the server with --max-conns {} (and more --workers, if its limit is descriptors)",
+            demand.conns + open
+        ),
     })
 }
 
@@ -199,19 +217,30 @@ fn server_files(demand: &Demand, status: &Status) -> Option<Budget> {
         what: "open files",
         carries: free,
         why: format!("{} more open files, and fs.file-max of its machine leaves {free}", demand.conns),
-        remedy: format!("there: sysctl -w fs.file-max={}", open.saturating_add(demand.conns + demand.conns / 4)),
+        remedy: format!(
+            "there: sysctl -w fs.file-max={}",
+            open.saturating_add(demand.conns + demand.conns / 4)
+        ),
     })
 }
 
 fn server_conntrack(demand: &Demand, status: &Status) -> Option<Budget> {
     let machine = elsewhere(demand, status)?;
-    let (max, count) = (machine.number("net.netfilter.nf_conntrack_max")?, machine.number("net.netfilter.nf_conntrack_count")?);
+    let (max, count) = (
+        machine.number("net.netfilter.nf_conntrack_max")?,
+        machine.number("net.netfilter.nf_conntrack_count")?,
+    );
     tracked(Side::Server, demand, max.saturating_sub(count))
 }
 
 fn server_memory(demand: &Demand, status: &Status) -> Option<Budget> {
     let machine = elsewhere(demand, status)?;
-    remembered(Side::Server, demand, KERNEL_BYTES_PER_END + USER_BYTES_PER_CONNECTION, machine.memory_available_bytes)
+    remembered(
+        Side::Server,
+        demand,
+        KERNEL_BYTES_PER_END + USER_BYTES_PER_CONNECTION,
+        machine.memory_available_bytes,
+    )
 }
 
 /// Seats in the rooms that players are spread over.
@@ -223,6 +252,9 @@ fn seats(demand: &Demand, status: &Status) -> Option<Budget> {
         what: "seats",
         carries: rooms.saturating_mul(max),
         why: format!("{players} players a room, and the server seats {max}"),
-        remedy: format!("--rooms {}, or larger rooms in the server's configuration", demand.conns.div_ceil(max.max(1))),
+        remedy: format!(
+            "--rooms {}, or larger rooms in the server's configuration",
+            demand.conns.div_ceil(max.max(1))
+        ),
     })
 }

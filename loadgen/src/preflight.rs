@@ -9,6 +9,7 @@ use crate::machine::{Machine, sysctl_number};
 use crate::plan::{Plan, Preset};
 use crate::server_side::Status;
 use crate::slo;
+use crate::sources::Sources;
 
 /// Something that cannot carry the plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +43,12 @@ pub(crate) struct Facts {
 
 impl Facts {
     /// Gathers them.
-    pub(crate) fn gather(plan: &Plan, machine: &Machine, status: Option<Result<Status, String>>) -> Self {
+    pub(crate) fn gather(
+        sources: &Sources,
+        server_pid: Option<u32>,
+        machine: &Machine,
+        status: Option<Result<Status, String>>,
+    ) -> Self {
         let conntrack = sysctl_number("net.netfilter.nf_conntrack_max")
             .zip(sysctl_number("net.netfilter.nf_conntrack_count"))
             .map(|(max, count)| max.saturating_sub(count));
@@ -50,26 +56,30 @@ impl Facts {
             descriptors: machine.limits.descriptors,
             file_max: sysctl_number("fs.file-max"),
             files_open: sysctl_number("fs.file-nr"),
-            source_refused: plan.sources.refused().map(|(address, error)| (address, error.to_string())),
+            source_refused: sources.refused().map(|(address, error)| (address, error.to_string())),
             kernel_ports: ports::usable(&Readings::here(machine, ports::SYSCTLS.into_iter())),
             conntrack_free: conntrack,
             memory_available_bytes: Some(machine.memory_available_bytes),
             cpus: crate::machine::usable_cpus(),
             status,
-            server_process: plan.server_pid.map(crate::server_side::process_exists),
+            server_process: server_pid.map(crate::server_side::process_exists),
         }
     }
 }
 
 /// Everything that stands in the way, most fundamental first.
 pub(crate) fn walls(plan: &Plan, facts: &Facts) -> Vec<Wall> {
-    let short = budgets(&Demand::of(plan), facts).into_iter().filter(|budget| budget.carries < plan.conns.into());
+    let short =
+        budgets(&Demand::of(plan), facts).into_iter().filter(|budget| budget.carries < plan.conns.into());
     let short = short.map(|budget| Wall {
-        problem: format!("{} of {} connections fit: {} ({})", budget.carries, plan.conns, budget.why, budget.what),
+        problem: format!(
+            "{} of {} connections fit: {} ({})",
+            budget.carries, plan.conns, budget.why, budget.what
+        ),
         remedy: budget.remedy,
     });
-    let others = [sources, cpus, server, objectives];
-    short.chain(others.iter().filter_map(|check| check(plan, facts))).collect()
+    let others = [cpus, server, objectives];
+    short.chain(sources(facts)).chain(others.iter().filter_map(|check| check(plan, facts))).collect()
 }
 
 fn wall(problem: String, remedy: String) -> Option<Wall> {
@@ -77,7 +87,7 @@ fn wall(problem: String, remedy: String) -> Option<Wall> {
 }
 
 /// Source addresses must be this machine's own.
-fn sources(_plan: &Plan, facts: &Facts) -> Option<Wall> {
+pub(crate) fn sources(facts: &Facts) -> Option<Wall> {
     let (address, error) = facts.source_refused.as_ref()?;
     wall(
         format!("connections cannot come from {address}, which --src names: {error}"),
@@ -147,13 +157,11 @@ fn objectives(plan: &Plan, facts: &Facts) -> Option<Wall> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::{Cli, Command};
+    use crate::cli::Cli;
     use crate::server_side::StatusLimits;
-    use clap::Parser;
 
     fn plan(flags: &str) -> Plan {
-        let words = ["loadgen", "run"].into_iter().chain(flags.split_whitespace());
-        let Command::Run { preset } = Cli::try_parse_from(words).unwrap().command;
+        let preset = Cli::preset(flags.split_whitespace()).unwrap();
         Plan::new(preset).unwrap()
     }
 

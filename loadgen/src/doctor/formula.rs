@@ -88,8 +88,8 @@ mod tests {
     }
 
     proptest! {
-        /// Against the shell's arithmetic, which `tune.sh` uses.
         #![proptest_config(ProptestConfig::with_cases(32))]
+        /// Against the shell's arithmetic, which `tune.sh` uses.
         #[test]
         fn it_is_the_shells_arithmetic(parts in prop::collection::vec((0_i64..1_000, 0_usize..4, 1_i64..1_000), 1..5)) {
             let mut formula = parts[0].0.to_string();

@@ -1,7 +1,5 @@
 //! The table of `tuning/`, read as `tuning/tune.sh` reads it: what N connections ask of a machine, knob by knob.
 
-use std::fmt::Write as _;
-
 use serde::Serialize;
 
 use super::formula::Variables;
@@ -75,8 +73,23 @@ pub(crate) struct Judged {
 pub(crate) fn table() -> impl Iterator<Item = Knob> {
     TABLE.lines().filter(|line| !line.starts_with('#')).map(|line| {
         let columns: Vec<&'static str> = line.split('\t').collect();
-        let [name, place, kind, value, floor, cap, unmet, absent, apply, roles, _scope, kernels, _default, why, ..] =
-            columns[..]
+        let [
+            name,
+            place,
+            kind,
+            value,
+            floor,
+            cap,
+            unmet,
+            absent,
+            apply,
+            roles,
+            _scope,
+            kernels,
+            _default,
+            why,
+            ..,
+        ] = columns[..]
         else {
             unreachable!("a test reads every row")
         };
@@ -125,7 +138,8 @@ impl Knob {
                 None => Some(line.clone()),
             };
         }
-        let limit = |limit: Option<u64>| Some(limit.map_or_else(|| "unlimited".to_owned(), |n| n.to_string()));
+        let limit =
+            |limit: Option<u64>| Some(limit.map_or_else(|| "unlimited".to_owned(), |n| n.to_string()));
         match self.place {
             "limit:Max open files" => limit(machine.descriptors_hard),
             "limit:Max locked memory" => limit(machine.locked_memory_bytes_hard),
@@ -155,19 +169,17 @@ impl Knob {
         let current = self.current(machine);
         let numeric = !matches!(self.kind, "among" | "advice");
         let wanted = if numeric { self.wanted(variables) } else { 0 };
-        let verdict = match &current {
-            _ if self.kind == "advice" => Verdict::Ok,
-            None if known => verdict_of(self.absent),
-            None => Verdict::Ok,
-            Some(_) if !known => Verdict::Ok,
-            Some(current) if self.holds(current, wanted, machine) == Some(true) => Verdict::Ok,
-            Some(current) if self.holds(current, wanted, machine).is_none() => Verdict::Warn,
-            Some(_) => verdict_of(self.unmet),
+        let holds = current.as_ref().map(|current| self.holds(current, wanted, machine));
+        let (verdict, is_mendable) = match holds {
+            _ if self.kind == "advice" => (Verdict::Ok, false),
+            None if known => (verdict_of(self.absent), false),
+            None | Some(Some(true)) => (Verdict::Ok, false),
+            Some(_) if !known => (Verdict::Ok, false),
+            // Nothing is made from what is not understood.
+            Some(None) => (Verdict::Warn, false),
+            Some(Some(false)) => (verdict_of(self.unmet), self.apply != "never"),
         };
-        let commands = match &current {
-            Some(_) if verdict != Verdict::Ok && self.apply != "never" => self.commands(wanted, variables, machine),
-            _ => Vec::new(),
-        };
+        let commands = if is_mendable { self.commands(wanted, variables, machine) } else { Vec::new() };
         Judged {
             name: self.name,
             current: current.unwrap_or_else(|| "absent".to_owned()),
@@ -226,14 +238,17 @@ impl Knob {
         match self.place {
             "limit:Max open files" => {
                 // A table for each worker: more workers make the limit that is there enough.
-                let table = machine.descriptors_hard.and_then(|hard| i64::try_from(hard).ok()).unwrap_or(i64::MAX);
+                let table =
+                    machine.descriptors_hard.and_then(|hard| i64::try_from(hard).ok()).unwrap_or(i64::MAX);
                 if let Some(room @ 257..) = table.checked_sub(256) {
                     let workers = (variables.conns * 5 / 4 + room - 1) / room;
                     commands.push(format!("--workers {workers}"));
                 }
                 commands.push(format!("prlimit --pid PID --nofile={wanted}:{wanted}"));
             }
-            "limit:Max locked memory" => commands.push(format!("prlimit --pid PID --memlock={wanted}:{wanted}")),
+            "limit:Max locked memory" => {
+                commands.push(format!("prlimit --pid PID --memlock={wanted}:{wanted}"))
+            }
             _ => {}
         }
         commands
@@ -263,16 +278,6 @@ fn kernel_has(release: &str, range: &str) -> bool {
     // Any 5.11.y is still 5.11.
     let not_past = |last: Vec<u32>| have[..have.len().min(last.len())] <= last[..];
     have >= version(first) && last.is_none_or(|last| not_past(version(last)))
-}
-
-/// The verdicts as a table of lines, the unmet ones with their commands.
-pub(crate) fn unmet_in_words(judged: &[Judged]) -> String {
-    let mut text = String::new();
-    for knob in judged.iter().filter(|knob| knob.verdict != Verdict::Ok) {
-        let verdict = if knob.verdict == Verdict::Fail { "fail" } else { "warn" };
-        let _infallible = writeln!(text, "  {verdict}  {}: {}, wanted {}", knob.name, knob.current, knob.wanted);
-    }
-    text
 }
 
 #[cfg(test)]

@@ -51,7 +51,8 @@ pub(crate) fn usable(machine: &Readings) -> Option<u32> {
 
 /// What widens the range.
 pub(crate) fn commands(machine: &Readings) -> Vec<String> {
-    let words = |(first, last): (u32, u32)| if first == last { first.to_string() } else { format!("{first}-{last}") };
+    let words =
+        |(first, last): (u32, u32)| if first == last { first.to_string() } else { format!("{first}-{last}") };
     let keep: Vec<String> = merged(&[reserved(machine), OWN]).into_iter().map(words).collect();
     // The kernel refuses a range that reaches below the ports it keeps for root.
     let lowest = machine.number("net.ipv4.ip_unprivileged_port_start").unwrap_or(0).max(1_024);
@@ -67,7 +68,8 @@ mod tests {
     use super::*;
 
     fn machine(range: &str, reserved: &str) -> Readings {
-        let sysctls = [("net.ipv4.ip_local_port_range", range), ("net.ipv4.ip_local_reserved_ports", reserved)];
+        let sysctls =
+            [("net.ipv4.ip_local_port_range", range), ("net.ipv4.ip_local_reserved_ports", reserved)];
         let sysctls = sysctls.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         Readings { sysctls, ..Readings::default() }
     }
