@@ -49,8 +49,11 @@ pub(crate) enum Command {
     /// Put a load on a server and judge what came back
     Run {
         #[command(subcommand)]
-        preset: PresetArgs,
+        preset: Box<PresetArgs>,
     },
+    /// Reckon whether N connections fit, here and on the server, which limit ends first, and what to type
+    #[command(after_help = DOCTOR_HELP, args_override_self = true)]
+    Doctor(DoctorArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -120,9 +123,37 @@ Examples:
   loadgen run idle --conns 60000 --workers 4 --connect-rate 4000 --slo 'rss_bytes_per_conn<1kB'
       more than the descriptor limit of 20,000: each worker's ring has a table of its own";
 
-/// Flags every preset has.
+const DOCTOR_HELP: &str = "Budgets descriptors, port tuples, connection tracking, memory and the server's own limits, prints how many
+connections each carries and which ends first, and judges the settings of both machines by the table of
+tuning/. It makes no connection but one to the server's admin endpoint, and changes nothing.
+
+Exit codes: 0 N will fit, 2 usage, 3 it will not.
+
+Examples:
+  loadgen doctor --conns 100000 --workers 8
+      towards the default server on this machine
+  loadgen doctor --conns 20000 --target ws://game.example.org:9001 --admin http://10.0.0.5:9002 --fix-plan
+      what to type on either machine, as a list of commands
+  loadgen doctor --conns 5000 --rooms 100 --json";
+
 #[derive(Debug, Args)]
-pub(crate) struct CommonArgs {
+pub(crate) struct DoctorArgs {
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
+    /// Rooms that players are spread over: counts the seats, too
+    #[arg(long, value_name = "N", value_parser = whole::<u32>(1, CONNS_MAX, "--rooms 20"))]
+    pub(crate) rooms: Option<u32>,
+    /// Print only the commands that would make it fit and run well, for each machine
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) fix_plan: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Where the load comes from and goes to, and how much of it there is.
+#[derive(Debug, Args)]
+pub(crate) struct PlaceArgs {
     /// Server: ws://HOST:PORT[/PATH]; with --raw also tcp://HOST:PORT
     #[arg(long, value_name = "URL", default_value = "ws://127.0.0.1:9001")]
     pub(crate) target: String,
@@ -130,9 +161,22 @@ pub(crate) struct CommonArgs {
     /// none with --raw]
     #[arg(long, value_name = "URL")]
     pub(crate) admin: Option<String>,
-    /// Connections [default: game 1000, rewind 40, echo 100, idle 1000]
+    /// Connections [default: game 1000, rewind 40, echo 100, idle 1000, doctor 1000]
     #[arg(long, value_name = "N", value_parser = whole::<u32>(1, CONNS_MAX, "--conns 1000"))]
     pub(crate) conns: Option<u32>,
+    /// Threads, each with its own ring and its own share of the connections
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = whole::<u32>(1, 1_024, "--workers 4"))]
+    pub(crate) workers: u32,
+    /// Source addresses: auto, or a list like 127.0.0.2-127.0.0.17,127.0.0.40
+    #[arg(long, value_name = "LIST", default_value = "auto")]
+    pub(crate) src: String,
+}
+
+/// Flags every preset has.
+#[derive(Debug, Args)]
+pub(crate) struct CommonArgs {
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
     /// New connections a second, all workers together
     #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = whole::<u32>(1, 1_000_000, "--connect-rate 2000"))]
     pub(crate) connect_rate: u32,
@@ -145,9 +189,6 @@ pub(crate) struct CommonArgs {
     /// Traffic before the measuring window
     #[arg(long, value_name = "TIME", default_value = "3s", value_parser = time(0, "--warmup 3s"))]
     pub(crate) warmup: Duration,
-    /// Threads, each with its own ring and its own share of the connections
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = whole::<u32>(1, 1_024, "--workers 4"))]
-    pub(crate) workers: u32,
     /// Pin the workers to these CPUs, round robin: 1 or 0,2-3
     #[arg(long, value_name = "LIST")]
     pub(crate) cpus: Option<String>,
@@ -171,9 +212,6 @@ pub(crate) struct CommonArgs {
     /// Read the server's CPU and memory from /proc/PID instead of the admin endpoint
     #[arg(long, value_name = "PID", value_parser = whole::<u32>(1, PID_MAX, "--server-pid $(pidof tickring-server)"))]
     pub(crate) server_pid: Option<u32>,
-    /// Source addresses: auto, or a list like 127.0.0.2-127.0.0.17,127.0.0.40
-    #[arg(long, value_name = "LIST", default_value = "auto")]
-    pub(crate) src: String,
     /// Start although the preflight says that it will not fit
     #[arg(long)]
     pub(crate) force: bool,
@@ -260,6 +298,17 @@ pub(crate) struct IdleArgs {
 pub(crate) enum GameName {
     Arena,
     Pulse,
+}
+
+#[cfg(test)]
+impl Cli {
+    /// The preset after `loadgen run`.
+    pub(crate) fn preset<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<PresetArgs, clap::Error> {
+        match Self::try_parse_from(["loadgen", "run"].into_iter().chain(words))?.command {
+            Command::Run { preset } => Ok(*preset),
+            Command::Doctor(_) => unreachable!("the words begin with run"),
+        }
+    }
 }
 
 #[cfg(test)]

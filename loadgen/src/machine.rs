@@ -82,6 +82,11 @@ impl Limits {
     }
 }
 
+/// Hard RLIMIT_MEMLOCK, bytes; `None`: unlimited.
+pub(crate) fn locked_memory_hard() -> Option<u64> {
+    getrlimit(Resource::Memlock).maximum
+}
+
 /// Raises the soft descriptor limit to the hard one: a ring's table of direct descriptors must not
 /// be larger than the soft limit.
 pub(crate) fn raise_descriptor_limit() {

@@ -1,4 +1,4 @@
-//! The load generator binary: `loadgen run game|rewind|echo|idle`.
+//! The load generator binary: `loadgen run game|rewind|echo|idle`, and `loadgen doctor`.
 //!
 //! How it is put together, in the order of a run: [`cli`] parses, [`plan`] checks, [`preflight`]
 //! refuses what will not fit, [`run`] starts one [`worker`] per thread and leads it through its phases,
@@ -6,8 +6,10 @@
 //! [`verdict`] judges and [`report`] writes.
 
 mod bots;
+mod budget;
 mod cli;
 mod clock;
+mod doctor;
 mod drivers;
 mod forge;
 mod kernel;
@@ -37,15 +39,18 @@ use clap::Parser;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let cli::Command::Run { preset } = cli::Cli::parse().command;
-    let plan = match plan::Plan::new(preset) {
-        Ok(plan) => plan,
+    let planned = match cli::Cli::parse().command {
+        cli::Command::Run { preset } => plan::Plan::new(*preset).map(run::run),
+        cli::Command::Doctor(args) => doctor::Question::new(args).map(|question| doctor::run(&question)),
+    };
+    let done = match planned {
+        Ok(done) => done,
         Err(error) => {
             terminal::say(format_args!("loadgen: {error}"));
             return ExitCode::from(verdict::USAGE);
         }
     };
-    match run::run(plan) {
+    match done {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             terminal::say(format_args!("loadgen: {error:#}"));

@@ -3,6 +3,7 @@
 mod link;
 mod objectives;
 mod out;
+mod place;
 mod target;
 
 use std::path::PathBuf;
@@ -17,8 +18,9 @@ use crate::pacing::Pacer;
 use crate::slo::Slo;
 use crate::sources::Sources;
 
+pub(crate) use place::Place;
+pub(crate) use place::at_most_conns;
 pub(crate) use target::Target;
-use target::admin_url;
 
 /// A run.
 #[derive(Clone, Debug, Serialize)]
@@ -181,7 +183,7 @@ impl Plan {
     }
 
     fn game(args: GameArgs) -> Result<Self, PlanError> {
-        let conns = args.common.conns.unwrap_or(1_000);
+        let conns = args.common.place.conns.unwrap_or(1_000);
         let rooms = args.rooms.unwrap_or_else(|| conns.div_ceil(BOTS_PER_ROOM));
         at_most_conns("rooms", rooms, conns)?;
         let mut input_hz = args.input_hz;
@@ -196,7 +198,7 @@ impl Plan {
     }
 
     fn rewind(args: RewindArgs) -> Result<Self, PlanError> {
-        let conns = args.common.conns.unwrap_or(PROBERS);
+        let conns = args.common.place.conns.unwrap_or(PROBERS);
         if !conns.is_multiple_of(2) {
             let problem = "permitted are even numbers, for a marksman and a runner in every room, for example \
                            --conns 40";
@@ -232,8 +234,7 @@ impl Plan {
         conns_default: u32,
         raw: Option<RawSizes>,
     ) -> Result<Self, PlanError> {
-        let conns = args.conns.unwrap_or(conns_default);
-        at_most_conns("workers", args.workers, conns)?;
+        let place = Place::resolve(args.place, conns_default, raw.is_some())?;
         let gather_us = args.gather_us.unwrap_or_else(|| preset.gather_us());
         if args.exact && !preset.is_open_loop() {
             return Err(PlanError {
@@ -245,29 +246,20 @@ impl Plan {
         }
         let link = link::of(args.link, &preset, raw.is_some())?;
         objectives::check(&args.slo, &preset, raw.is_some())?;
-        let target = Target::parse(&args.target, raw.is_some())?;
-        if preset.plays() && target.path.is_some() {
+        if preset.plays() && place.target.path.is_some() {
             let problem = format!("the {} preset chooses the path (rooms) itself", preset.name());
-            return Err(PlanError::new("target", &args.target, problem));
-        }
-        let sources = if args.src == "auto" {
-            Sources::auto(target.address, conns)
-        } else {
-            Sources::parse(&args.src).map_err(|e| PlanError::new("src", &args.src, e.to_string()))?
-        };
-        if matches!(sources, Sources::Explicit(_)) && target.address.is_ipv6() {
-            return Err(PlanError::new("src", &args.src, "source addresses are IPv4, the target is IPv6"));
+            return Err(PlanError::new("target", &place.target.url, problem));
         }
         Ok(Self {
             preset,
-            admin: admin_url(args.admin, &target, raw.is_some())?,
-            target,
-            conns,
+            target: place.target,
+            admin: place.admin,
+            conns: place.conns,
             connect_rate: args.connect_rate,
             connect_timeout: args.connect_timeout,
             duration: args.duration,
             warmup: args.warmup,
-            workers: args.workers,
+            workers: place.workers,
             cpus: args.cpus.as_deref().map(parse_cpus).transpose()?.unwrap_or_default(),
             gather_us,
             exact: args.exact,
@@ -275,7 +267,7 @@ impl Plan {
             slo: args.slo,
             json: out::parse(&args.out)?,
             server_pid: args.server_pid,
-            sources,
+            sources: place.sources,
             force: args.force,
             raw,
             link,
@@ -364,12 +356,6 @@ fn parse_cpus(text: &str) -> Result<Vec<usize>, PlanError> {
         cpus.extend(first..=last);
     }
     Ok(cpus)
-}
-
-/// A connection is in one room and on one worker: more of either would stay empty.
-fn at_most_conns(flag: &'static str, value: u32, conns: u32) -> Result<(), PlanError> {
-    let problem = || format!("permitted is 1 to --conns ({conns}), for example --{flag} 1");
-    (value <= conns).then_some(()).ok_or_else(|| PlanError::new(flag, value, problem()))
 }
 
 fn seconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {

@@ -2,17 +2,14 @@
 
 use std::net::Ipv4Addr;
 
+use crate::budget::{Demand, budgets};
 use crate::cli::GameName;
-use crate::machine::{Machine, sysctl, sysctl_number};
+use crate::doctor::{Readings, ports};
+use crate::machine::{Machine, sysctl_number};
 use crate::plan::{Plan, Preset};
 use crate::server_side::Status;
 use crate::slo;
-use crate::sources::{PORTS, Sources};
-
-/// Kernel memory of one end of an idle loopback connection, bytes (measured: 9.8 kB a pair).
-const KERNEL_BYTES_PER_END: u64 = 5_000;
-/// Our own memory per connection, generously, bytes.
-const USER_BYTES_PER_CONNECTION: u64 = 2_000;
+use crate::sources::Sources;
 
 /// Something that cannot carry the plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,8 +29,8 @@ pub(crate) struct Facts {
     pub(crate) files_open: Option<u64>,
     /// A source address that cannot be bound to, and why not.
     pub(crate) source_refused: Option<(Ipv4Addr, String)>,
-    /// First and last port the kernel chooses from.
-    pub(crate) kernel_ports: Option<(u64, u64)>,
+    /// Ports the kernel chooses from, the reserved ones left out.
+    pub(crate) kernel_ports: Option<u32>,
     pub(crate) conntrack_free: Option<u64>,
     pub(crate) memory_available_bytes: Option<u64>,
     /// The CPUs this process may use; empty: unknown.
@@ -46,72 +43,51 @@ pub(crate) struct Facts {
 
 impl Facts {
     /// Gathers them.
-    pub(crate) fn gather(plan: &Plan, machine: &Machine, status: Option<Result<Status, String>>) -> Self {
+    pub(crate) fn gather(
+        sources: &Sources,
+        server_pid: Option<u32>,
+        machine: &Machine,
+        status: Option<Result<Status, String>>,
+    ) -> Self {
         let conntrack = sysctl_number("net.netfilter.nf_conntrack_max")
             .zip(sysctl_number("net.netfilter.nf_conntrack_count"))
             .map(|(max, count)| max.saturating_sub(count));
-        let ports = sysctl("net.ipv4.ip_local_port_range").and_then(|text| {
-            let (first, last) = text.split_once(' ')?;
-            Some((first.parse().ok()?, last.parse().ok()?))
-        });
         Self {
             descriptors: machine.limits.descriptors,
             file_max: sysctl_number("fs.file-max"),
             files_open: sysctl_number("fs.file-nr"),
-            source_refused: plan.sources.refused().map(|(address, error)| (address, error.to_string())),
-            kernel_ports: ports,
+            source_refused: sources.refused().map(|(address, error)| (address, error.to_string())),
+            kernel_ports: ports::usable(&Readings::here(machine, ports::SYSCTLS.into_iter())),
             conntrack_free: conntrack,
             memory_available_bytes: Some(machine.memory_available_bytes),
             cpus: crate::machine::usable_cpus(),
             status,
-            server_process: plan.server_pid.map(crate::server_side::process_exists),
+            server_process: server_pid.map(crate::server_side::process_exists),
         }
     }
 }
 
 /// Everything that stands in the way, most fundamental first.
 pub(crate) fn walls(plan: &Plan, facts: &Facts) -> Vec<Wall> {
-    let checks = [descriptors, files, sources, ports, conntrack, memory, cpus, server, objectives];
-    checks.iter().filter_map(|check| check(plan, facts)).collect()
+    let short =
+        budgets(&Demand::of(plan), facts).into_iter().filter(|budget| budget.carries < plan.conns.into());
+    let short = short.map(|budget| Wall {
+        problem: format!(
+            "{} of {} connections fit: {} ({})",
+            budget.carries, plan.conns, budget.why, budget.what
+        ),
+        remedy: budget.remedy,
+    });
+    let others = [cpus, server, objectives];
+    short.chain(sources(facts)).chain(others.iter().filter_map(|check| check(plan, facts))).collect()
 }
 
 fn wall(problem: String, remedy: String) -> Option<Wall> {
     Some(Wall { problem, remedy })
 }
 
-/// Each worker's ring has a table of direct descriptors, at most as large as RLIMIT_NOFILE.
-fn descriptors(plan: &Plan, facts: &Facts) -> Option<Wall> {
-    let limit = facts.descriptors?;
-    let conns = u64::from(plan.conns);
-    let largest = conns.div_ceil(u64::from(plan.workers));
-    if largest <= limit {
-        return None;
-    }
-    let workers = conns.div_ceil(limit.max(1));
-    wall(
-        format!("{largest} connections per worker, but a ring's table holds at most RLIMIT_NOFILE = {limit}"),
-        format!("use --workers {workers} (a table each), or raise the hard limit: ulimit -Hn {largest}"),
-    )
-}
-
-/// Direct descriptors are no descriptors of the process, but they are open files of the system.
-fn files(plan: &Plan, facts: &Facts) -> Option<Wall> {
-    let (max, open) = (facts.file_max?, facts.files_open?);
-    let needed = u64::from(plan.conns) * ends_here(plan);
-    let free = max.saturating_sub(open);
-    (needed > free).then(|| Wall {
-        problem: format!("{needed} more open files, but fs.file-max leaves {free}"),
-        remedy: format!("sysctl -w fs.file-max={}", open + needed + needed / 4),
-    })
-}
-
-/// On loopback the server's ends are on this machine too.
-const fn ends_here(plan: &Plan) -> u64 {
-    if plan.target.address.ip().is_loopback() { 2 } else { 1 }
-}
-
 /// Source addresses must be this machine's own.
-fn sources(_plan: &Plan, facts: &Facts) -> Option<Wall> {
+pub(crate) fn sources(facts: &Facts) -> Option<Wall> {
     let (address, error) = facts.source_refused.as_ref()?;
     wall(
         format!("connections cannot come from {address}, which --src names: {error}"),
@@ -119,51 +95,6 @@ fn sources(_plan: &Plan, facts: &Facts) -> Option<Wall> {
          towards a loopback target), or no --src at all"
             .to_owned(),
     )
-}
-
-/// (source address, source port) pairs.
-fn ports(plan: &Plan, facts: &Facts) -> Option<Wall> {
-    let conns = u64::from(plan.conns);
-    if let Sources::Explicit(addresses) = &plan.sources {
-        let capacity = plan.sources.capacity()?;
-        if conns <= capacity {
-            return None;
-        }
-        let needed = conns.div_ceil(u64::from(PORTS));
-        return wall(
-            format!("{conns} connections, but {} source addresses have {capacity} ports", addresses.len()),
-            format!("name at least {needed} addresses: --src 127.0.0.2-127.0.0.{}", (needed + 1).min(254)),
-        );
-    }
-    let (first, last) = facts.kernel_ports?;
-    let capacity = last.saturating_sub(first) + 1;
-    if conns <= capacity {
-        return None;
-    }
-    wall(
-        format!(
-            "{conns} connections, but the kernel's port range {first}-{last} has {capacity} ports to one server"
-        ),
-        "sysctl -w net.ipv4.ip_local_port_range='1024 65535', or name source addresses with --src".to_owned(),
-    )
-}
-
-fn conntrack(plan: &Plan, facts: &Facts) -> Option<Wall> {
-    let free = facts.conntrack_free?;
-    let conns = u64::from(plan.conns);
-    (conns > free).then(|| Wall {
-        problem: format!("{conns} connections, but connection tracking has room for {free} more"),
-        remedy: format!("sysctl -w net.netfilter.nf_conntrack_max={}", conns * 2),
-    })
-}
-
-fn memory(plan: &Plan, facts: &Facts) -> Option<Wall> {
-    let free = facts.memory_available_bytes?;
-    let needed = u64::from(plan.conns) * (KERNEL_BYTES_PER_END * ends_here(plan) + USER_BYTES_PER_CONNECTION);
-    (needed > free).then(|| Wall {
-        problem: format!("about {} MiB of memory, but {} MiB are available", needed >> 20, free >> 20),
-        remedy: format!("fewer connections: --conns {}", u64::from(plan.conns) * free / needed.max(1)),
-    })
 }
 
 fn cpus(plan: &Plan, facts: &Facts) -> Option<Wall> {
@@ -194,37 +125,18 @@ fn server(plan: &Plan, facts: &Facts) -> Option<Wall> {
             ),
         );
     }
-    let conns = u64::from(plan.conns);
-    if let Some(max) = status.limits.connections_max.filter(|max| conns > *max) {
-        return wall(
-            format!("{conns} connections, but the server takes {max}"),
-            format!(
-                "start the server with --max-conns {conns} (and more --workers, if its limit is descriptors)"
-            ),
-        );
-    }
-    let (game, rooms) = match &plan.preset {
-        Preset::Game { game, rooms, .. } => (*game, rooms),
-        Preset::Rewind { rooms, .. } => (GameName::Arena, rooms),
+    let game = match &plan.preset {
+        Preset::Game { game, .. } => *game,
+        Preset::Rewind { .. } => GameName::Arena,
         Preset::Echo { .. } | Preset::Idle => return None,
     };
     let wanted = format!("{game:?}").to_lowercase();
-    if let Some(runs) = status.game.as_ref().filter(|runs| **runs != wanted) {
-        let remedy = match plan.preset {
-            Preset::Rewind { .. } => "start the server with --game arena".to_owned(),
-            _ => format!("--game {runs}"),
-        };
-        return wall(format!("the server runs {runs}, the bots play {wanted}"), remedy);
-    }
-    let max = status.limits.players_max_per_room?;
-    let players = conns.div_ceil(u64::from(*rooms));
-    (players > max).then(|| Wall {
-        problem: format!("{players} players a room, but the server seats {max}"),
-        remedy: format!(
-            "--rooms {}, or larger rooms in the server's configuration",
-            conns.div_ceil(max.max(1))
-        ),
-    })
+    let runs = status.game.as_ref().filter(|runs| **runs != wanted)?;
+    let remedy = match plan.preset {
+        Preset::Rewind { .. } => "start the server with --game arena".to_owned(),
+        _ => format!("--game {runs}"),
+    };
+    wall(format!("the server runs {runs}, the bots play {wanted}"), remedy)
 }
 
 /// An objective that needs figures the server does not give. What the preset itself does not measure is
@@ -254,13 +166,11 @@ fn objectives(plan: &Plan, facts: &Facts) -> Option<Wall> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::{Cli, Command};
+    use crate::cli::Cli;
     use crate::server_side::StatusLimits;
-    use clap::Parser;
 
     fn plan(flags: &str) -> Plan {
-        let words = ["loadgen", "run"].into_iter().chain(flags.split_whitespace());
-        let Command::Run { preset } = Cli::try_parse_from(words).unwrap().command;
+        let preset = Cli::preset(flags.split_whitespace()).unwrap();
         Plan::new(preset).unwrap()
     }
 
@@ -270,7 +180,7 @@ mod tests {
             file_max: Some(1_000_000),
             files_open: Some(1_000),
             source_refused: None,
-            kernel_ports: Some((32_768, 60_999)),
+            kernel_ports: Some(28_232),
             conntrack_free: None,
             memory_available_bytes: Some(8 << 30),
             cpus: vec![0, 1],
@@ -337,7 +247,11 @@ mod tests {
 
     #[test]
     fn the_server_has_its_say() {
-        let limits = StatusLimits { connections_max: Some(500), players_max_per_room: Some(50) };
+        let limits = StatusLimits {
+            connections_max: Some(500),
+            players_max_per_room: Some(50),
+            ..StatusLimits::default()
+        };
         let status = Status { game: Some("arena".to_owned()), limits, ..Status::default() };
         let facts = Facts { status: Some(Ok(status)), ..roomy() };
         assert!(only_wall("idle --conns 501", &facts).remedy.contains("--max-conns 501"));

@@ -39,7 +39,7 @@ pub(crate) fn run(plan: Plan) -> anyhow::Result<u8> {
     let machine = Machine::read();
     let status = plan.admin.as_deref().map(|admin| first_status(admin, &interrupted));
     let admin_works = matches!(status, Some(Ok(_)));
-    let facts = Facts::gather(&plan, &machine, status);
+    let facts = Facts::gather(&plan.sources, plan.server_pid, &machine, status);
     let walls = preflight::walls(&plan, &facts);
     for wall in &walls {
         terminal::say(format_args!("loadgen: preflight: {}\n         remedy: {}", wall.problem, wall.remedy));

@@ -1,5 +1,6 @@
 //! The server's own figures: its admin endpoint's `/status`, and `/proc/PID`.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use hdrhistogram::serialization::Deserializer;
 use serde::Deserialize;
 
 use crate::clock;
+use crate::doctor::Readings;
 use crate::machine::kilobytes;
 
 /// The parts of `/status` that are used here. All optional: an older server says less.
@@ -31,6 +33,8 @@ pub(crate) struct Status {
     pub(crate) memory: StatusMemory,
     pub(crate) cpu_ns: Option<u64>,
     pub(crate) tick: StatusTick,
+    /// The server's machine.
+    pub(crate) machine: Option<Readings>,
 }
 
 /// What the server can hold.
@@ -38,6 +42,8 @@ pub(crate) struct Status {
 #[serde(default)]
 pub(crate) struct StatusLimits {
     pub(crate) connections_max: Option<u64>,
+    pub(crate) connections_per_worker_max: Option<u64>,
+    pub(crate) workers: Option<u64>,
     pub(crate) players_max_per_room: Option<u64>,
 }
 
@@ -45,6 +51,8 @@ pub(crate) struct StatusLimits {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct StatusTotals {
+    /// Connections now, by state.
+    pub(crate) connections: BTreeMap<String, u64>,
     pub(crate) inputs: Option<StatusViews>,
 }
 

@@ -1,13 +1,11 @@
 use std::net::SocketAddr;
 
 use super::*;
-use crate::cli::{Cli, Command};
-use clap::Parser;
+use crate::cli::Cli;
 use proptest::prelude::*;
 
 fn parse(flags: &str) -> Result<Plan, String> {
-    let words = ["loadgen", "run"].into_iter().chain(flags.split_whitespace());
-    let Command::Run { preset } = Cli::try_parse_from(words).map_err(|error| error.to_string())?.command;
+    let preset = Cli::preset(flags.split_whitespace()).map_err(|error| error.to_string())?;
     Plan::new(preset).map_err(|error| error.to_string())
 }
 

@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use clap::Parser;
 use rand::SeedableRng;
 use rand_pcg::Pcg64Mcg;
 
 use super::core::Core;
 use super::lines::Lines;
 use super::links::State;
-use crate::cli::{Cli, Command};
+use crate::cli::Cli;
 use crate::clock;
 use crate::drivers::idle::Idle;
 use crate::link_model::HELD_BYTES_MAX;
@@ -19,7 +18,7 @@ use crate::shared::{Phase, Shared};
 
 /// A worker's core with one connection in `state` that still has something to send.
 fn with_unsent(state: State) -> Core<Idle> {
-    let Command::Run { preset } = Cli::parse_from(["loadgen", "run", "idle", "--conns", "1"]).command;
+    let preset = Cli::preset(["idle", "--conns", "1"]).unwrap();
     let plan = Plan::new(preset).unwrap();
     let driver =
         Idle { host: plan.target.host.clone(), path: "/v1/echo".to_owned(), rng: Pcg64Mcg::seed_from_u64(1) };
@@ -58,8 +57,7 @@ fn nothing_more_is_said_to_a_peer_that_is_gone_or_silent() {
 /// The same with a link of 50 ms.
 fn with_link() -> Core<Idle> {
     let mut core = with_unsent(State::Open);
-    let Command::Run { preset } =
-        Cli::parse_from("loadgen run game --conns 1 --latency 50ms".split(' ')).command;
+    let preset = Cli::preset("game --conns 1 --latency 50ms".split(' ')).unwrap();
     core.lines = Lines::of(&Plan::new(preset).unwrap(), 0, 0);
     core
 }

@@ -14,6 +14,7 @@ mod admin;
 mod ending;
 mod gate;
 mod histogram;
+mod machine;
 mod metrics;
 mod process;
 mod refusal;

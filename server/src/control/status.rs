@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::admin::Admin;
 use super::histogram::{hdr_v2, merged, quantile_us};
+use super::machine;
 use super::metrics::{COUNTERS, Field, GAUGES, Labelled, RUNGS, STATES, TOKENS_REFUSED, rate};
 use super::process;
 use super::reports::Collected;
@@ -40,6 +41,7 @@ pub(super) fn page(admin: &Admin, collected: &Collected) -> Value {
         },
         "memory": { "rss_bytes": process::rss_bytes() },
         "cpu_ns": process::cpu_ns(),
+        "machine": machine::page(),
         "recordings": recordings(admin),
         "totals": totals(collected),
         "workers": workers(collected),

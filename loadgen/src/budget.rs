@@ -1,0 +1,260 @@
+//! How many connections each resource carries, on both sides: what the preflight refuses by and the doctor shows.
+
+use serde::Serialize;
+
+use crate::plan::{Plan, Preset};
+use crate::preflight::Facts;
+use crate::server_side::Status;
+use crate::sources::{PORTS, Sources};
+
+/// Kernel memory of one end of an idle loopback connection, bytes (measured: 9.8 kB a pair).
+const KERNEL_BYTES_PER_END: u64 = 5_000;
+/// Our own memory per connection, generously, bytes.
+const USER_BYTES_PER_CONNECTION: u64 = 2_000;
+
+/// Whose resource it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Side {
+    /// This process.
+    Generator,
+    /// This machine, which on loopback has both ends.
+    Machine,
+    /// The server, and its machine where that is another one.
+    Server,
+}
+
+/// A resource.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Budget {
+    pub(crate) side: Side,
+    pub(crate) what: &'static str,
+    /// Connections it carries, those of this run alone.
+    pub(crate) carries: u64,
+    /// The arithmetic.
+    pub(crate) why: String,
+    /// What moves it.
+    pub(crate) remedy: String,
+}
+
+impl Side {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Generator => "generator",
+            Self::Machine => "machine",
+            Self::Server => "server",
+        }
+    }
+}
+
+/// What a run asks for.
+#[derive(Clone, Debug)]
+pub(crate) struct Demand {
+    pub(crate) conns: u64,
+    pub(crate) workers: u64,
+    /// The server is on this machine.
+    pub(crate) is_loopback: bool,
+    pub(crate) sources: Sources,
+    /// Rooms that players are spread over.
+    pub(crate) rooms: Option<u64>,
+}
+
+impl Demand {
+    /// What `plan` asks for.
+    pub(crate) fn of(plan: &Plan) -> Self {
+        let rooms = match &plan.preset {
+            Preset::Game { rooms, .. } | Preset::Rewind { rooms, .. } if plan.raw.is_none() => {
+                Some(u64::from(*rooms))
+            }
+            _ => None,
+        };
+        Self {
+            conns: plan.conns.into(),
+            workers: plan.workers.into(),
+            is_loopback: plan.target.address.ip().is_loopback(),
+            sources: plan.sources.clone(),
+            rooms,
+        }
+    }
+
+    /// On loopback the server's ends are on this machine too.
+    const fn ends_here(&self) -> u64 {
+        if self.is_loopback { 2 } else { 1 }
+    }
+}
+
+/// Everything that is known to have an end, in the order in which a connection meets it.
+pub(crate) fn budgets(demand: &Demand, facts: &Facts) -> Vec<Budget> {
+    let status = facts.status.as_ref().and_then(|status| status.as_ref().ok());
+    let here = [descriptors, files, ports, conntrack, memory].map(|budget| budget(demand, facts));
+    let there = [server_connections, server_files, server_conntrack, server_memory, seats]
+        .map(|budget| status.and_then(|status| budget(demand, status)));
+    here.into_iter().chain(there).flatten().collect()
+}
+
+/// Each worker's ring has a table of direct descriptors, at most as large as RLIMIT_NOFILE.
+fn descriptors(demand: &Demand, facts: &Facts) -> Option<Budget> {
+    let limit = facts.descriptors?;
+    let workers = demand.conns.div_ceil(limit.max(1));
+    let largest = demand.conns.div_ceil(demand.workers);
+    Some(Budget {
+        side: Side::Generator,
+        what: "direct descriptors",
+        carries: demand.workers.saturating_mul(limit),
+        why: format!(
+            "{} worker(s), and a ring's table holds at most RLIMIT_NOFILE = {limit}",
+            demand.workers
+        ),
+        remedy: format!(
+            "use --workers {workers} (a table each), or raise the hard limit: ulimit -Hn {largest}"
+        ),
+    })
+}
+
+/// Direct descriptors are no descriptors of the process, but they are open files of the system.
+fn files(demand: &Demand, facts: &Facts) -> Option<Budget> {
+    let (max, open) = (facts.file_max?, facts.files_open?);
+    let (free, ends) = (max.saturating_sub(open), demand.ends_here());
+    let needed = demand.conns * ends;
+    Some(Budget {
+        side: Side::Machine,
+        what: "open files",
+        carries: free / ends,
+        why: format!("{} more open files, and fs.file-max leaves {free}", needed),
+        remedy: format!("sysctl -w fs.file-max={}", open.saturating_add(needed + needed / 4)),
+    })
+}
+
+/// (source address, source port) pairs towards one destination.
+fn ports(demand: &Demand, facts: &Facts) -> Option<Budget> {
+    if let Sources::Explicit(addresses) = &demand.sources {
+        let needed = demand.conns.div_ceil(u64::from(PORTS));
+        return Some(Budget {
+            side: Side::Generator,
+            what: "source ports",
+            carries: demand.sources.capacity()?,
+            why: format!("{} source address(es) with {PORTS} ports each", addresses.len()),
+            remedy: format!(
+                "name at least {needed} addresses: --src 127.0.0.2-127.0.0.{}",
+                (needed + 1).min(254)
+            ),
+        });
+    }
+    let ports = u64::from(facts.kernel_ports?);
+    Some(Budget {
+        side: Side::Machine,
+        what: "source ports",
+        carries: ports,
+        why: format!("net.ipv4.ip_local_port_range has {ports} ports to one server that are not reserved"),
+        remedy: "sysctl -w net.ipv4.ip_local_port_range='1024 65535', or name source addresses with --src"
+            .to_owned(),
+    })
+}
+
+fn conntrack(demand: &Demand, facts: &Facts) -> Option<Budget> {
+    tracked(Side::Machine, demand, facts.conntrack_free?)
+}
+
+fn tracked(side: Side, demand: &Demand, free: u64) -> Option<Budget> {
+    Some(Budget {
+        side,
+        what: "connection tracking",
+        carries: free,
+        why: format!("nf_conntrack has room for {free} more"),
+        remedy: format!("sysctl -w net.netfilter.nf_conntrack_max={}", demand.conns * 2),
+    })
+}
+
+fn memory(demand: &Demand, facts: &Facts) -> Option<Budget> {
+    let each = KERNEL_BYTES_PER_END * demand.ends_here() + USER_BYTES_PER_CONNECTION;
+    remembered(Side::Machine, demand, each, facts.memory_available_bytes?)
+}
+
+fn remembered(side: Side, demand: &Demand, each: u64, free: u64) -> Option<Budget> {
+    let carries = free / each;
+    Some(Budget {
+        side,
+        what: "memory",
+        carries,
+        why: format!(
+            "about {} MiB at {each} B a connection, and {} MiB are available",
+            (demand.conns * each) >> 20,
+            free >> 20
+        ),
+        remedy: format!("fewer connections: --conns {carries}"),
+    })
+}
+
+fn server_connections(demand: &Demand, status: &Status) -> Option<Budget> {
+    let limits = &status.limits;
+    let max = limits.connections_max?;
+    let tables = limits.workers.zip(limits.connections_per_worker_max).map(|(workers, each)| workers * each);
+    let open = status.totals.connections.values().sum::<u64>();
+    let taken = if open == 0 { String::new() } else { format!(", {open} of them taken") };
+    Some(Budget {
+        side: Side::Server,
+        what: "connections",
+        carries: max.min(tables.unwrap_or(max)).saturating_sub(open),
+        why: format!("the server takes {max} (max_conns){taken}"),
+        remedy: format!(
+            "start the server with --max-conns {} (and more --workers, if its limit is descriptors)",
+            demand.conns + open
+        ),
+    })
+}
+
+/// Its machine, where that is another one.
+fn elsewhere<'a>(demand: &Demand, status: &'a Status) -> Option<&'a crate::doctor::Readings> {
+    status.machine.as_ref().filter(|_| !demand.is_loopback)
+}
+
+fn server_files(demand: &Demand, status: &Status) -> Option<Budget> {
+    let machine = elsewhere(demand, status)?;
+    let (max, open) = (machine.number("fs.file-max")?, machine.number("fs.file-nr")?);
+    let free = max.saturating_sub(open);
+    Some(Budget {
+        side: Side::Server,
+        what: "open files",
+        carries: free,
+        why: format!("{} more open files, and fs.file-max of its machine leaves {free}", demand.conns),
+        remedy: format!(
+            "there: sysctl -w fs.file-max={}",
+            open.saturating_add(demand.conns + demand.conns / 4)
+        ),
+    })
+}
+
+fn server_conntrack(demand: &Demand, status: &Status) -> Option<Budget> {
+    let machine = elsewhere(demand, status)?;
+    let (max, count) = (
+        machine.number("net.netfilter.nf_conntrack_max")?,
+        machine.number("net.netfilter.nf_conntrack_count")?,
+    );
+    tracked(Side::Server, demand, max.saturating_sub(count))
+}
+
+fn server_memory(demand: &Demand, status: &Status) -> Option<Budget> {
+    let machine = elsewhere(demand, status)?;
+    remembered(
+        Side::Server,
+        demand,
+        KERNEL_BYTES_PER_END + USER_BYTES_PER_CONNECTION,
+        machine.memory_available_bytes,
+    )
+}
+
+/// Seats in the rooms that players are spread over.
+fn seats(demand: &Demand, status: &Status) -> Option<Budget> {
+    let (rooms, max) = (demand.rooms?, status.limits.players_max_per_room?);
+    let players = demand.conns.div_ceil(rooms);
+    Some(Budget {
+        side: Side::Server,
+        what: "seats",
+        carries: rooms.saturating_mul(max),
+        why: format!("{players} players a room, and the server seats {max}"),
+        remedy: format!(
+            "--rooms {}, or larger rooms in the server's configuration",
+            demand.conns.div_ceil(max.max(1))
+        ),
+    })
+}

@@ -1,0 +1,284 @@
+//! The table of `tuning/`, read as `tuning/tune.sh` reads it: what N connections ask of a machine, knob by knob.
+
+use serde::Serialize;
+
+use super::formula::Variables;
+use super::ports;
+use super::readings::Readings;
+
+/// One file for both programs.
+const TABLE: &str = include_str!("../../../tuning/knobs.tsv");
+
+/// What runs on the machine that is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Role {
+    Server,
+    Client,
+    /// Both, over loopback.
+    Both,
+}
+
+impl Role {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::Client => "client",
+            Self::Both => "both",
+        }
+    }
+}
+
+/// One row; the columns are explained at the head of the table.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Knob {
+    name: &'static str,
+    place: &'static str,
+    kind: &'static str,
+    value: &'static str,
+    floor: &'static str,
+    cap: &'static str,
+    unmet: &'static str,
+    absent: &'static str,
+    apply: &'static str,
+    roles: &'static str,
+    kernels: &'static str,
+    why: &'static str,
+}
+
+/// How a knob stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Verdict {
+    Ok,
+    /// Works, but see why.
+    Warn,
+    /// The connections will not fit.
+    Fail,
+}
+
+/// A judged knob.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Judged {
+    pub(crate) name: &'static str,
+    pub(crate) current: String,
+    pub(crate) wanted: String,
+    pub(crate) verdict: Verdict,
+    pub(crate) why: &'static str,
+    /// What to type, as root; empty when it is met, or not for a tool to change.
+    pub(crate) commands: Vec<String>,
+}
+
+/// Every row of the table.
+pub(crate) fn table() -> impl Iterator<Item = Knob> {
+    TABLE.lines().filter(|line| !line.starts_with('#')).map(|line| {
+        let columns: Vec<&'static str> = line.split('\t').collect();
+        let [
+            name,
+            place,
+            kind,
+            value,
+            floor,
+            cap,
+            unmet,
+            absent,
+            apply,
+            roles,
+            _scope,
+            kernels,
+            _default,
+            why,
+            ..,
+        ] = columns[..]
+        else {
+            unreachable!("a test reads every row")
+        };
+        Knob { name, place, kind, value, floor, cap, unmet, absent, apply, roles, kernels, why }
+    })
+}
+
+/// The settings that judging looks at.
+pub(crate) fn sysctls() -> impl Iterator<Item = &'static str> {
+    let places = table().filter_map(|knob| knob.place.strip_prefix("sysctl:"));
+    places.map(|place| place.split('[').next().unwrap_or(place)).chain([
+        "fs.file-nr",
+        "net.ipv4.ip_local_reserved_ports",
+        "net.ipv4.ip_unprivileged_port_start",
+        "net.netfilter.nf_conntrack_count",
+    ])
+}
+
+/// Judges every knob that counts for `role`.
+pub(crate) fn judge_all(role: Role, variables: &Variables, machine: &Readings) -> Vec<Judged> {
+    let counts = |knob: &Knob| knob.roles.split(' ').any(|word| word == role.name());
+    table().filter(counts).map(|knob| knob.judge(variables, machine)).collect()
+}
+
+/// A number from the machine: a limit may be without bound, and `fs.file-max` may have 20 digits.
+fn amount(text: &str) -> Option<u128> {
+    if text == "unlimited" { Some(u128::MAX) } else { text.parse().ok() }
+}
+
+impl Knob {
+    /// The sysctl's name and, counted from 1, which of its numbers.
+    fn sysctl(&self) -> Option<(&'static str, Option<usize>)> {
+        let place = self.place.strip_prefix("sysctl:")?;
+        Some(match place.split_once('[') {
+            Some((name, field)) => (name, field.trim_end_matches(']').parse().ok()),
+            None => (place, None),
+        })
+    }
+
+    /// What the machine has; `None`: not to be read there.
+    fn current(&self, machine: &Readings) -> Option<String> {
+        if let Some((name, field)) = self.sysctl() {
+            let line = machine.sysctls.get(name)?;
+            return match field {
+                Some(field) => line.split(' ').nth(field - 1).map(str::to_owned),
+                None => Some(line.clone()),
+            };
+        }
+        let limit =
+            |limit: Option<u64>| Some(limit.map_or_else(|| "unlimited".to_owned(), |n| n.to_string()));
+        match self.place {
+            "limit:Max open files" => limit(machine.descriptors_hard),
+            "limit:Max locked memory" => limit(machine.locked_memory_bytes_hard),
+            "-" => Some("-".to_owned()),
+            _ => machine.governor.clone(),
+        }
+    }
+
+    /// The wanted number, floor and cap applied.
+    fn wanted(&self, variables: &Variables) -> i64 {
+        let value = |formula: &str| variables.evaluate(formula).expect("a test evaluates every formula");
+        let mut wanted = value(self.value);
+        if self.floor != "-" {
+            wanted = wanted.max(value(self.floor));
+        }
+        match self.cap {
+            "-" => wanted,
+            cap => match value(cap) {
+                1.. => wanted.min(value(cap)),
+                _ => wanted,
+            },
+        }
+    }
+
+    fn judge(&self, variables: &Variables, machine: &Readings) -> Judged {
+        let known = kernel_has(&machine.kernel, self.kernels);
+        let current = self.current(machine);
+        let numeric = !matches!(self.kind, "among" | "advice");
+        let wanted = if numeric { self.wanted(variables) } else { 0 };
+        let holds = current.as_ref().map(|current| self.holds(current, wanted, machine));
+        let (verdict, is_mendable) = match holds {
+            _ if self.kind == "advice" => (Verdict::Ok, false),
+            None if known => (verdict_of(self.absent), false),
+            None | Some(Some(true)) => (Verdict::Ok, false),
+            Some(_) if !known => (Verdict::Ok, false),
+            // Nothing is made from what is not understood.
+            Some(None) => (Verdict::Warn, false),
+            Some(Some(false)) => (verdict_of(self.unmet), self.apply != "never"),
+        };
+        let commands = if is_mendable { self.commands(wanted, variables, machine) } else { Vec::new() };
+        Judged {
+            name: self.name,
+            current: current.unwrap_or_else(|| "absent".to_owned()),
+            wanted: self.in_words(wanted),
+            verdict,
+            why: self.why,
+            commands,
+        }
+    }
+
+    /// Whether what is there satisfies what is wanted; `None`: it cannot be understood.
+    fn holds(&self, current: &str, wanted: i64, machine: &Readings) -> Option<bool> {
+        let wanted = u128::try_from(wanted).unwrap_or(0);
+        Some(match self.kind {
+            "least" => amount(current)? >= wanted,
+            "most" => wanted == 0 || amount(current)? <= wanted,
+            "ports" => u128::from(ports::usable(machine)?) >= wanted,
+            _ => self.value.split(' ').any(|word| word == current),
+        })
+    }
+
+    /// As `tune.sh check` says it.
+    fn in_words(&self, wanted: i64) -> String {
+        match self.kind {
+            "least" => format!(">= {wanted}"),
+            "most" if wanted == 0 => "not known".to_owned(),
+            "most" => format!("<= {wanted}"),
+            "ports" => format!("{wanted} ports"),
+            "among" => self.value.replacen(' ', " or ", 1),
+            _ => "-".to_owned(),
+        }
+    }
+
+    fn commands(&self, wanted: i64, variables: &Variables, machine: &Readings) -> Vec<String> {
+        if self.kind == "ports" {
+            return ports::commands(machine);
+        }
+        let Some((name, field)) = self.sysctl() else {
+            return self.limit_commands(wanted, variables, machine);
+        };
+        let mut value = match self.kind {
+            "among" => self.value.split(' ').next().unwrap_or_default().to_owned(),
+            _ => wanted.to_string(),
+        };
+        if let (Some(field), Some(line)) = (field, machine.sysctls.get(name)) {
+            // Only the last of three is a ceiling; the others stay what they are.
+            let mut words: Vec<&str> = line.split(' ').collect();
+            words[field - 1] = &value;
+            value = words.join(" ");
+        }
+        vec![format!("sysctl -w '{name}={value}'")]
+    }
+
+    fn limit_commands(&self, wanted: i64, variables: &Variables, machine: &Readings) -> Vec<String> {
+        let mut commands = Vec::new();
+        match self.place {
+            "limit:Max open files" => {
+                // A table for each worker: more workers make the limit that is there enough.
+                let table =
+                    machine.descriptors_hard.and_then(|hard| i64::try_from(hard).ok()).unwrap_or(i64::MAX);
+                if let Some(room @ 257..) = table.checked_sub(256) {
+                    let workers = (variables.conns * 5 / 4 + room - 1) / room;
+                    commands.push(format!("--workers {workers}"));
+                }
+                commands.push(format!("prlimit --pid PID --nofile={wanted}:{wanted}"));
+            }
+            "limit:Max locked memory" => {
+                commands.push(format!("prlimit --pid PID --memlock={wanted}:{wanted}"))
+            }
+            _ => {}
+        }
+        commands
+    }
+}
+
+/// The first word of a column that goes on with a reason.
+fn verdict_of(column: &str) -> Verdict {
+    match column.split(' ').next() {
+        Some("fail") => Verdict::Fail,
+        Some("warn") => Verdict::Warn,
+        _ => Verdict::Ok,
+    }
+}
+
+/// Whether a kernel lies in `FIRST` or `FIRST-LAST`; one that does not say is.
+fn kernel_has(release: &str, range: &str) -> bool {
+    let version = |text: &str| -> Vec<u32> {
+        let numbers: String = text.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
+        numbers.split('.').map_while(|part| part.parse().ok()).collect()
+    };
+    let have = version(release);
+    if have.is_empty() {
+        return true;
+    }
+    let (first, last) = range.split_once('-').map_or((range, None), |(first, last)| (first, Some(last)));
+    // Any 5.11.y is still 5.11.
+    let not_past = |last: Vec<u32>| have[..have.len().min(last.len())] <= last[..];
+    have >= version(first) && last.is_none_or(|last| not_past(version(last)))
+}
+
+#[cfg(test)]
+mod tests;

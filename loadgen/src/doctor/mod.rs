@@ -1,0 +1,213 @@
+//! `loadgen doctor`: will N connections fit, on this machine and on the server, which resource ends first, and what to
+//! type. Nothing is connected to but the server's admin endpoint.
+
+mod formula;
+pub(crate) mod knobs;
+pub(crate) mod ports;
+mod readings;
+mod words;
+
+use serde::Serialize;
+
+use crate::budget::{Budget, Demand, budgets};
+use crate::cli::DoctorArgs;
+use crate::machine::{self, Machine};
+use crate::plan::{Place, PlanError, at_most_conns};
+use crate::preflight::{self, Facts};
+use crate::server_side::{self, Status};
+use crate::sources::Sources;
+use crate::terminal;
+use crate::verdict;
+
+use formula::Variables;
+use knobs::{Judged, Role};
+pub(crate) use readings::Readings;
+
+/// Connections unless told otherwise: those of `run game`.
+const CONNS_DEFAULT: u32 = 1_000;
+/// The version of the JSON.
+const SCHEMA: u32 = 1;
+
+/// What the examination came to.
+#[derive(Debug, Serialize)]
+pub(crate) struct Findings {
+    schema: u32,
+    target: String,
+    conns: u64,
+    /// All of them will fit, as far as can be known beforehand.
+    fits: bool,
+    /// Connections that will fit; `None` when nothing is known to have an end.
+    maximum: Option<u64>,
+    /// Index of the budget that ends first.
+    first_wall: Option<usize>,
+    budgets: Vec<Budget>,
+    /// A source address that no connection can come from.
+    sources_refused: Option<String>,
+    /// What the table of knobs says, machine by machine.
+    machines: Vec<Examined>,
+    /// Why the server could not be asked.
+    server_unknown: Option<String>,
+}
+
+/// A machine, and the knobs that count there.
+#[derive(Debug, Serialize)]
+pub(crate) struct Examined {
+    hostname: String,
+    kernel: String,
+    role: Role,
+    workers: u64,
+    /// What makes `tune.sh` say the same.
+    tune_words: String,
+    knobs: Vec<Judged>,
+}
+
+/// What is asked.
+#[derive(Debug)]
+pub(crate) struct Question {
+    place: Place,
+    rooms: Option<u32>,
+    form: Form,
+}
+
+/// How the answer looks.
+#[derive(Clone, Copy, Debug)]
+enum Form {
+    Words,
+    Commands,
+    Json,
+}
+
+impl Question {
+    /// Checks and completes the command line.
+    ///
+    /// # Errors
+    /// [`PlanError`] names the flag, its value and what is allowed.
+    pub(crate) fn new(args: DoctorArgs) -> Result<Self, PlanError> {
+        let form = match args {
+            DoctorArgs { json: true, .. } => Form::Json,
+            DoctorArgs { fix_plan: true, .. } => Form::Commands,
+            _ => Form::Words,
+        };
+        let place = Place::resolve(args.place, CONNS_DEFAULT, false)?;
+        if let Some(rooms) = args.rooms {
+            at_most_conns("rooms", rooms, place.conns)?;
+        }
+        Ok(Self { place, rooms: args.rooms, form })
+    }
+
+    fn demand(&self) -> Demand {
+        let Place { conns, workers, target, sources, .. } = &self.place;
+        Demand {
+            conns: u64::from(*conns),
+            workers: u64::from(*workers),
+            is_loopback: target.address.ip().is_loopback(),
+            sources: sources.clone(),
+            rooms: self.rooms.map(u64::from),
+        }
+    }
+}
+
+/// Examines and reports; the exit code is 0 when N fits, else 3.
+///
+/// # Errors
+/// When the report cannot be printed.
+pub(crate) fn run(question: &Question) -> anyhow::Result<u8> {
+    machine::raise_descriptor_limit();
+    let found = examine(question);
+    let text = match question.form {
+        Form::Json => serde_json::to_string_pretty(&found)?,
+        Form::Commands => words::fix_plan(&found),
+        Form::Words => words::report(&found),
+    };
+    terminal::answer(format_args!("{}", text.trim_end()))?;
+    Ok(if found.fits { 0 } else { verdict::PREFLIGHT })
+}
+
+fn examine(question: &Question) -> Findings {
+    let (place, demand) = (&question.place, question.demand());
+    let machine = Machine::read();
+    let status = place.admin.as_deref().map(server_side::fetch_status);
+    let facts = Facts::gather(&place.sources, None, &machine, status);
+    let budgets = budgets(&demand, &facts);
+    let first_wall = (0..budgets.len()).min_by_key(|at| budgets[*at].carries);
+    let maximum = first_wall.map(|at| budgets[at].carries);
+    let server_unknown = match &facts.status {
+        None => Some("no admin endpoint is known; name it with --admin http://HOST:PORT".to_owned()),
+        Some(Err(error)) => Some(error.clone()),
+        Some(Ok(_)) => None,
+    };
+    let status = facts.status.as_ref().and_then(|status| status.as_ref().ok());
+    let refused = preflight::sources(&facts).map(|wall| wall.problem);
+    Findings {
+        schema: SCHEMA,
+        target: place.target.url.clone(),
+        conns: demand.conns,
+        fits: refused.is_none() && maximum.is_none_or(|maximum| maximum >= demand.conns),
+        maximum,
+        first_wall,
+        sources_refused: refused,
+        budgets,
+        machines: machines(&demand, place.sources_named, &machine, status),
+        server_unknown,
+    }
+}
+
+/// On loopback there is one machine, with both roles.
+fn machines(demand: &Demand, named: bool, machine: &Machine, status: Option<&Status>) -> Vec<Examined> {
+    let here = Readings::here(machine, knobs::sysctls());
+    let server_workers = status.and_then(|status| status.limits.workers);
+    if demand.is_loopback {
+        // The table knows one number of workers: the fewer have the larger tables.
+        let workers = server_workers.map_or(demand.workers, |workers| workers.min(demand.workers));
+        return vec![Examined::new(Role::Both, demand, named, workers, &here)];
+    }
+    let there = status.and_then(|status| status.machine.as_ref());
+    let server =
+        there.map(|there| Examined::new(Role::Server, demand, false, server_workers.unwrap_or(1), there));
+    [Examined::new(Role::Client, demand, named, demand.workers, &here)].into_iter().chain(server).collect()
+}
+
+impl Examined {
+    fn new(role: Role, demand: &Demand, named: bool, workers: u64, machine: &Readings) -> Self {
+        let whole = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+        let ports = ports::usable(machine).map_or(0, u64::from);
+        let sources = match &demand.sources {
+            Sources::Explicit(addresses) if named => addresses.len() as u64,
+            // As `tune.sh` reckons: as many as the kernel's range of ports asks for.
+            _ if role == Role::Both && ports > 0 => demand.conns.div_ceil(ports),
+            _ => 1,
+        };
+        let variables = Variables {
+            conns: whole(demand.conns),
+            ends: whole(if role == Role::Both { 2 * demand.conns } else { demand.conns }),
+            workers: whole(workers),
+            sources: whole(sources),
+            per_source: whole(demand.conns.div_ceil(sources.max(1))),
+            page_bytes: whole(machine.page_bytes),
+            memory_bytes: whole(machine.memory_bytes),
+        };
+        let sources = if named { format!(" --sources {sources}") } else { String::new() };
+        Self {
+            hostname: machine.hostname.clone(),
+            kernel: machine.kernel.clone(),
+            role,
+            workers,
+            tune_words: format!(
+                "--role {} --conns {} --workers {workers}{sources}",
+                role.name(),
+                demand.conns
+            ),
+            knobs: knobs::judge_all(role, &variables, machine),
+        }
+    }
+}
+
+impl Findings {
+    /// The budgets that are too small, the smallest first.
+    fn short(&self) -> Vec<&Budget> {
+        let mut short: Vec<&Budget> =
+            self.budgets.iter().filter(|budget| budget.carries < self.conns).collect();
+        short.sort_by_key(|budget| budget.carries);
+        short
+    }
+}

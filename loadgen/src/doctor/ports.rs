@@ -1,0 +1,97 @@
+//! The ports the kernel chooses from when a connection names none.
+
+use super::readings::Readings;
+
+/// The server's own; the widened range must not hand them to a client.
+const OWN: &str = "9001-9002";
+
+/// What [`usable`] looks at.
+pub(crate) const SYSCTLS: [&str; 2] = ["net.ipv4.ip_local_port_range", "net.ipv4.ip_local_reserved_ports"];
+
+/// First and last port.
+fn range(machine: &Readings) -> Option<(u32, u32)> {
+    let (first, last) = machine.sysctls.get("net.ipv4.ip_local_port_range")?.split_once(' ')?;
+    Some((first.parse().ok()?, last.parse().ok()?))
+}
+
+fn reserved(machine: &Readings) -> &str {
+    machine.sysctls.get("net.ipv4.ip_local_reserved_ports").map_or("", String::as_str)
+}
+
+/// Lists such as `80,9001-9002` as ranges, ascending and without overlap.
+fn merged(lists: &[&str]) -> Vec<(u32, u32)> {
+    let mut ranges: Vec<(u32, u32)> = lists
+        .iter()
+        .flat_map(|list| list.split(','))
+        .filter_map(|part| {
+            let (first, last) = part.trim().split_once('-').unwrap_or((part.trim(), part.trim()));
+            Some((first.parse().ok()?, last.parse().ok()?))
+        })
+        .collect();
+    ranges.sort_unstable();
+    let mut out: Vec<(u32, u32)> = Vec::new();
+    for (first, last) in ranges {
+        match out.last_mut() {
+            Some(open) if first <= open.1.saturating_add(1) => open.1 = open.1.max(last),
+            _ => out.push((first, last)),
+        }
+    }
+    out
+}
+
+/// How many connections one source address can have to one destination: the range without the reserved ports.
+pub(crate) fn usable(machine: &Readings) -> Option<u32> {
+    let (first, last) = range(machine)?;
+    let kept = merged(&[reserved(machine)]).into_iter().map(|(from, to)| {
+        let (from, to) = (from.max(first), to.min(last));
+        if from <= to { to - from + 1 } else { 0 }
+    });
+    Some((last.checked_sub(first)? + 1).saturating_sub(kept.sum()))
+}
+
+/// What widens the range.
+pub(crate) fn commands(machine: &Readings) -> Vec<String> {
+    let words =
+        |(first, last): (u32, u32)| if first == last { first.to_string() } else { format!("{first}-{last}") };
+    let keep: Vec<String> = merged(&[reserved(machine), OWN]).into_iter().map(words).collect();
+    // The kernel refuses a range that reaches below the ports it keeps for root.
+    let lowest = machine.number("net.ipv4.ip_unprivileged_port_start").unwrap_or(0).max(1_024);
+    let lowest = range(machine).map_or(lowest, |(first, _)| lowest.min(u64::from(first)));
+    vec![
+        format!("sysctl -w 'net.ipv4.ip_local_reserved_ports={}'", keep.join(",")),
+        format!("sysctl -w 'net.ipv4.ip_local_port_range={lowest} 65535'"),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn machine(range: &str, reserved: &str) -> Readings {
+        let sysctls =
+            [("net.ipv4.ip_local_port_range", range), ("net.ipv4.ip_local_reserved_ports", reserved)];
+        let sysctls = sysctls.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        Readings { sysctls, ..Readings::default() }
+    }
+
+    #[test]
+    fn reserved_ports_are_not_usable() {
+        assert_eq!(usable(&machine("32768 60999", "")), Some(28_232));
+        assert_eq!(usable(&machine("1024 65535", "")), Some(64_512));
+        assert_eq!(usable(&machine("32768 60999", "80,32768-32777,60999")), Some(28_221));
+        assert_eq!(usable(&machine("32768 60999", "1-65535")), Some(0));
+        assert_eq!(usable(&machine("none", "")), None);
+    }
+
+    #[test]
+    fn the_servers_own_ports_are_kept_when_the_range_grows() {
+        let commands = commands(&machine("32768 60999", "80,9000-9001"));
+        assert_eq!(
+            commands,
+            [
+                "sysctl -w 'net.ipv4.ip_local_reserved_ports=80,9000-9002'",
+                "sysctl -w 'net.ipv4.ip_local_port_range=1024 65535'"
+            ]
+        );
+    }
+}

@@ -1,0 +1,99 @@
+//! The findings, for people.
+
+use std::fmt::Write as _;
+
+use super::knobs::{Judged, Verdict};
+use super::{Examined, Findings};
+
+/// The whole report.
+pub(super) fn report(found: &Findings) -> String {
+    let mut text = String::new();
+    let _infallible = write(found, &mut text);
+    text
+}
+
+fn write(found: &Findings, out: &mut String) -> std::fmt::Result {
+    writeln!(out, "{} connections to {}", found.conns, found.target)?;
+    writeln!(out, "\n  {:<10} {:<20} {:>12}", "side", "resource", "carries")?;
+    for (at, budget) in found.budgets.iter().enumerate() {
+        let mark = match () {
+            () if budget.carries < found.conns => "too few",
+            () if found.first_wall == Some(at) => "ends first",
+            () => "",
+        };
+        let (side, what, carries) = (budget.side.name(), budget.what, budget.carries);
+        writeln!(out, "  {side:<10} {what:<20} {carries:>12}  {mark:<10}  {}", budget.why)?;
+    }
+    for machine in &found.machines {
+        write_machine(machine, out)?;
+    }
+    if let Some(why) = &found.server_unknown {
+        writeln!(out, "\nThe server's side is not known: {why}")?;
+    }
+    writeln!(out)?;
+    if let Some(why) = &found.sources_refused {
+        writeln!(out, "{why}")?;
+    }
+    match found.maximum {
+        Some(maximum) if maximum < found.conns => {
+            writeln!(
+                out,
+                "At most {maximum} of {} will fit. What stands in the way, the first wall first:",
+                found.conns
+            )?;
+            for budget in found.short() {
+                writeln!(
+                    out,
+                    "  {} {} ({}): {}",
+                    budget.side.name(),
+                    budget.what,
+                    budget.carries,
+                    budget.remedy
+                )?;
+            }
+        }
+        Some(maximum) => writeln!(out, "{} will fit; {maximum} would.", found.conns)?,
+        None => writeln!(out, "Nothing here is known to have an end.")?,
+    }
+    Ok(())
+}
+
+fn write_machine(machine: &Examined, out: &mut String) -> std::fmt::Result {
+    let Examined { hostname, kernel, role, workers, .. } = machine;
+    writeln!(out, "\n{hostname}, Linux {kernel}, {} with {workers} worker(s): settings", role.name())?;
+    let mut unmet = unmet(machine).peekable();
+    if unmet.peek().is_none() {
+        return writeln!(out, "  all as wanted");
+    }
+    for knob in unmet {
+        let verdict = if knob.verdict == Verdict::Fail { "fail" } else { "warn" };
+        writeln!(out, "  {verdict}  {}: {}, wanted {}", knob.name, knob.current, knob.wanted)?;
+        knob.commands.iter().try_for_each(|command| writeln!(out, "        {command}"))?;
+    }
+    writeln!(out, "  why, and how each lack shows: tuning/tune.sh plan {}", machine.tune_words)
+}
+
+fn unmet(machine: &Examined) -> impl Iterator<Item = &Judged> {
+    machine.knobs.iter().filter(|knob| knob.verdict != Verdict::Ok)
+}
+
+/// Only what to type, machine by machine.
+pub(super) fn fix_plan(found: &Findings) -> String {
+    let mut text = String::new();
+    for budget in found.short() {
+        let _infallible = writeln!(text, "# {} {}: {}", budget.side.name(), budget.what, budget.remedy);
+    }
+    for machine in &found.machines {
+        let _infallible = writeln!(
+            text,
+            "# on {}, as root; with a way back: tuning/tune.sh apply {}",
+            machine.hostname, machine.tune_words
+        );
+        for command in unmet(machine).flat_map(|knob| &knob.commands) {
+            // A word for our own command line is none to type.
+            let note = if command.starts_with("--") { "# or: " } else { "" };
+            let _infallible = writeln!(text, "{note}{command}");
+        }
+    }
+    text
+}

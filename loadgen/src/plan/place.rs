@@ -1,0 +1,48 @@
+//! Where the load comes from and goes to: what a run and the doctor share.
+
+use super::PlanError;
+use super::target::{Target, admin_url};
+use crate::cli::PlaceArgs;
+use crate::sources::Sources;
+
+/// See [`PlaceArgs`], checked and resolved.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) target: Target,
+    /// Base URL of the admin endpoint.
+    pub(crate) admin: Option<String>,
+    pub(crate) conns: u32,
+    pub(crate) workers: u32,
+    pub(crate) sources: Sources,
+    /// The user named them.
+    pub(crate) sources_named: bool,
+}
+
+impl Place {
+    /// Checks and completes the flags.
+    ///
+    /// # Errors
+    /// [`PlanError`] names the flag, its value and what is allowed.
+    pub(crate) fn resolve(args: PlaceArgs, conns_default: u32, raw: bool) -> Result<Self, PlanError> {
+        let conns = args.conns.unwrap_or(conns_default);
+        at_most_conns("workers", args.workers, conns)?;
+        let target = Target::parse(&args.target, raw)?;
+        let sources_named = args.src != "auto";
+        let sources = if sources_named {
+            Sources::parse(&args.src).map_err(|e| PlanError::new("src", &args.src, e.to_string()))?
+        } else {
+            Sources::auto(target.address, conns)
+        };
+        if matches!(sources, Sources::Explicit(_)) && target.address.is_ipv6() {
+            return Err(PlanError::new("src", &args.src, "source addresses are IPv4, the target is IPv6"));
+        }
+        let admin = admin_url(args.admin, &target, raw)?;
+        Ok(Self { target, admin, conns, workers: args.workers, sources, sources_named })
+    }
+}
+
+/// A connection is in one room and on one worker: more of either would stay empty.
+pub(crate) fn at_most_conns(flag: &'static str, value: u32, conns: u32) -> Result<(), PlanError> {
+    let problem = || format!("permitted is 1 to --conns ({conns}), for example --{flag} 1");
+    (value <= conns).then_some(()).ok_or_else(|| PlanError::new(flag, value, problem()))
+}

@@ -1,0 +1,118 @@
+//! The doctor: what it says fits is what fits, and its table is that of `tuning/tune.sh`.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
+
+mod support;
+
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use support::real_server::RealServer;
+use support::run;
+
+const LOADGEN: &str = env!("CARGO_BIN_EXE_loadgen");
+
+fn doctor(words: &[&str]) -> Output {
+    Command::new(LOADGEN).arg("doctor").args(words).output().unwrap()
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"))
+}
+
+/// What `tune.sh check --json` and the doctor say of each knob: current, wanted, verdict.
+fn knobs(list: &Value) -> Vec<(String, String, String, String)> {
+    let text = |knob: &Value, key: &str| knob[key].as_str().unwrap().to_owned();
+    let line =
+        |knob| (text(knob, "name"), text(knob, "current"), text(knob, "wanted"), text(knob, "verdict"));
+    list.as_array().unwrap().iter().map(line).collect()
+}
+
+#[test]
+fn it_agrees_with_the_tuning_script() {
+    let nobody = ["--admin", "127.0.0.1:1", "--json"];
+    let cases: [&[&str]; 4] = [
+        &["--conns", "1000"],
+        &["--conns", "100000", "--workers", "7"],
+        &["--conns", "100000", "--workers", "3", "--target", "ws://192.0.2.1:9001"],
+        &["--conns", "90000", "--workers", "2", "--src", "127.0.0.2-127.0.0.4"],
+    ];
+    for words in cases {
+        let found = json(&doctor(&[words, &nobody].concat()));
+        let machine = &found["machines"][0];
+        let tune_words: Vec<&str> = machine["tune_words"].as_str().unwrap().split(' ').collect();
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../tuning/tune.sh");
+        let tune =
+            Command::new("sh").arg(script).arg("check").args(&tune_words).arg("--json").output().unwrap();
+        assert_eq!(knobs(&machine["knobs"]), knobs(&json(&tune)["knobs"]), "{words:?}");
+    }
+}
+
+#[test]
+fn the_servers_limit_is_where_connecting_stops() {
+    let server = RealServer::start(&["--max-conns", "50", "--echo"]);
+    let place = ["--target", &server.target, "--admin", &server.admin, "--conns", "80"];
+    let output = doctor(&[&place[..], &["--json"]].concat());
+    let found = json(&output);
+    assert_eq!(
+        (output.status.code(), &found["fits"], &found["maximum"]),
+        (Some(3), &false.into(), &50.into())
+    );
+    let wall = &found["budgets"][usize::try_from(found["first_wall"].as_u64().unwrap()).unwrap()];
+    assert_eq!((&wall["side"], &wall["what"]), (&"server".into(), &"connections".into()));
+    let times = ["--duration", "300ms", "--warmup", "100ms", "--force"];
+    let run = run(&[&["idle"], &place[..], &times].concat());
+    assert_eq!(run.report["conns"]["connected"], found["maximum"], "{}", run.out);
+    let words = String::from_utf8(doctor(&place).stdout).unwrap();
+    assert!(words.contains("At most 50 of 80 will fit") && words.contains("--max-conns 80"), "{words}");
+}
+
+#[test]
+fn a_low_descriptor_limit_is_where_connecting_stops() {
+    let server = RealServer::start(&["--echo"]);
+    let place = format!("--target {} --admin {}", server.target, server.admin);
+    let limited = |words: String| {
+        let script = format!("ulimit -n 96 && exec {LOADGEN} {words}");
+        Command::new("sh").args(["-c", &script]).output().unwrap()
+    };
+    let found = json(&limited(format!("doctor {place} --conns 200 --json")));
+    assert_eq!((&found["fits"], &found["maximum"]), (&false.into(), &96.into()), "{found:#}");
+    let run =
+        |conns: u32| limited(format!("run idle {place} --duration 300ms --warmup 100ms --conns {conns}"));
+    let fits = run(96);
+    let words = String::from_utf8(fits.stdout).unwrap();
+    assert!(words.contains("96 of 96 connected"), "{words}");
+    let too_many = run(97);
+    assert_eq!(too_many.status.code(), Some(3), "{too_many:?}");
+}
+
+#[test]
+fn what_fits_is_said_too_and_a_server_that_is_not_asked_is_named() {
+    let server = RealServer::start(&[]);
+    let place = ["--target", &server.target, "--admin", &server.admin, "--conns", "100"];
+    let output = doctor(&[&place[..], &["--rooms", "1"]].concat());
+    let words = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(3), "a room seats 50: {words}");
+    let output = doctor(&[&place[..], &["--rooms", "2"]].concat());
+    let words = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{words}");
+    assert!(words.contains("100 will fit"), "{words}");
+    let words = String::from_utf8(doctor(&["--admin", "127.0.0.1:1"]).stdout).unwrap();
+    assert!(words.contains("The server's side is not known: http://127.0.0.1:1/status"), "{words}");
+}
+
+#[test]
+fn what_cannot_be_asked_is_named_with_what_can() {
+    for (words, part) in [
+        (&["--conns", "0"][..], "1 to 4000000"),
+        (&["--rooms", "2000"], "1 to --conns (1000)"),
+        (&["--src", "nowhere"], "IPv4 address"),
+        (&["--json", "--fix-plan"], "cannot be used with"),
+        (&["--target", "http://127.0.0.1:1"], "ws://HOST:PORT"),
+    ] {
+        let output = doctor(words);
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        assert!(text.contains(part), "{words:?}: {text}");
+    }
+}
