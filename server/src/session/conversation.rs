@@ -19,7 +19,7 @@ use crate::rooms::{Arrival, SeatError, Token, WatchError};
 const OVER_BUDGET_MAX: u16 = 1_024;
 /// Frames a second beside short messages, such as pings, pongs and fragments, that a connection to a room survives. No
 /// client needs more than a few.
-const LABORIOUS_FRAMES_MAX: u16 = 1_000;
+const LABORIOUS_FRAMES_MAX: u16 = 2_000;
 /// To whom a worker on the last rung of the overload ladder turns away.
 const OVERLOADED: &str = "more is going on here than the server can do; come back a little later";
 

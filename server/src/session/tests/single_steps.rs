@@ -81,7 +81,7 @@ fn a_flood_of_frames_is_one_however_they_come() {
         // What a busy client may do, second after second.
         for _ in 0..3 {
             ring.pass(1_000 * MS);
-            ring.receive(0, &hundred.repeat(9));
+            ring.receive(0, &hundred.repeat(19));
         }
         assert_eq!(ring.stage.ledger.closes(), []);
         ring.receive(0, &hundred.repeat(2));
