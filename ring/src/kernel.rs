@@ -12,6 +12,8 @@ use crate::{Wait, clock};
 
 /// With fewer completions wanted than this the kernel works off this many anyway.
 const KERNEL_BATCH: u32 = 20;
+/// A timeout that stands for none.
+const FAR: Duration = Duration::from_secs(3_600);
 
 /// One completion, copied out of its queue.
 #[derive(Debug, Clone, Copy)]
@@ -192,7 +194,7 @@ impl Kernel {
     /// Hands everything queued to the kernel, and waits as the public type describes.
     pub(crate) fn wait(&mut self, wait: &Wait) -> io::Result<()> {
         let to_submit = self.refill();
-        let timeout = wait.timeout;
+        let mut timeout = wait.timeout;
         let (want, gather) = if timeout.is_some_and(|timeout| timeout.is_zero()) {
             // Only a larger `want` makes the kernel work off more than its usual few; the zero timeout keeps
             // that from sleeping.
@@ -205,6 +207,9 @@ impl Kernel {
         } else if timeout.is_some_and(|timeout| wait.gather >= timeout) {
             (wait.want.max(1), Duration::ZERO)
         } else {
+            // Without any timeout the kernel would end the wait once `gather` is over, with nothing to deliver, and
+            // a ring that is left alone would wake a thousand times a second.
+            timeout = timeout.or(Some(FAR));
             (wait.want.max(1), wait.gather)
         };
         self.enter(to_submit, want, EnterFlags::GETEVENTS, timeout, gather)

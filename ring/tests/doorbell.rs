@@ -125,3 +125,26 @@ fn gathering_does_not_lose_a_bell() {
     assert_eq!(heard, 1);
     ringer.join().unwrap();
 }
+
+/// A worker that expects many at once, and whom nobody visits, sleeps: gathering ends nothing by itself.
+#[test]
+fn gathering_without_a_timeout_wakes_for_nothing() {
+    let mut ring = Ring::new(&small()).unwrap();
+    let bell = ring.doorbell().unwrap();
+    let ringer = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(100));
+        bell.ring();
+    });
+    let wait = Wait { timeout: None, want: 64, gather: Duration::from_micros(500) };
+    let mut waits = 0;
+    loop {
+        ring.wait(&wait).unwrap();
+        waits += 1;
+        if ring.next_event().is_some() {
+            break;
+        }
+    }
+    ringer.join().unwrap();
+    // A hundred milliseconds have two hundred times 500 us.
+    assert!(waits < 20, "{waits} waits");
+}
