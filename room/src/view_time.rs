@@ -73,9 +73,45 @@ impl ViewRules {
     /// shorter look back, so nobody is hit who has been in cover for longer, and whoever claims one without having it
     /// aims at what it has not seen. Older is allowed no farther than jitter explains: a longer look back is what a cheat
     /// would want.
-    fn tolerance(&self, jitter: i64) -> Tolerance {
-        let older = self.tolerance_min.max(jitter * 3 / 2);
+    fn tolerance(&self, way: Way) -> Tolerance {
+        let older = self.tolerance_min.max(way.jitter * 3 / 2);
         Tolerance { older, fresher: older.max(self.interpolation) }
+    }
+}
+
+/// The way to a player and back as its views are held against it, in 1/256 tick.
+#[derive(Clone, Copy, Debug)]
+struct Way {
+    round_trip: i64,
+    jitter: i64,
+}
+
+/// Ticks after which the least age of acknowledged snapshots is looked for anew.
+const LEAST_TICKS: i32 = 32;
+
+/// The least of the ages noted in the last [`LEAST_TICKS`] to twice as many ticks.
+#[derive(Clone, Copy, Debug)]
+struct Least {
+    since: Tick,
+    now: i64,
+    before: i64,
+}
+
+impl Least {
+    fn new(tick: Tick) -> Self {
+        Self { since: tick, now: i64::MAX, before: i64::MAX }
+    }
+
+    fn note(&mut self, tick: Tick, age: i64) {
+        if tick.since(self.since) >= LEAST_TICKS {
+            *self = Self { since: tick, now: i64::MAX, before: self.now };
+        }
+        self.now = self.now.min(age);
+    }
+
+    /// `i64::MAX` before anything is noted.
+    fn get(&self) -> i64 {
+        self.now.min(self.before)
     }
 }
 
@@ -83,8 +119,11 @@ impl ViewRules {
 ///
 /// The round trip is measured in ticks and needs no clock: an input names the newest snapshot its sender has,
 /// and the age of that snapshot is the way down plus the way up. A client can claim an older snapshot and so a
-/// longer round trip, but then it only gets what a truly slow connection gets, and never more than the farthest
-/// look back. A client that acknowledges nothing is taken to have no delay at all.
+/// longer round trip, but not a newer one than it has. So the least age of the last second is what counts, and the
+/// mean and the deviation only within a quarter of it: whoever once shows how fast its connection is cannot claim a slow
+/// one for its next shot. Who claims it all the time gets what a truly slow connection gets, the delay of its own hits
+/// included, and never more than the farthest look back. A client that acknowledges nothing is taken to have no delay at
+/// all.
 #[derive(Clone, Debug)]
 pub(crate) struct ViewCheck {
     joined: Tick,
@@ -93,6 +132,7 @@ pub(crate) struct ViewCheck {
     /// Smoothed age of snapshots at their acknowledgement, and its mean deviation, in 1/256 tick (RFC 6298).
     round_trip: i64,
     jitter: i64,
+    least: Least,
     /// The last accepted view time.
     last: Option<ViewTime>,
 }
@@ -100,7 +140,14 @@ pub(crate) struct ViewCheck {
 impl ViewCheck {
     /// For a player that joined after `tick`.
     pub(crate) fn new(tick: Tick) -> Self {
-        Self { joined: tick, acknowledged: None, round_trip: 0, jitter: 0, last: None }
+        Self {
+            joined: tick,
+            acknowledged: None,
+            round_trip: 0,
+            jitter: 0,
+            least: Least::new(tick),
+            last: None,
+        }
     }
 
     /// An input says that its sender has the snapshot of tick `snapshot`, the welcome counting as one; `now` is
@@ -111,6 +158,7 @@ impl ViewCheck {
             return;
         }
         let age = middle_of(now).since(ViewTime::at(snapshot));
+        self.least.note(now, age);
         if self.acknowledged.replace(snapshot).is_none() {
             self.round_trip = age;
         } else {
@@ -118,6 +166,17 @@ impl ViewCheck {
             self.round_trip += deviation / 8;
             self.jitter += (deviation.abs() - self.jitter) / 4;
         }
+    }
+
+    /// What the acknowledgements show. Jitter is what is above the least age, and more than a quarter of it, or than a
+    /// tick, is not believed.
+    fn way(&self) -> Way {
+        let least = self.least.get();
+        if least == i64::MAX {
+            return Way { round_trip: 0, jitter: 0 };
+        }
+        let spread_max = TICK.max(least / 4);
+        Way { round_trip: self.round_trip.min(least + spread_max), jitter: self.jitter.min(spread_max) }
     }
 
     /// The view time to use for a declared one, and the first thing that was wrong with it. Never after `now`,
@@ -128,8 +187,9 @@ impl ViewCheck {
         now: Tick,
         declared: ViewTime,
     ) -> (ViewTime, Option<ViewFault>) {
-        let expected = middle_of(now).offset(-(self.round_trip + rules.interpolation));
-        let Tolerance { older, fresher } = rules.tolerance(self.jitter);
+        let way = self.way();
+        let expected = middle_of(now).offset(-(way.round_trip + rules.interpolation));
+        let Tolerance { older, fresher } = rules.tolerance(way);
         let (mut view, mut fault) = (declared, None);
         if view.since(ViewTime::at(now)) > 0 {
             (view, fault) = (ViewTime::at(now), Some(ViewFault::Future));
@@ -174,110 +234,4 @@ pub(crate) fn bounded(
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn view(tick: u32, fraction: u8) -> ViewTime {
-        ViewTime { tick: Tick(tick), fraction }
-    }
-
-    proptest! {
-        #[test]
-        fn offset_and_since_are_inverse(tick: u32, fraction: u8, delta in -(1i64 << 38)..1 << 38) {
-            let start = view(tick, fraction);
-            prop_assert_eq!(start.offset(delta).since(start), delta);
-            prop_assert_eq!(start.offset(delta).offset(-delta), start);
-        }
-
-        /// Whatever is declared, the answer keeps the promises, also while ticks wrap.
-        #[test]
-        fn accepted_views_are_monotone_and_never_in_the_future(
-            start: u32,
-            inputs in prop::collection::vec((any::<u32>(), any::<u8>(), any::<u32>(), 0u32..3, any::<bool>()), 1..200),
-        ) {
-            let rules = ViewRules::new(4, 60, 30);
-            let mut check = ViewCheck::new(Tick(start));
-            let (mut now, mut last) = (Tick(start), None);
-            for (tick, fraction, snapshot, ticks, wild) in inputs {
-                now = now + ticks;
-                // Half the values are near what a client would say.
-                let tick = if wild { tick } else { now.0.wrapping_sub(tick % 24) };
-                let snapshot = if wild { snapshot } else { now.0.wrapping_sub(snapshot % 24) };
-                check.acknowledge(now, Tick(snapshot));
-                let declared = view(tick, fraction);
-                let (answer, fault) = check.accept(&rules, now, declared);
-                prop_assert!(answer.since(ViewTime::at(now)) <= 0);
-                prop_assert!(last.is_none_or(|last| answer.since(last) >= 0));
-                prop_assert_eq!(fault.is_none(), answer == declared, "moved and told, or neither");
-                last = Some(answer);
-            }
-        }
-
-        /// What a delay may be: from none to the configured one and the tolerance. What is outside becomes the nearest
-        /// inside, and never looks back farther than an honest player with the configured delay may.
-        #[test]
-        fn shorter_delays_are_believed_and_longer_ones_are_not(
-            start in 0u32..1_000_000, interpolation_ticks in 0u8..=32, round_trip in 0u32..30,
-            delay_256ths in -4_000i64..20_000,
-        ) {
-            let rules = ViewRules::new(interpolation_ticks, 60, 30);
-            let mut check = ViewCheck::new(Tick(start));
-            let mut now = Tick(start);
-            for _ in 0..200 {
-                now = now + 1;
-                if now.since(Tick(start + round_trip)) >= 0 {
-                    check.acknowledge(now, Tick(now.0 - round_trip));
-                }
-            }
-            // The newest snapshot that the player has, half a tick after it was acknowledged.
-            let has = middle_of(Tick(now.0 - round_trip)).offset(-128);
-            let declared = has.offset(-delay_256ths);
-            let (answer, fault) = check.accept(&rules, now, declared);
-            let delay = has.since(answer);
-            let configured = i64::from(interpolation_ticks) * TICK;
-            prop_assert!(delay <= configured + 2 * TICK + 130, "looks back {delay}");
-            prop_assert!(answer.since(ViewTime::at(now)) <= 0);
-            if (0..=configured).contains(&delay_256ths) {
-                prop_assert_eq!((answer, fault), (declared, None));
-            }
-            if delay_256ths < -2 * TICK - 130 || delay_256ths > configured + 2 * TICK + 130 {
-                prop_assert!(fault.is_some() && answer != declared);
-            }
-        }
-
-        /// Against walking back tick by tick.
-        #[test]
-        fn bounds_agree_with_the_ring(newest in 0u32..1000, recorded in 1u32..64, ticks_max in 1u32..62, back in -600i64..20_000) {
-            let oldest = Tick(newest.wrapping_sub(recorded - 1));
-            let wanted = ViewTime::at(Tick(newest)).offset(-back);
-            let (answer, fault) = bounded(wanted, oldest, Tick(newest), ticks_max);
-            let allowed = i64::from(ticks_max.min(recorded - 1)) * 256;
-            prop_assert_eq!(ViewTime::at(Tick(newest)).since(answer), back.clamp(0, allowed));
-            prop_assert_eq!(fault, if back < 0 { Some(ViewFault::Future) } else if back > allowed { Some(ViewFault::TooOld) } else { None });
-        }
-    }
-
-    #[test]
-    fn the_round_trip_follows_the_acknowledgements() {
-        let mut check = ViewCheck::new(Tick(0));
-        for now in 10..400 {
-            check.acknowledge(Tick(now), Tick(now - if now < 200 { 4 } else { 10 }));
-            // Saying it again later does not make the way longer.
-            check.acknowledge(Tick(now + 3), Tick(now - 10));
-        }
-        assert!((check.round_trip - (10 * 256 + 128)).abs() < 8, "{}", check.round_trip);
-        assert!(check.jitter < 16);
-    }
-
-    #[test]
-    fn impossible_acknowledgements_are_ignored() {
-        let mut check = ViewCheck::new(Tick(100));
-        check.acknowledge(Tick(110), Tick(99));
-        check.acknowledge(Tick(110), Tick(111));
-        assert_eq!(check.acknowledged, None);
-        check.acknowledge(Tick(110), Tick(105));
-        assert_eq!((check.acknowledged, check.round_trip), (Some(Tick(105)), 5 * 256 + 128));
-    }
-}
+mod tests;
