@@ -63,6 +63,7 @@ impl Replicated for Runner {
 
 impl Game for Range {
     const NAME: &'static str = "range";
+    const VERSION: &'static str = env!("CARGO_PKG_VERSION");
     const LAYOUT: u64 = layout_hash(&["range"]);
     type Settings = Query;
     type Input = ();

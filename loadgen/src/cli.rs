@@ -292,7 +292,7 @@ pub(crate) struct IdleArgs {
     pub(crate) common: CommonArgs,
 }
 
-/// The games a server can run.
+/// The games that the bots play.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum GameName {

@@ -2,6 +2,8 @@
 
 use std::net::Ipv4Addr;
 
+use clap::ValueEnum as _;
+
 use crate::budget::{Demand, budgets};
 use crate::cli::GameName;
 use crate::doctor::{Readings, ports};
@@ -134,7 +136,10 @@ fn server(plan: &Plan, facts: &Facts) -> Option<Wall> {
     let runs = status.game.as_ref().filter(|runs| **runs != wanted)?;
     let remedy = match plan.preset {
         Preset::Rewind { .. } => "start the server with --game arena".to_owned(),
-        _ => format!("--game {runs}"),
+        _ if GameName::from_str(runs, false).is_ok() => format!("--game {runs}"),
+        _ => "a server of arena or pulse, the only games that the bots play; of this one, `run idle` or `run echo` \
+              measures the connections, and bots of your own, made with the client crate, play it"
+            .to_owned(),
     };
     wall(format!("the server runs {runs}, the bots play {wanted}"), remedy)
 }
@@ -258,6 +263,9 @@ mod tests {
         assert!(only_wall("game --conns 500 --rooms 5", &facts).remedy.contains("--rooms 10"));
         assert!(only_wall("game --conns 500 --game pulse", &facts).remedy.contains("--game arena"));
         assert_eq!(walls(&plan("game --conns 500"), &facts), Vec::new());
+        let status = Status { game: Some("mygame".to_owned()), ..Status::default() };
+        let wall = only_wall("game", &Facts { status: Some(Ok(status)), ..roomy() });
+        assert!(!wall.remedy.contains("--game") && wall.remedy.contains("run idle"), "{wall:?}");
         let status = Status { pid: Some(23), ..Status::default() };
         let other = Facts { status: Some(Ok(status)), server_process: Some(true), ..roomy() };
         let wall = only_wall("game --server-pid 7", &other);

@@ -126,6 +126,8 @@ counters! {
         snapshots_written,
         /// Snapshots and events that spectators never see, what their delay keeps being bounded.
         watched_left_out,
+        /// Held seats given up before their time. No part of a recording's checksums, which are older than it.
+        holds_ended,
     }
 }
 

@@ -20,6 +20,8 @@ use crate::{Field, Interest, Pose, Rng, Step, World};
 pub trait Game: Sized + 'static {
     /// The name in configuration and logs: lower case ASCII.
     const NAME: &'static str;
+    /// The version of the rules, which recordings name: `env!("CARGO_PKG_VERSION")` is that of the game's own crate.
+    const VERSION: &'static str;
     /// Hash of the wire layouts of input, entity, private state and events; made with [`crate::layout_hash`]. A client
     /// built from another layout is refused at its hello.
     const LAYOUT: u64;

@@ -197,6 +197,7 @@ fn a_flood_of_inputs_is_no_burst() {
 #[test]
 fn headers_of_something_else_are_refused() {
     let good = header(1);
+    assert_eq!(good.version, Dots::VERSION, "the game's, not this crate's");
     assert!(Replay::<Dots>::new(&good).is_ok());
     let refusal = |change: &dyn Fn(&mut Header)| {
         let mut header = good.clone();

@@ -1,9 +1,7 @@
 //! A dedicated server's command line: for the program that ships, and for everybody's own game.
 
-use std::ffi::OsString;
 use std::fmt;
 use std::io::{ErrorKind, Write as _};
-use std::path::Path;
 use std::process::ExitCode;
 
 use tickring_ring::Ring;
@@ -42,7 +40,7 @@ where
 
 /// Does what the words on the command line, the environment and the configuration file say: serve, `check-config`,
 /// `probe` or `replay`. The setting `game` chooses among `games`, and is the first of them by default. What goes wrong
-/// is told on standard error; the code is that of `--help`.
+/// is told on standard error; the code is that of `--help`. `--version` tells that of the first game.
 ///
 /// ```no_run
 /// # use tickring_snakes::Snakes as MyGame;
@@ -58,7 +56,8 @@ pub fn run<const N: usize>(games: [Offered; N]) -> ExitCode {
     const { assert!(N > 0, "a server needs a game") };
     let names = games.each_ref().map(|game| game.playable.name());
     // Prints help or what is wrong, and exits with 0 or 2.
-    let cli = Cli::read(std::env::args_os(), Games::new(names[0], &names[1..]))
+    let version = games[0].playable.version();
+    let cli = Cli::read(std::env::args_os(), Games::new(names[0], &names[1..]), version)
         .unwrap_or_else(|error| error.exit());
     let done = match cli.mode() {
         Mode::Serve => start(cli, &games).map(|()| ExitCode::SUCCESS),
@@ -67,16 +66,10 @@ pub fn run<const N: usize>(games: [Offered; N]) -> ExitCode {
         Mode::Replay(task) => replay::run(&task, &games.map(|game| game.playable)),
     };
     done.unwrap_or_else(|error| {
-        complain(format_args!("{}: {error}", program()));
+        let program = config::program(std::env::args_os().next().as_ref());
+        complain(format_args!("{program}: {error}"));
         ExitCode::from(error.exit_code())
     })
-}
-
-/// What this program was called as.
-fn program() -> String {
-    let path = std::env::args_os().next().unwrap_or_else(|| OsString::from("tickring-server"));
-    let name = Path::new(&path).file_name().unwrap_or(&path);
-    name.to_string_lossy().into_owned()
 }
 
 fn load(cli: Cli) -> Result<Loaded, ServerError> {

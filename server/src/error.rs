@@ -80,6 +80,15 @@ pub enum ServerError {
     )]
     Runtime(#[source] io::Error),
 
+    /// A recording is not as long as the operator thought.
+    #[error("nothing is printed: --from {from} is after the last tick that was played, {ticks}")]
+    NothingToDump {
+        /// The first tick asked for.
+        from: u32,
+        /// Ticks played, the first being 1.
+        ticks: u64,
+    },
+
     /// The answer could not be printed.
     #[error("cannot write to standard output: {0}\n  make room there, or give it another place")]
     Output(#[source] io::Error),
@@ -151,7 +160,7 @@ impl ServerError {
     #[must_use]
     pub const fn fault(&self) -> Fault {
         match self {
-            Self::Config(_) | Self::Record { .. } => Fault::Operator,
+            Self::Config(_) | Self::Record { .. } | Self::NothingToDump { .. } => Fault::Operator,
             Self::Ring(_)
             | Self::RingFailed { .. }
             | Self::Listen { .. }

@@ -87,10 +87,14 @@ pub struct Seats {
     pub holds: u64,
     /// Held seats given up because nobody came back in time.
     pub holds_expired: u64,
+    /// Held seats given up before their time: an operator removed the player, or another room needed the place.
+    pub holds_ended: u64,
     /// Held seats taken again with their token.
     pub resumes: u64,
     /// Seats taken with their token while the connection before still lived.
     pub takeovers: u64,
+    /// Players removed by an operator, connected or not.
+    pub kicks: u64,
     /// Tokens refused because they had been used before.
     pub tokens_used: u64,
     /// Tokens refused because their seat was given up.

@@ -169,6 +169,13 @@ fn what_is_wrong_with_one_recording_is_told_and_does_not_touch_the_others() {
     assert!(lines.iter().all(|line| line["tick"] == 100 || line["tick"] == 101));
     let players = lines.iter().filter(|line| line["player"] == 0).count();
     assert_eq!(players, 2, "the player's soldier in both ticks");
+
+    let output = replay(&files[..1], &["--dump", "--from", "100000"]);
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), String::new()));
+    let told = text(&output.stderr);
+    let (report, why) = told.split_once("tickring-server: ").unwrap();
+    let ticks = report.split("  length      ").nth(1).unwrap().split(' ').next().unwrap();
+    assert!(why.contains("--from 100000") && why.ends_with(&format!(" {ticks}\n")), "{report}{why}");
 }
 
 #[test]

@@ -187,6 +187,7 @@ fn a_player_is_found_in_its_room_and_removed() {
     let status = server.status();
     assert_eq!(closes(&status, 4009, "removed"), 1);
     assert_eq!((total(&status, "rooms"), total(&status, "players"), total(&status, "seats_held")), (1, 1, 0));
+    assert_eq!((total(&status, "seat_kicks"), total(&status, "seat_holds_ended")), (2, 1));
 
     // The token is worth nothing any more, and the neighbour plays on.
     let (_again, again) = arrive(&server, "field", seat.token);

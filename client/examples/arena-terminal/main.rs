@@ -19,6 +19,7 @@ use anyhow::{Context as _, bail};
 use clap::Parser;
 use tickring_arena::Arena;
 use tickring_client::{ClientError, Config, Connection, Decoded, Ending, InputGate, Reconnect, Retry, State};
+use tickring_protocol::limits::ROOM_NAME_BYTES_MAX;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -39,10 +40,10 @@ const CLOSE_CODE: u16 = 1000;
 #[command(name = "arena-terminal")]
 struct Options {
     /// Host and port of the server.
-    #[arg(default_value = "127.0.0.1:9001")]
+    #[arg(default_value = "127.0.0.1:9001", value_name = "HOST:PORT", value_parser = host_and_port)]
     server: String,
     /// The room's name: 1 to 64 of A-Z a-z 0-9 . _ -
-    #[arg(long, default_value = "terminal")]
+    #[arg(long, default_value = "terminal", value_parser = room_name)]
     room: String,
     /// Draw nothing; say how it goes once a second.
     #[arg(long)]
@@ -53,6 +54,23 @@ struct Options {
     /// What the bot does and how the waits between connections fall; default: another one every time.
     #[arg(long)]
     seed: Option<u64>,
+}
+
+fn host_and_port(server: &str) -> Result<String, String> {
+    let parts = server.rsplit_once(':').filter(|(host, port)| {
+        let is_clean = host.bytes().all(|byte| byte.is_ascii_graphic());
+        !host.is_empty() && is_clean && port.parse::<u16>().is_ok()
+    });
+    parts.map(|_| server.to_owned()).ok_or_else(|| "it must be HOST:PORT, such as 127.0.0.1:9001".to_owned())
+}
+
+fn room_name(room: &str) -> Result<String, String> {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    if (1..=ROOM_NAME_BYTES_MAX).contains(&room.len()) && room.bytes().all(is_allowed) {
+        Ok(room.to_owned())
+    } else {
+        Err(format!("it must be 1 to {ROOM_NAME_BYTES_MAX} of A-Z a-z 0-9 . _ -"))
+    }
 }
 
 /// The one place that reads the clock: everything else is told the time since the start.
@@ -288,5 +306,26 @@ impl Visit {
         };
         // Too late is not wrong: the server ends the session by itself.
         let _ = timeout(CLOSE_PATIENCE, closing).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_that_no_server_could_be_asked_with_are_refused() {
+        let told = |words: &[&str]| {
+            Options::try_parse_from(["arena-terminal"].iter().chain(words)).map_err(|error| error.to_string())
+        };
+        for words in [&["localhost:9001"][..], &["[::1]:9001", "--room", "a.b_C-9"]] {
+            assert!(told(words).is_ok(), "{words:?}");
+        }
+        for server in ["nohost", ":9001", "host:", "host:99999", "a b:9001"] {
+            assert!(told(&[server]).unwrap_err().contains("HOST:PORT"), "{server}");
+        }
+        for room in ["a b", "", "a/b", &"x".repeat(65)] {
+            assert!(told(&["--room", room]).unwrap_err().contains("A-Z a-z 0-9 . _ -"), "{room}");
+        }
     }
 }

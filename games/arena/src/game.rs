@@ -76,6 +76,7 @@ impl Timing {
 
 impl Game for Arena {
     const NAME: &'static str = "arena";
+    const VERSION: &'static str = env!("CARGO_PKG_VERSION");
     const LAYOUT: u64 = layout_hash(&[input::LAYOUT, entity::LAYOUT, own_state::LAYOUT, event::LAYOUT]);
     type Settings = Settings;
     type Input = ArenaInput;

@@ -119,6 +119,7 @@ impl PrivateState for Filler {
 
 impl Game for Pulse {
     const NAME: &'static str = "pulse";
+    const VERSION: &'static str = env!("CARGO_PKG_VERSION");
     const LAYOUT: u64 =
         layout_hash(&["pulse", "input: noise [u8; 16]", "entity: not sent", "private: filler"]);
     type Settings = Settings;

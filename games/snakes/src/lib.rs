@@ -192,6 +192,7 @@ struct Snake {
 
 impl Game for Snakes {
     const NAME: &'static str = "snakes";
+    const VERSION: &'static str = env!("CARGO_PKG_VERSION");
     const LAYOUT: u64 = layout_hash(&[
         "snakes",
         "input: way u8",

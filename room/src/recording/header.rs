@@ -15,7 +15,7 @@ pub struct Header {
     pub game: String,
     /// [`Game::LAYOUT`].
     pub layout: u64,
-    /// Version of the program that wrote it. Rules may differ between versions although layouts do not.
+    /// [`Game::VERSION`] of the program that wrote it. Rules may differ between versions although layouts do not.
     pub version: String,
     /// The room's name.
     pub room: String,
@@ -31,7 +31,7 @@ pub struct Header {
 #[derive(Debug, Error)]
 pub enum HeaderError {
     /// It is not what a recorder of this version writes.
-    #[error("its header is not understood: {0}: it was made by another version")]
+    #[error("its header is none that this version writes: {0}")]
     Unreadable(serde_json::Error),
     /// It is of another game.
     #[error("it is a recording of the game {found}; known here: {known}")]
@@ -88,7 +88,7 @@ impl Header {
         let header = Self {
             game: G::NAME.to_owned(),
             layout: G::LAYOUT,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
+            version: G::VERSION.to_owned(),
             room: room.to_owned(),
             started_unix_ms,
             config: config.clone(),

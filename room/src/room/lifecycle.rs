@@ -61,6 +61,7 @@ impl<G: Game> Room<G> {
     /// Gives up a seat for good; without effect when nobody holds it.
     pub fn leave(&mut self, player: PlayerId) {
         self.note(&Entry::Leave { player });
+        self.counters.holds_ended += u64::from(self.is_held(player));
         self.give_up(player);
     }
 

@@ -177,6 +177,7 @@ impl GameEvent for Struck {
 
 impl Game for Dots {
     const NAME: &'static str = "dots";
+    const VERSION: &'static str = "7.1.4";
     const LAYOUT: u64 = layout_hash(&["dots"]);
     type Settings = Settings;
     type Input = Steer;

@@ -1,8 +1,8 @@
 //! The command line. Values stay text here: the reader checks them, so that a bad flag is told in
 //! the same words as a bad line in the file.
 
-use std::ffi::OsString;
-use std::path::PathBuf;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory as _, Error, FromArgMatches as _, Parser, Subcommand};
@@ -142,29 +142,37 @@ struct Flags {
 }
 
 impl Cli {
-    /// Reads words such as `std::env::args_os()`, for a program that has these games.
+    /// Reads words such as `std::env::args_os()`, for a program of this version that has these games.
     ///
     /// # Errors
     /// What clap says of words that are not understood, and its text for `--help` and `--version`.
-    pub fn read(words: impl Iterator<Item = OsString>, games: Games) -> Result<Self, Error> {
+    pub fn read(
+        words: impl Iterator<Item = OsString>,
+        games: Games,
+        version: &'static str,
+    ) -> Result<Self, Error> {
         let words: Vec<OsString> = words.collect();
-        let matches = Self::command_with(&games).try_get_matches_from(&words);
-        let matches = matches.map_err(|error| with_echo_explained(error, &words))?;
+        let program = program(words.first());
+        let examples = EXAMPLES.replace("tickring-server", &program);
+        let told = Self::command_with(&games).display_name(program).version(version);
+        let mut command = told.after_help(examples);
+        let matches = command.try_get_matches_from_mut(&words);
+        let matches = matches.map_err(|error| with_echo_explained(error, &words, &mut command))?;
         let cli = Self { games, ..Self::from_arg_matches(&matches)? };
-        let why = match &cli.command {
-            Some(Command::Probe) => Some("probe looks at the machine and takes no settings"),
-            Some(Command::Replay(_)) => Some("a recording has the settings of its room"),
-            None | Some(Command::CheckConfig(_)) => None,
+        let Some((mode, why)) = cli.contradiction() else { return Ok(cli) };
+        let mode = command.find_subcommand_mut(mode).expect("it is one of the words");
+        Err(mode.error(ErrorKind::ArgumentConflict, why))
+    }
+
+    /// What does not go together, and in which mode.
+    fn contradiction(&self) -> Option<(&'static str, String)> {
+        let (mode, why, task) = match &self.command {
+            Some(Command::Probe) => ("probe", "probe looks at the machine and takes no settings", None),
+            Some(Command::Replay(task)) => ("replay", "a recording has the settings of its room", Some(task)),
+            None | Some(Command::CheckConfig(_)) => return None,
         };
-        if let (Some(why), Some(flag)) = (why, cli.flags.first_given()) {
-            return Err(
-                Self::command().error(ErrorKind::ArgumentConflict, format!("{why}: leave out {flag}"))
-            );
-        }
-        if let Some(Command::Replay(task)) = &cli.command {
-            task.check().map_err(|why| Self::command().error(ErrorKind::ArgumentConflict, why))?;
-        }
-        Ok(cli)
+        let flag = self.flags.first_given().map(|flag| format!("{why}: leave out {flag}"));
+        Some((mode, flag.or_else(|| task?.check().err())?))
     }
 
     fn command_with(games: &Games) -> clap::Command {
@@ -202,7 +210,7 @@ impl Cli {
 }
 
 /// `--echo on` would leave it open whether `on` is its value or, as in `--echo check-config`, what to do.
-fn with_echo_explained(error: Error, words: &[OsString]) -> Error {
+fn with_echo_explained(error: Error, words: &[OsString], command: &mut clap::Command) -> Error {
     let odd = [ContextKind::InvalidSubcommand, ContextKind::InvalidArg];
     let Some(ContextValue::String(word)) = odd.iter().find_map(|kind| error.get(*kind)) else { return error };
     if !words.windows(2).any(|pair| pair[0] == "--echo" && pair[1] == word.as_str()) {
@@ -211,7 +219,13 @@ fn with_echo_explained(error: Error, words: &[OsString]) -> Error {
     let why = format!(
         "--echo takes no value after a space: write --echo or --echo=on to turn it on, --echo=off to turn it off, not --echo {word}"
     );
-    Cli::command().error(ErrorKind::UnknownArgument, why)
+    command.error(ErrorKind::UnknownArgument, why)
+}
+
+/// What a program was called as, by the first word.
+pub(crate) fn program(called: Option<&OsString>) -> String {
+    let name = called.map(Path::new).and_then(Path::file_name).unwrap_or(OsStr::new("tickring-server"));
+    name.to_string_lossy().into_owned()
 }
 
 impl Flags {
@@ -284,16 +298,20 @@ mod tests {
     }
 
     fn read(words: &[&str]) -> Result<Cli, Error> {
-        Cli::read(["tickring-server"].iter().chain(words).map(Into::into), Games::default())
+        Cli::read(["tickring-server"].iter().chain(words).map(Into::into), Games::default(), "1.2.3")
     }
 
     #[test]
-    fn an_own_programs_help_names_its_own_games() {
-        for words in [&["mygame", "--help"][..], &["mygame", "check-config", "--help"]] {
-            let words = words.iter().map(Into::into);
-            let help = Cli::read(words, Games::new("mygame", &["other"])).unwrap_err().to_string();
-            assert!(help.contains("mygame or other [default: mygame]") && !help.contains("arena"), "{help}");
+    fn an_own_program_names_its_games_itself_and_its_version() {
+        let told = |words: &[&str]| {
+            let words = ["/opt/mygame"].iter().chain(words).map(Into::into);
+            Cli::read(words, Games::new("mine", &["other"]), "2.7.1").unwrap_err().to_string()
+        };
+        for help in [told(&["--help"]), told(&["check-config", "--help"])] {
+            assert!(help.contains("mine or other [default: mine]") && !help.contains("arena"), "{help}");
+            assert!(help.contains("mygame") && !help.contains("tickring-server"), "{help}");
         }
+        assert_eq!(told(&["--version"]), "mygame 2.7.1\n");
     }
 
     #[test]
@@ -349,6 +367,10 @@ mod tests {
             let error = read(words).unwrap_err();
             assert_eq!(error.exit_code(), 2, "{words:?}");
             assert!(error.to_string().contains(expected), "{words:?}: {error}");
+            assert!(
+                !error.to_string().contains("Usage: tickring-server ["),
+                "not that of another mode: {error}"
+            );
         }
     }
 

@@ -23,6 +23,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub(crate) use flags::program;
 pub use flags::{Cli, Mode};
 pub use games::Games;
 pub use layers::Inputs;

@@ -65,10 +65,12 @@ pub(super) const COUNTERS: &[Field] = &[
     field("snapshots_thinned", "Snapshots that lacked what was far because the worker did not keep up", |r| r.overload.snapshots_thinned),
     field("seat_holds", "Connections lost whose seat was held", |r| r.seats.holds),
     field("seat_holds_expired", "Held seats given up because nobody came back in time", |r| r.seats.holds_expired),
+    field("seat_holds_ended", "Held seats given up early, for an operator or another room", |r| r.seats.holds_ended),
     field("seat_resumes", "Held seats taken again with their token", |r| r.seats.resumes),
     field("cells_put_off", "Cells with news that had to wait for a player's snapshot budget", |r| r.withheld.cells_put_off),
     field("spectator_left_out", "Snapshots and events that delayed spectators never see, their memory being full", |r| r.withheld.spectator_left_out),
     field("seat_takeovers", "Seats taken with their token while the connection before still lived", |r| r.seats.takeovers),
+    field("seat_kicks", "Players removed by an operator, connected or held", |r| r.seats.kicks),
 ];
 
 /// What goes up and down.

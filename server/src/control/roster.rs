@@ -150,7 +150,10 @@ pub(super) async fn kick(
 ) -> Answer {
     let (name, player) = match path {
         Ok(Path(room_and_player)) => room_and_player,
-        Err(error) => return refusal(StatusCode::BAD_REQUEST, &error.body_text()),
+        Err(_) => {
+            let why = "/rooms/{name}/kick/{player} takes a room's name and a seat from 0 to 65535";
+            return refusal(StatusCode::BAD_REQUEST, why);
+        }
     };
     if !admin.address.is_some_and(|address| address.ip().to_canonical().is_loopback()) {
         let why = "players are removed only where the admin endpoint is on a loopback address";

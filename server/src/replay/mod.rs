@@ -78,6 +78,7 @@ type OnDisk = Recording<BufReader<File>>;
 #[derive(Clone, Copy)]
 pub struct Playable {
     name: &'static str,
+    version: &'static str,
     play: fn(OnDisk, Option<&mut Dump<'_>>) -> Result<Played, HeaderError>,
 }
 
@@ -85,6 +86,11 @@ impl Playable {
     /// Its name.
     pub(crate) const fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// The version of its rules.
+    pub(crate) const fn version(&self) -> &'static str {
+        self.version
     }
 }
 
@@ -97,33 +103,40 @@ impl fmt::Debug for Playable {
 /// The game `G`, for [`run`].
 #[must_use]
 pub fn game<G: Game>() -> Playable {
-    Playable { name: G::NAME, play: play::<G> }
+    Playable { name: G::NAME, version: G::VERSION, play: play::<G> }
 }
 
 /// Plays recordings of these games and reports on standard output. The exit code is that of the help: 0, 3, 4 or 5.
 ///
 /// # Errors
-/// When nothing can be printed; a reader that has seen enough is no error.
+/// When nothing can be printed; a reader that has seen enough is no error. And when no tick is as late as `--from`.
 pub fn run(task: &Task, games: &[Playable]) -> Result<ExitCode, ServerError> {
     let mut tally = Tally::default();
     let printed = match &task.files[..] {
         [path] if task.dump => dump(path, task, games, &mut tally),
-        _ => report_all(task, games, &mut tally),
+        _ => report_all(task, games, &mut tally).map_err(ServerError::Output),
     };
     match printed {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(ServerError::Output(error)),
-        _ => Ok(ExitCode::from(tally.exit_code())),
+        Err(ServerError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        printed => printed?,
     }
+    Ok(ExitCode::from(tally.exit_code()))
 }
 
 /// The world on standard output, the report on standard error.
-fn dump(path: &Path, task: &Task, games: &[Playable], tally: &mut Tally) -> io::Result<()> {
+fn dump(path: &Path, task: &Task, games: &[Playable], tally: &mut Tally) -> Result<(), ServerError> {
     let mut out = BufWriter::new(io::stdout().lock());
     let mut dump = Dump::new(task.from, task.to, &mut out);
     let outcome = play_file(path, games, Some(&mut dump));
     let printed = dump.finish().and_then(|()| out.flush());
     let told = io::stderr().lock().write_all(tally.count(path, &outcome).as_bytes());
-    printed.and(told)
+    printed.and(told).map_err(ServerError::Output)?;
+    match (task.from, outcome) {
+        (Some(from), Ok(Played { ticks, .. })) if u64::from(from) > ticks => {
+            Err(ServerError::NothingToDump { from, ticks })
+        }
+        _ => Ok(()),
+    }
 }
 
 fn report_all(task: &Task, games: &[Playable], tally: &mut Tally) -> io::Result<()> {
@@ -322,6 +335,18 @@ mod tests {
         let (code, text) = told(&path, &[game::<Snakes>()]);
         assert_eq!(code, 5, "{text}");
         assert!(!text.contains("verified") && text.contains("nothing"), "{text}");
+    }
+
+    #[test]
+    fn a_header_that_is_none_is_not_called_another_versions() {
+        let (length, garbage) = ([4, 0, 0, 0], *b"null");
+        let check = crc32fast::hash(&[[0; 4], length, garbage].concat()).to_le_bytes();
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("garbage");
+        std::fs::write(&path, [&b"TICKREC\n\x01\0"[..], &length, &check, &garbage].concat()).unwrap();
+        let (code, text) = told(&path, &[game::<Snakes>()]);
+        assert_eq!(code, 4);
+        assert!(text.contains("its header is none that this version writes: "), "{text}");
     }
 
     #[test]

@@ -13,6 +13,8 @@ use crate::clock::Clock;
 #[derive(Debug)]
 pub(super) struct Played {
     pub(super) header: Header,
+    /// [`Game::VERSION`] of the game that played it.
+    pub(super) version: &'static str,
     /// Ticks that were run.
     pub(super) ticks: u64,
     /// Checksums that agreed, and the digest of all.
@@ -67,6 +69,7 @@ pub(super) fn play<G: Game>(
     let counters = replay.room().counters().clone();
     Ok(Played {
         header,
+        version: G::VERSION,
         ticks: counters.steps,
         verified: replay.verified(),
         digest: replay.digest(),

@@ -76,7 +76,7 @@ fn write(out: &mut String, path: &Path, played: &Played) -> fmt::Result {
         }
         Ending::Diverged(diverged) => {
             writeln!(out, "  diverged    {diverged}")?;
-            let version = env!("CARGO_PKG_VERSION");
+            let version = played.version;
             if header.version != version {
                 writeln!(out, "              this is version {version}, whose rules may be others")?;
             }

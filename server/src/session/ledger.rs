@@ -11,6 +11,8 @@ const LOG_INTERVAL_NS: u64 = 1_000_000_000;
 #[derive(Debug)]
 pub(crate) struct Ledger {
     pub(crate) traffic: Traffic,
+    /// Players removed by an operator.
+    pub(crate) kicks: u64,
     /// A handful of (code, cause) pairs: a list is quicker than a map.
     closes: Vec<(u16, &'static str, u64)>,
     limiter: RateLimited,
@@ -19,7 +21,8 @@ pub(crate) struct Ledger {
 impl Ledger {
     /// Nothing counted yet.
     pub(crate) fn new() -> Self {
-        Self { traffic: Traffic::default(), closes: Vec::new(), limiter: RateLimited::new(LOG_INTERVAL_NS) }
+        let limiter = RateLimited::new(LOG_INTERVAL_NS);
+        Self { traffic: Traffic::default(), kicks: 0, closes: Vec::new(), limiter }
     }
 
     /// A conversation ended.

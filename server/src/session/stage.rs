@@ -105,7 +105,7 @@ impl<G: Game> Stage<G> {
 
     /// An operator removes a player.
     pub(crate) fn kick(&mut self, room: &str, player: PlayerId, now: Now) -> Kicked {
-        match self.rooms.occupant(room, player) {
+        let kicked = match self.rooms.occupant(room, player) {
             Occupant::Connection(slot) => {
                 self.act(slot, now, Session::removed);
                 Kicked::Connected
@@ -115,9 +115,11 @@ impl<G: Game> Stage<G> {
                 self.tell_stranded(now);
                 Kicked::Held
             }
-            Occupant::Nobody => Kicked::NoPlayer,
-            Occupant::NoRoom => Kicked::NoRoom,
-        }
+            Occupant::Nobody => return Kicked::NoPlayer,
+            Occupant::NoRoom => return Kicked::NoRoom,
+        };
+        self.ledger.kicks += 1;
+        kicked
     }
 
     /// What the worker must do for a connection now.

@@ -27,7 +27,7 @@ impl<G: Game> Worker<G> {
         let (late_percent, busy_percent) = (load.late_percent, load.busy_percent);
         let dilation_percent = u32::from(relief.time_dilation) * 100 / 255;
         let (far_every, budget_divisor) = (relief.far_every, relief.budget_divisor);
-        let told = told(up, to.rung);
+        let told = told(up, to.rung, busy_percent);
         // The end of it too is for those who read warnings only.
         tracing::warn!(
             worker,
@@ -44,14 +44,22 @@ impl<G: Game> Worker<G> {
 }
 
 /// A move in words. On the way down, what is still done may be done less than before: a rung may have several steps.
-fn told(up: bool, to: Rung) -> String {
+fn told(up: bool, to: Rung, busy_percent: u64) -> String {
     let done = done(to);
     match (up, to) {
-        (true, _) => format!(
-            "ticks are late: now {done}; fewer players per worker, more workers or a cheaper game would help"
-        ),
+        (true, _) => format!("ticks are late: now {done}; {}", advice(busy_percent)),
         (false, Rung::Normal) => format!("ticks are on time with time to spare: now {done}"),
         (false, _) => format!("ticks are on time with time to spare: a step back, but still {done}"),
+    }
+}
+
+/// What would make ticks come on time. A worker that was late but hardly ran lacks no speed.
+const fn advice(busy_percent: u64) -> &'static str {
+    if busy_percent < 50 {
+        "the worker hardly ran: its processor is shared with other programs, or time was stolen by the host; \
+         give it a processor of its own"
+    } else {
+        "fewer players per worker, more workers or a cheaper game would help"
     }
 }
 
@@ -72,12 +80,22 @@ mod tests {
 
     #[test]
     fn a_step_down_does_not_sound_like_one_up() {
-        assert!(told(true, Rung::Dilation).starts_with("ticks are late: now time passes more slowly; "));
-        let down = told(false, Rung::Dilation);
+        assert!(told(true, Rung::Dilation, 90).starts_with("ticks are late: now time passes more slowly; "));
+        let down = told(false, Rung::Dilation, 90);
         assert!(
             down.ends_with("a step back, but still time passes more slowly") && !down.contains("now"),
             "{down}"
         );
-        assert!(told(false, Rung::Normal).ends_with("with time to spare: now nothing is left out"));
+        assert!(told(false, Rung::Normal, 9).ends_with("with time to spare: now nothing is left out"));
+    }
+
+    #[test]
+    fn a_worker_that_hardly_ran_is_not_told_to_do_less() {
+        let (starved, busy) = (told(true, Rung::Far, 49), told(true, Rung::Far, 50));
+        assert!(
+            starved.contains("a processor of its own") && !starved.contains("fewer players"),
+            "{starved}"
+        );
+        assert!(busy.contains("fewer players") && !busy.contains("a processor of its own"), "{busy}");
     }
 }

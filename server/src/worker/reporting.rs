@@ -18,7 +18,7 @@ impl<G: Game> Worker<G> {
             rooms: stage.rooms.len() as u64,
             players: stage.rooms.players(),
             seats_held: stage.rooms.held(),
-            seats: seats(&counters, stage.rooms.refused()),
+            seats: seats(&counters, stage.rooms.refused(), stage.ledger.kicks),
             overload: stage.rooms.overload(self.clock.now_ns(), &counters),
             traffic: stage.ledger.traffic,
             closes: stage.ledger.closes().to_vec(),
@@ -47,12 +47,14 @@ impl<G: Game> Worker<G> {
     }
 }
 
-fn seats(counters: &RoomCounters, refused: Refusals) -> Seats {
+fn seats(counters: &RoomCounters, refused: Refusals, kicks: u64) -> Seats {
     Seats {
         holds: counters.holds,
         holds_expired: counters.holds_expired,
+        holds_ended: counters.holds_ended,
         resumes: counters.resumes,
         takeovers: counters.takeovers,
+        kicks,
         tokens_used: refused.used,
         tokens_expired: refused.expired,
         tokens_unknown: refused.unknown,

@@ -63,6 +63,7 @@ impl Replicated for Mover {
 
 impl Game for Movers {
     const NAME: &'static str = "movers";
+    const VERSION: &'static str = env!("CARGO_PKG_VERSION");
     const LAYOUT: u64 = layout_hash(&["movers", "entity: x s16 cm, z s16 cm, heading 8"]);
     type Settings = ();
     type Input = ();

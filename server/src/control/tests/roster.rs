@@ -128,6 +128,7 @@ fn a_player_is_removed_by_the_worker_of_its_room() {
     assert_eq!((kick("/rooms/even/kick/x"), kick("/rooms/even/kick/70000")), (400, 400));
     let (_, why) = ask(served.address, "POST /rooms/even/kick/x HTTP/1.1\r\nHost: admin\r\n\r\n");
     assert!(why.contains(r#"{"error":"#), "every answer is JSON: {why}");
+    assert!(why.contains("a seat from 0 to 65535"), "{why}");
     let (code, words) = get(served.address, "/rooms/even/kick/1");
     assert_eq!(code, 405, "reading removes nobody");
     assert!(words.contains("POST /rooms/{name}/kick/{player}"), "{words}");

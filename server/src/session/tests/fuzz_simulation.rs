@@ -274,6 +274,8 @@ fn whatever_happens_every_connection_ends_once() {
         reached[2] += simulation.ring.stage.ledger.traffic.snapshots_replaced;
         let rooms = &simulation.ring.stage.rooms;
         let (counters, refused) = (rooms.counters(), rooms.refused());
+        let ended = counters.resumes + counters.holds_expired + counters.holds_ended;
+        assert_eq!(counters.holds, ended + rooms.held(), "what became of every hold");
         let new = [
             counters.resumes,
             counters.takeovers,

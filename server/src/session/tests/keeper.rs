@@ -34,6 +34,7 @@ pub(super) struct Toil {
 
 impl Game for Keeper {
     const NAME: &'static str = "keeper";
+    const VERSION: &'static str = env!("CARGO_PKG_VERSION");
     const LAYOUT: u64 = layout_hash(&["keeper"]);
     type Settings = Settings;
     type Input = Noise;

@@ -196,6 +196,20 @@ fn an_operator_removes_a_player_or_a_held_seat() {
     cut(&mut ring, 2);
     assert_eq!(ring.stage.kick("r", PlayerId(0), now), Kicked::Held);
     assert_eq!(ring.stage.rooms.len(), 0, "the last seat takes the room with it");
+    assert_eq!((ring.stage.ledger.kicks, ring.stage.rooms.counters().holds_ended), (3, 2));
+}
+
+#[test]
+fn a_hold_that_ends_for_another_room_is_counted() {
+    let mut ring = ring(5, 8);
+    for (slot, room) in (0..).zip(["a", "b", "c", "d"]) {
+        arrive(&mut ring, slot, room, NO_TOKEN).unwrap();
+        cut(&mut ring, slot);
+    }
+    arrive(&mut ring, 4, "e", NO_TOKEN).unwrap();
+    let rooms = &ring.stage.rooms;
+    assert_eq!((rooms.counters().holds, rooms.counters().holds_ended, rooms.held()), (4, 1, 3));
+    assert_eq!(ring.stage.ledger.kicks, 0);
 }
 
 #[test]
