@@ -8,7 +8,7 @@ use super::frame::checksum;
 use super::grid::CellId;
 use super::reading::{Columns, Scratch};
 use super::{DEPTH, FIELDS_MAX, FORGET, KEYFRAME};
-use crate::{Field, Game, Malformed, Replicated};
+use crate::{Game, Malformed, Replicated};
 
 /// The state a client has received. Each snapshot brings it up to date; its memory is kept.
 #[derive(Debug)]
@@ -16,6 +16,8 @@ pub struct ReceivedState<G: Game> {
     tick: Option<Tick>,
     /// By rising id; none of them empty.
     cells: Vec<Cell>,
+    /// Empty but while a body is applied: the cells as they were.
+    before: Vec<Cell>,
     entities: Vec<(EntityId, G::Entity)>,
     scratch: Scratch,
 }
@@ -42,6 +44,12 @@ pub enum SnapshotError {
         cell: u16,
         /// Number of the snapshot it refers to.
         baseline: u8,
+    },
+    /// A cell comes after one of a higher number, or twice.
+    #[error("cell {cell} comes twice, or after one of a higher number")]
+    Order {
+        /// The cell.
+        cell: u16,
     },
     /// A block is of no known kind.
     #[error("cell {cell} comes as a block of unknown kind {kind}")]
@@ -75,7 +83,13 @@ impl From<Truncated> for SnapshotError {
 
 impl<G: Game> Default for ReceivedState<G> {
     fn default() -> Self {
-        Self { tick: None, cells: Vec::new(), entities: Vec::new(), scratch: Scratch::default() }
+        Self {
+            tick: None,
+            cells: Vec::new(),
+            before: Vec::new(),
+            entities: Vec::new(),
+            scratch: Scratch::default(),
+        }
     }
 }
 
@@ -139,9 +153,8 @@ impl<G: Game> ReceivedState<G> {
     }
 
     fn copy_cells(&mut self, from: &[Cell]) {
-        while self.cells.len() > from.len() {
-            self.remove(Ok(self.cells.len() - 1));
-        }
+        let beyond = self.cells.drain(from.len().min(self.cells.len())..);
+        self.scratch.spare.extend(beyond.map(|cell| cell.entities));
         for (cell, from) in self.cells.iter_mut().zip(from) {
             (cell.id, cell.number) = (from.id, from.number);
             cell.entities.copy(&from.entities);
@@ -153,74 +166,61 @@ impl<G: Game> ReceivedState<G> {
         }
     }
 
+    /// Puts what a body says in place of what was there, cell by cell: both rise, so it is one pass over either.
     fn apply(&mut self, body: &[u8]) -> Result<(), SnapshotError> {
-        let fields = G::Entity::FIELDS;
         const { assert!(G::Entity::FIELDS.len() <= FIELDS_MAX, "an entity has at most 32 fields") };
-        if fields.is_empty() && body.is_empty() {
+        if G::Entity::FIELDS.is_empty() && body.is_empty() {
             return Ok(());
         }
         let (&number, mut rest) = body.split_first().ok_or(SnapshotError::Truncated)?;
+        std::mem::swap(&mut self.cells, &mut self.before);
+        let mut before = std::mem::take(&mut self.before);
+        let mut known = before.drain(..).peekable();
+        let mut last = None;
         while !rest.is_empty() {
-            let (cell, after) = read_cell(rest)?;
-            let (&kind, after) = after.split_first().ok_or(SnapshotError::Truncated)?;
-            let found = self.cells.binary_search_by_key(&cell, |cell| cell.id);
-            rest = match kind {
-                FORGET => {
-                    self.remove(found);
-                    after
-                }
-                KEYFRAME => {
-                    self.remove(found);
-                    self.block(cell, number, KEYFRAME, fields, after)?
-                }
-                ago if usize::from(ago) < DEPTH => {
-                    let baseline = number.wrapping_sub(ago);
-                    let here = found.is_ok_and(|at| self.cells[at].number == baseline);
-                    if !here {
-                        return Err(SnapshotError::Baseline { cell, baseline });
-                    }
-                    self.block(cell, number, ago, fields, after)?
-                }
-                kind => return Err(SnapshotError::Kind { cell, kind }),
-            };
+            let (id, after) = read_cell(rest)?;
+            if last.replace(id).is_some_and(|last| id <= last) {
+                return Err(SnapshotError::Order { cell: id });
+            }
+            while let Some(cell) = known.next_if(|cell| cell.id < id) {
+                self.cells.push(cell);
+            }
+            rest = self.block(id, number, known.next_if(|cell| cell.id == id), after)?;
         }
+        self.cells.extend(known);
+        self.before = before;
         Ok(())
     }
 
-    fn remove(&mut self, found: Result<usize, usize>) {
-        if let Ok(at) = found {
-            let mut cell = self.cells.remove(at);
-            cell.entities.clear();
-            self.scratch.spare.push(cell.entities);
-        }
-    }
-
-    /// Reads the bits of one block and returns what follows it.
+    /// Reads what follows the number of a cell, which was `then`, and returns what follows that.
     fn block<'a>(
         &mut self,
-        cell: CellId,
+        id: CellId,
         number: u8,
-        ago: u8,
-        fields: &[Field],
+        then: Option<Cell>,
         bytes: &'a [u8],
     ) -> Result<&'a [u8], SnapshotError> {
-        let mut bits = BitReader::new(bytes);
-        let found = self.cells.binary_search_by_key(&cell, |cell| cell.id);
+        let (&kind, bytes) = bytes.split_first().ok_or(SnapshotError::Truncated)?;
+        let baseline = number.wrapping_sub(kind);
         let empty = Columns::default();
-        let then = found.map_or(&empty, |at| &self.cells[at].entities);
-        self.scratch.read(&mut bits, then, ago, fields, cell)?;
-        match found {
-            Ok(at) if self.scratch.next.ids.is_empty() => self.remove(Ok(at)),
-            Ok(at) => {
-                self.cells[at].number = number;
-                std::mem::swap(&mut self.cells[at].entities, &mut self.scratch.next);
+        let from = match (kind, &then) {
+            (FORGET, _) => {
+                self.scratch.spare.extend(then.map(|cell| cell.entities));
+                return Ok(bytes);
             }
-            Err(_) if self.scratch.next.ids.is_empty() => {}
-            Err(at) => {
-                let mut entities = self.scratch.spare.pop().unwrap_or_default();
-                std::mem::swap(&mut entities, &mut self.scratch.next);
-                self.cells.insert(at, Cell { id: cell, number, entities });
-            }
+            (KEYFRAME, _) => &empty,
+            (ago, _) if usize::from(ago) >= DEPTH => return Err(SnapshotError::Kind { cell: id, kind }),
+            (_, Some(then)) if then.number == baseline => &then.entities,
+            _ => return Err(SnapshotError::Baseline { cell: id, baseline }),
+        };
+        let mut bits = BitReader::new(bytes);
+        self.scratch.read(&mut bits, from, kind, G::Entity::FIELDS, id)?;
+        let memory = then.map(|cell| cell.entities).or_else(|| self.scratch.spare.pop());
+        let entities = std::mem::replace(&mut self.scratch.next, memory.unwrap_or_default());
+        if entities.ids.is_empty() {
+            self.scratch.spare.push(entities);
+        } else {
+            self.cells.push(Cell { id, number, entities });
         }
         Ok(bits.finish())
     }
