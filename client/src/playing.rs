@@ -89,9 +89,7 @@ impl<G: Game> Playing<G> {
             }
             self.private = if self.watches() { None } else { Some(G::Private::read(private)?) };
             self.last_input = last_input;
-            if let Some(oldest) = self.recent.push(state) {
-                shared.give_back(oldest);
-            }
+            self.recent.push(state, shared);
             self.clock.dilate(now_ns, head.time_dilation);
             let report = slack.filter(|_| std::mem::take(&mut self.sent));
             if self.clock.on_snapshot(now_ns, tick, report, last_input, self.next) {

@@ -113,6 +113,7 @@ fn limits() {
         ("TICK_HZ_MIN", limits::TICK_HZ_MIN.to_string()),
         ("TICK_HZ_MAX", limits::TICK_HZ_MAX.to_string()),
         ("INTERPOLATION_TICKS_MAX", limits::INTERPOLATION_TICKS_MAX.to_string()),
+        ("HELD_ENTITIES_MAX", limits::HELD_ENTITIES_MAX.to_string()),
         ("HANDSHAKE_MS", limits::HANDSHAKE_MS.to_string()),
         ("PING_AFTER_MS", limits::PING_AFTER_MS.to_string()),
         ("SILENT_CLOSE_MS", limits::SILENT_CLOSE_MS.to_string()),

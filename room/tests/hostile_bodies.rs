@@ -12,7 +12,9 @@ const FORGET: u8 = 255;
 fn keyframe(dots: u16) -> Vec<u8> {
     let config = RoomConfig { players_max: dots, ..RoomConfig::default() };
     let mut room = Room::<Dots>::new(config, dots::Settings::default());
-    (0..dots).for_each(|_| drop(room.join(0).expect("a seat is free")));
+    for _ in 0..dots {
+        room.join(0).expect("a seat is free");
+    }
     let watcher = room.watch(0).expect("there are places");
     room.step();
     room.encode_snapshot();
@@ -85,4 +87,24 @@ fn cells_between_others_stay_as_they_are() {
     let left = [1, 4, 5, 6].map(|cell| (cell, KEYFRAME, &bits[..]));
     expected.decode(Tick(2), &body(left)).expect("in order");
     assert!(state.is_same(&expected));
+}
+
+/// The same dots in every cell are as many as there is memory for, no more.
+#[test]
+fn no_more_entities_are_held_than_there_are_ids() {
+    let bits = keyframe(8);
+    let all = |cells: std::ops::Range<u16>| body(cells.map(|cell| (cell, KEYFRAME, &bits[..])));
+    let mut state = ReceivedState::<Dots>::default();
+    state.decode(Tick(1), &all(0..8_192)).expect("65,536 in 8,192 cells");
+    assert_eq!((state.held(), state.entities().len()), (65_536, 8));
+    let instead = all(0..8_191)
+        .into_iter()
+        .chain(body([(8_191, FORGET, &[][..]), (9_000, KEYFRAME, &bits[..])]).split_off(1));
+    state.decode(Tick(2), &instead.collect::<Vec<_>>()).expect("one goes and one comes");
+    assert_eq!(state.held(), 65_536);
+    assert_eq!(state.decode(Tick(3), &all(0..1)), Ok(()));
+    let error = state.decode(Tick(4), &body([(9_001, KEYFRAME, &bits[..])]));
+    assert_eq!(error, Err(SnapshotError::TooMany { cell: 9_001 }));
+    assert_eq!((state.held(), state.tick()), (0, None));
+    assert_eq!(state.decode(Tick(5), &all(0..8_193)), Err(SnapshotError::TooMany { cell: 8_192 }));
 }

@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 use tickring_protocol::ids::{EntityId, Tick};
+use tickring_protocol::limits::HELD_ENTITIES_MAX;
 
 use super::bits::{BitReader, Truncated};
 use super::frame::checksum;
@@ -10,7 +11,15 @@ use super::reading::{Columns, Scratch};
 use super::{DEPTH, FIELDS_MAX, FORGET, KEYFRAME};
 use crate::{Game, Malformed, Replicated};
 
+/// Memory is given back when there is more than for so many times what is held, and that for so many entities more.
+const SPARE_TIMES: usize = 8;
+const SPARE_ENTITIES: usize = 1_024;
+
 /// The state a client has received. Each snapshot brings it up to date; its memory is kept.
+///
+/// Whatever arrives, it holds at most [`HELD_ENTITIES_MAX`] entities over all cells, none of which is empty, and has
+/// memory for at most 8 times as many as it holds and 1,024 more. An entity takes 2 bytes, 8 for each field, and what the
+/// game's own type does: some 100 bytes in the arena.
 #[derive(Debug)]
 pub struct ReceivedState<G: Game> {
     tick: Option<Tick>,
@@ -19,6 +28,8 @@ pub struct ReceivedState<G: Game> {
     /// Empty but while a body is applied: the cells as they were.
     before: Vec<Cell>,
     entities: Vec<(EntityId, G::Entity)>,
+    /// Entities over all cells.
+    held: usize,
     scratch: Scratch,
 }
 
@@ -65,6 +76,12 @@ pub enum SnapshotError {
         /// The cell.
         cell: u16,
     },
+    /// There would be more entities than a room has.
+    #[error("with cell {cell} there are more than {HELD_ENTITIES_MAX} entities")]
+    TooMany {
+        /// The cell.
+        cell: u16,
+    },
     /// The game cannot make an entity of the values.
     #[error("entity {entity}: {cause}")]
     Entity {
@@ -88,6 +105,7 @@ impl<G: Game> Default for ReceivedState<G> {
             cells: Vec::new(),
             before: Vec::new(),
             entities: Vec::new(),
+            held: 0,
             scratch: Scratch::default(),
         }
     }
@@ -106,6 +124,7 @@ impl<G: Game> ReceivedState<G> {
         } else {
             self.clear();
         }
+        self.trim();
         result
     }
 
@@ -128,6 +147,7 @@ impl<G: Game> ReceivedState<G> {
         self.tick = None;
         self.cells.clear();
         self.entities.clear();
+        self.held = 0;
     }
 
     /// Makes this the state that `base` (`None`: nothing yet) becomes with the body of a snapshot.
@@ -177,19 +197,44 @@ impl<G: Game> ReceivedState<G> {
         let mut before = std::mem::take(&mut self.before);
         let mut known = before.drain(..).peekable();
         let mut last = None;
+        self.held = 0;
         while !rest.is_empty() {
             let (id, after) = read_cell(rest)?;
             if last.replace(id).is_some_and(|last| id <= last) {
                 return Err(SnapshotError::Order { cell: id });
             }
             while let Some(cell) = known.next_if(|cell| cell.id < id) {
-                self.cells.push(cell);
+                self.put(cell)?;
             }
             rest = self.block(id, number, known.next_if(|cell| cell.id == id), after)?;
         }
-        self.cells.extend(known);
+        for cell in known {
+            self.put(cell)?;
+        }
         self.before = before;
         Ok(())
+    }
+
+    /// Adds a cell of a higher number than all so far.
+    fn put(&mut self, cell: Cell) -> Result<(), SnapshotError> {
+        self.held += cell.entities.ids.len();
+        if self.held > HELD_ENTITIES_MAX {
+            return Err(SnapshotError::TooMany { cell: cell.id });
+        }
+        self.cells.push(cell);
+        Ok(())
+    }
+
+    /// Gives memory back that a bigger state has left.
+    fn trim(&mut self) {
+        let in_cells: usize = self.cells.iter().map(|cell| cell.entities.capacity()).sum();
+        let lists = self.cells.capacity() + self.before.capacity() + self.entities.capacity();
+        if in_cells + lists + self.scratch.capacity() > SPARE_TIMES * self.held + SPARE_ENTITIES {
+            self.cells.iter_mut().for_each(|cell| cell.entities.shrink());
+            self.cells.shrink_to_fit();
+            self.entities.shrink_to_fit();
+            (self.before, self.scratch) = (Vec::new(), Scratch::default());
+        }
     }
 
     /// Reads what follows the number of a cell, which was `then`, and returns what follows that.
@@ -220,7 +265,7 @@ impl<G: Game> ReceivedState<G> {
         if entities.ids.is_empty() {
             self.scratch.spare.push(entities);
         } else {
-            self.cells.push(Cell { id, number, entities });
+            self.put(Cell { id, number, entities })?;
         }
         Ok(bits.finish())
     }
@@ -257,6 +302,13 @@ impl<G: Game> ReceivedState<G> {
     #[must_use]
     pub fn entities(&self) -> &[(EntityId, G::Entity)] {
         &self.entities
+    }
+
+    /// How many entities its cells hold, at most [`HELD_ENTITIES_MAX`]. One that went from a cell that was not sent to
+    /// one that was is in both, and counts in both, until both are.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.held
     }
 
     /// One entity.
