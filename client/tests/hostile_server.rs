@@ -3,13 +3,14 @@
 #[path = "../../room/tests/dots/mod.rs"]
 mod dots;
 
-use dots::Dots;
+use dots::{Dots, Hits};
 use tickring_client::{ClientError, Config, Connection, Decoded, State};
 use tickring_protocol::fault::CloseReason;
-use tickring_protocol::message::Welcome;
+use tickring_protocol::message::{INPUT_SLACK_NONE, SnapshotHead, TIME_DILATION_NONE, Welcome};
 use tickring_protocol::websocket::{
     OpCode, SUBPROTOCOL, parse_request, write_frame, write_switching_protocols,
 };
+use tickring_room::{PrivateState, Room, RoomConfig};
 
 fn welcome(tick_hz: u16, snapshot_hz: u16, interpolation_ticks: u8) -> Welcome {
     Welcome {
@@ -25,6 +26,73 @@ fn welcome(tick_hz: u16, snapshot_hz: u16, interpolation_ticks: u8) -> Welcome {
         room_players_max: 64,
         seed: 0,
     }
+}
+
+/// A snapshot whose cells, from `first` on, all hold the same eight dots.
+fn snapshot(tick: u32, first: u16, cells: u16) -> Vec<u8> {
+    let mut room = Room::<Dots>::new(RoomConfig::default(), dots::Settings::default());
+    let watcher = room.watch(0).expect("there are places");
+    (0..8).for_each(|_| assert!(room.join(0).is_ok()));
+    room.step();
+    room.encode_snapshot();
+    room.prepare_watched(watcher, false);
+    let mut message = Vec::new();
+    room.write_watched(watcher, 0, &mut message);
+    // Behind the head of 20 bytes: number, cell, and what is copied: kind and bits.
+    let block = &message[22..];
+    let mut payload = Vec::new();
+    SnapshotHead {
+        tick,
+        last_input: 0,
+        input_slack: INPUT_SLACK_NONE,
+        time_dilation: TIME_DILATION_NONE,
+        dropped: 0,
+        checksum: 0,
+        private_bytes: 1,
+    }
+    .write(&mut payload);
+    Hits(0).write(&mut payload);
+    payload.push(tick.to_le_bytes()[0]);
+    for cell in 0..8_192_u16 {
+        let parts = [cell & 0x7f | 0x80, cell >> 7 & 0x7f | 0x80, cell >> 14];
+        payload.extend(parts.map(|part| part.to_le_bytes()[0]));
+        // The others are forgotten.
+        let is_named = (first..first + cells).contains(&cell);
+        payload.extend_from_slice(if is_named { block } else { &[255] });
+    }
+    let mut frame = Vec::new();
+    write_frame(&mut frame, OpCode::Binary, &payload);
+    frame
+}
+
+/// Most memory this process has had, in kilobytes.
+fn memory_kb_max() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux tells");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("it has a line");
+    line.trim().trim_end_matches(" kB").parse().expect("a number")
+}
+
+/// All the bound allows, as often as is kept and again in other cells, and big after small: gigabytes if the entities
+/// were bounded for each cell only, or memory were never given back.
+#[test]
+fn a_server_cannot_fill_the_memory() {
+    let (mut connection, result) = welcomed(welcome(128, 128, 32));
+    assert_eq!(result, Ok(()));
+    let mut shared = Decoded::default();
+    for tick in 1..=300_u32 {
+        let (first, cells) = match tick {
+            0..100 => (0, 8_192),
+            _ if tick.is_multiple_of(2) => (0, 1),
+            _ => (4_096, 4_096),
+        };
+        let mut frame = snapshot(tick, first, cells);
+        connection
+            .receive(u64::from(tick) * 8_000_000, &mut frame, &mut shared, &mut |_| {})
+            .expect("within bounds");
+    }
+    let memory_kb = memory_kb_max();
+    println!("{memory_kb} kB");
+    assert!(memory_kb < 100_000, "{memory_kb} kB");
 }
 
 /// A connection that has been upgraded and then told this welcome.
