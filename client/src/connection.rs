@@ -10,6 +10,7 @@ use tickring_protocol::websocket::{
 };
 use tickring_room::{Game, Pose, ViewTime};
 
+use crate::playing::Playing;
 use crate::session::Session;
 use crate::{ClientError, ClientEvent, Clock, Decoded};
 
@@ -22,7 +23,8 @@ pub struct Config {
     pub room: String,
     /// Seed of the frame masks and the upgrade key. Give every connection its own.
     pub seed: u64,
-    /// Feature bits of the hello.
+    /// Feature bits of the hello: [`FEATURE_STATE_CHECKSUM`](tickring_protocol::message::FEATURE_STATE_CHECKSUM),
+    /// [`FEATURE_SPECTATE`](tickring_protocol::message::FEATURE_SPECTATE).
     pub features: u32,
     /// Inputs per second that will be sent; `None` for one per tick.
     pub input_hz: Option<u16>,
@@ -35,7 +37,7 @@ pub enum State {
     Upgrading,
     /// The hello is written, the welcome is not here.
     Greeting,
-    /// There is a seat.
+    /// There is a seat, or a spectator's place.
     Playing,
     /// Our close frame is written, the server's is not here.
     Closing,
@@ -184,7 +186,7 @@ impl<G: Game> Connection<G> {
         if self.session.state != State::Playing {
             return None;
         }
-        let playing = self.session.playing.as_mut()?;
+        let playing = self.session.playing.as_mut().filter(|playing| !playing.watches())?;
         let mut payload = std::mem::take(&mut playing.payload);
         payload.clear();
         let sequence = playing.write_input(now_ns, input, &mut payload);
@@ -197,7 +199,7 @@ impl<G: Game> Connection<G> {
     /// `None` without a seat. Inputs may be sent at any other time, at the price of up to a tick of delay.
     #[must_use]
     pub fn next_input_ns(&self) -> Option<u64> {
-        Some(self.session.playing.as_ref()?.next_input_ns())
+        Some(self.seated()?.next_input_ns())
     }
 
     /// Asks for a [`ClientEvent::Pong`].
@@ -234,16 +236,21 @@ impl<G: Game> Connection<G> {
         self.session.playing.as_ref().map(|playing| &playing.welcome)
     }
 
-    /// The own seat.
+    /// The own seat; a spectator has none.
     #[must_use]
     pub fn player(&self) -> Option<PlayerId> {
-        self.welcome().map(|welcome| PlayerId(welcome.player))
+        Some(PlayerId(self.seated()?.welcome.player))
     }
 
-    /// The own entity.
+    /// The own entity; a spectator has none.
     #[must_use]
     pub fn entity(&self) -> Option<EntityId> {
-        self.welcome().map(|welcome| EntityId(welcome.entity))
+        Some(EntityId(self.seated()?.welcome.entity))
+    }
+
+    /// What there is from the welcome on, if that gave a seat.
+    fn seated(&self) -> Option<&Playing<G>> {
+        self.session.playing.as_deref().filter(|playing| !playing.watches())
     }
 
     /// The clocks, from the welcome on.
@@ -271,7 +278,7 @@ impl<G: Game> Connection<G> {
         self.session.playing.as_ref()?.recent.newest()?.get(id)
     }
 
-    /// The own block of the newest snapshot.
+    /// The own block of the newest snapshot; spectators are sent none.
     #[must_use]
     pub fn private(&self) -> Option<&G::Private> {
         self.session.playing.as_ref()?.private.as_ref()
@@ -284,10 +291,10 @@ impl<G: Game> Connection<G> {
     }
 
     /// The tick that an input sent now is meant for: what [`Connection::send_input`] would name. A player can
-    /// predict its own movement up to there.
+    /// predict its own movement up to there. `None` without a seat.
     #[must_use]
     pub fn input_tick(&self, now_ns: u64) -> Option<Tick> {
-        Some(self.session.playing.as_ref()?.input_tick(now_ns))
+        Some(self.seated()?.input_tick(now_ns))
     }
 
     /// The moment an input sent now declares as seen.

@@ -99,6 +99,7 @@ impl Delay {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use tickring_protocol::limits::{INTERPOLATION_TICKS_MAX, TICK_HZ_MAX, TICK_HZ_MIN};
 
     use super::*;
 
@@ -142,6 +143,19 @@ mod tests {
                 prop_assert!((0.0..=delay.max()).contains(&delay.target(jitter)));
             }
         }
+    }
+
+    /// What `session::check_timing` lets through makes a client keep few states.
+    #[test]
+    fn the_longest_delay_is_some_tens_of_snapshots() {
+        let snapshots = |tick_hz, snapshot_hz, interpolation_ticks| {
+            let delay = delay(tick_hz, snapshot_hz, interpolation_ticks);
+            delay.max() / delay.interval
+        };
+        let all = (TICK_HZ_MIN..=TICK_HZ_MAX).flat_map(|tick_hz| (1..=tick_hz).map(move |hz| (tick_hz, hz)));
+        let most =
+            all.map(|(tick_hz, hz)| snapshots(tick_hz, hz, INTERPOLATION_TICKS_MAX)).fold(0.0, f64::max);
+        assert!((60.0..=66.0).contains(&most), "{most}");
     }
 
     fn settled(mut delay: Delay, jitter_ticks: f64) -> f64 {

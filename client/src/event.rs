@@ -11,7 +11,7 @@ use crate::Continuity;
 pub enum ClientEvent<'a, G: Game> {
     /// The server switched to WebSocket. The hello is in the out buffer.
     Upgraded,
-    /// There is a seat; inputs may be sent.
+    /// There is a seat, and inputs may be sent; or a spectator's place.
     Welcome(&'a Welcome),
     /// A snapshot arrived.
     Snapshot(Snapshot<'a>),
@@ -74,7 +74,7 @@ pub struct Snapshot<'a> {
     pub time_dilation: u8,
     /// Whether the state as decoded has the checksum in the head; `None` when no checksum was asked for.
     pub checksum_ok: Option<bool>,
-    /// The player's own block, also in [`crate::Connection::private`].
+    /// The player's own block, empty for a spectator; also in [`crate::Connection::private`].
     pub private: &'a [u8],
     /// The encoded body, also in [`crate::Connection::entities`].
     pub body: &'a [u8],

@@ -49,6 +49,15 @@
 //! }
 //! ```
 //!
+//! # Watching
+//!
+//! With [`FEATURE_SPECTATE`](tickring_protocol::message::FEATURE_SPECTATE) among the [`Config::features`] the hello asks
+//! to watch a room that somebody plays in. The welcome then gives a place without a seat:
+//! [`Connection::entities`] and [`Connection::seen`] show the whole field, events and pings are as ever, and all that
+//! is a player's own is `None`: [`Connection::player`], [`Connection::entity`], [`Connection::private`],
+//! [`Connection::next_input_ns`]. [`Connection::send_input`] sends nothing then, so a loop like the one above needs no
+//! change to watch.
+//!
 //! `examples/arena-terminal` is a whole client over tokio: it plays the arena, draws it with letters, and comes
 //! back when the server does. `docs/prediction.md` shows what the parts do to a player 75 ms away.
 

@@ -2,7 +2,7 @@
 
 use tickring_protocol::ids::{Sequence, Tick};
 use tickring_protocol::message::{
-    ArchivedSnapshotHead, FEATURE_STATE_CHECKSUM, INPUT_SLACK_NONE, InputHead, Welcome,
+    ArchivedSnapshotHead, FEATURE_STATE_CHECKSUM, INPUT_SLACK_NONE, InputHead, SPECTATOR_PLAYER, Welcome,
 };
 use tickring_room::{Game, Input, PrivateState};
 
@@ -20,6 +20,7 @@ pub(crate) struct Playing<G: Game> {
     pub(crate) welcome: Welcome,
     pub(crate) clock: Clock,
     pub(crate) recent: Recent<G>,
+    /// `None` before the first snapshot, and always for a spectator.
     pub(crate) private: Option<G::Private>,
     /// The last input the newest snapshot says was processed.
     pub(crate) last_input: Sequence,
@@ -57,6 +58,11 @@ impl<G: Game> Playing<G> {
         }
     }
 
+    /// Whether this is a spectator's place: without a seat, an entity, and anything to say.
+    pub(crate) fn watches(&self) -> bool {
+        self.welcome.player == SPECTATOR_PLAYER
+    }
+
     /// Takes a snapshot in. Repeated and earlier ones are reported and otherwise ignored.
     pub(crate) fn on_snapshot<'a>(
         &mut self,
@@ -81,11 +87,9 @@ impl<G: Game> Playing<G> {
                 let told = head.checksum.to_native();
                 checksum_ok = (told != 0).then(|| shared.checksum(&state) == told);
             }
-            self.private = Some(G::Private::read(private)?);
+            self.private = if self.watches() { None } else { Some(G::Private::read(private)?) };
             self.last_input = last_input;
-            if let Some(oldest) = self.recent.push(state) {
-                shared.give_back(oldest);
-            }
+            self.recent.push(state, shared);
             self.clock.dilate(now_ns, head.time_dilation);
             let report = slack.filter(|_| std::mem::take(&mut self.sent));
             if self.clock.on_snapshot(now_ns, tick, report, last_input, self.next) {

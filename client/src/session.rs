@@ -3,6 +3,7 @@
 use rand_pcg::Pcg32;
 use rand_pcg::rand_core::Rng;
 use tickring_protocol::ids::Tick;
+use tickring_protocol::limits::{INTERPOLATION_TICKS_MAX, TICK_HZ_MAX, TICK_HZ_MIN};
 use tickring_protocol::message::{Hello, PROTOCOL_VERSION, ServerMessage, Welcome, combined_layout};
 use tickring_protocol::websocket::{OpCode, write_masked_close, write_masked_frame};
 use tickring_room::{Game, GameEvent};
@@ -106,9 +107,7 @@ impl<G: Game> Session<G> {
         if self.playing.is_some() {
             return Err(ClientError::Unexpected("a second welcome"));
         }
-        if welcome.tick_hz == 0 || welcome.snapshot_hz == 0 {
-            return Err(ClientError::Unexpected("a welcome with a rate of zero"));
-        }
+        check_timing(&welcome)?;
         let playing = Playing::new(now_ns, welcome, self.input_hz);
         let playing = self.playing.insert(Box::new(playing));
         if self.state == State::Greeting {
@@ -140,4 +139,20 @@ impl<G: Game> Session<G> {
         }
         self.state = State::Closed;
     }
+}
+
+/// Refuses what no server can say. How many states are kept follows from it: at most 68.
+fn check_timing(welcome: &Welcome) -> Result<(), ClientError> {
+    if !(TICK_HZ_MIN..=TICK_HZ_MAX).contains(&welcome.tick_hz) {
+        return Err(ClientError::Unexpected("a welcome with a tick rate that no room has"));
+    }
+    if !(1..=welcome.tick_hz).contains(&welcome.snapshot_hz) {
+        return Err(ClientError::Unexpected("a welcome with no snapshots, or with more of them than ticks"));
+    }
+    if welcome.interpolation_ticks > INTERPOLATION_TICKS_MAX {
+        return Err(ClientError::Unexpected(
+            "a welcome with a longer interpolation delay than a room may have",
+        ));
+    }
+    Ok(())
 }

@@ -38,6 +38,16 @@ pub const GAME_INPUT_BYTES_MAX: usize = 16;
 /// Text of a [`Fault`](crate::message::Fault). Fixed.
 pub const FAULT_TEXT_BYTES_MAX: usize = 80;
 
+/// Fewest ticks per second of a room. Fixed.
+pub const TICK_HZ_MIN: u16 = 20;
+/// Most ticks per second of a room, and so most snapshots. Fixed.
+pub const TICK_HZ_MAX: u16 = 128;
+/// Farthest behind the newest snapshot that a server lets clients show the others, in ticks. Fixed.
+pub const INTERPOLATION_TICKS_MAX: u8 = 32;
+
+/// Entities that a client holds over all its cells, one that is in two of them twice: as many as there are ids. Fixed.
+pub const HELD_ENTITIES_MAX: usize = 65_536;
+
 /// From accepting a connection to its complete upgrade, and from there to its hello.
 pub const HANDSHAKE_MS: u32 = 5_000;
 /// Silence after which the server sends a ping (with jitter subtracted).

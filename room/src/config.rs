@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+use tickring_protocol::limits::{INTERPOLATION_TICKS_MAX, TICK_HZ_MAX, TICK_HZ_MIN};
 
 use crate::Relief;
 
@@ -72,7 +73,9 @@ impl RoomConfig {
             secret: 0,
             lag_compensation: true,
             rewind_ms_max: 250,
-            interpolation_ticks: u8::try_from(2 * u32::from(snapshot_ticks)).unwrap_or(u8::MAX).min(32),
+            interpolation_ticks: u8::try_from(2 * u32::from(snapshot_ticks))
+                .unwrap_or(u8::MAX)
+                .min(INTERPOLATION_TICKS_MAX),
             snapshot_bytes_per_s: 32_000,
         }
     }
@@ -85,14 +88,14 @@ impl RoomConfig {
         let check = |setting, value: u32, min: u32, max: u32| {
             if (min..=max).contains(&value) { Ok(()) } else { Err(ConfigError { setting, value, min, max }) }
         };
-        check("tick_hz", self.tick_hz.into(), 20, 128)?;
+        check("tick_hz", self.tick_hz.into(), TICK_HZ_MIN.into(), TICK_HZ_MAX.into())?;
         check("snapshot_hz", self.snapshot_hz.into(), 1, self.tick_hz.into())?;
         check("players_max", self.players_max.into(), 1, 4096)?;
         check("spectators_max", self.spectators_max.into(), 0, 4096)?;
         check("spectator_delay_ms", self.spectator_delay_ms, 0, 120_000)?;
         check("spectator_bytes_max", self.spectator_bytes_max, 4_096, 1 << 30)?;
         check("rewind_ms_max", self.rewind_ms_max.into(), 1, 1000)?;
-        check("interpolation_ticks", self.interpolation_ticks.into(), 0, 32)?;
+        check("interpolation_ticks", self.interpolation_ticks.into(), 0, INTERPOLATION_TICKS_MAX.into())?;
         check("snapshot_bytes_per_s", self.snapshot_bytes_per_s, 1_000, 10_000_000)
     }
 

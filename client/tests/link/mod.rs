@@ -7,13 +7,14 @@ use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::{Rng, SeedableRng};
 use tickring_client::{ClientEvent, Config, Connection, Decoded, State};
 use tickring_protocol::message::{
-    ClientMessage, FEATURE_STATE_CHECKSUM, PROTOCOL_VERSION, Pong, TIME_DILATION_NONE, combined_layout,
+    ClientMessage, FEATURE_SPECTATE, FEATURE_STATE_CHECKSUM, PROTOCOL_VERSION, Pong, TIME_DILATION_NONE,
+    Welcome, combined_layout,
 };
 use tickring_protocol::websocket::{
     Decoder, Event, OpCode, Role, SUBPROTOCOL, parse_request, write_close, write_frame,
     write_switching_protocols,
 };
-use tickring_room::{Game, Pace, PlayerId, Relief, Room, RoomConfig, Schedule, Tick};
+use tickring_room::{Game, Pace, PlayerId, Relief, Room, RoomConfig, Schedule, Tick, WatcherId};
 
 /// One direction of a connection: bytes and when they arrive, in order.
 #[derive(Debug, Default)]
@@ -43,6 +44,7 @@ pub(crate) struct Peer<G: Game> {
     head: Vec<u8>,
     decoder: Option<Decoder>,
     pub(crate) player: Option<PlayerId>,
+    watcher: Option<WatcherId>,
     pub(crate) out: Vec<u8>,
     /// A copy of what reached the client, for whoever takes it.
     pub(crate) seen: Vec<u8>,
@@ -102,6 +104,7 @@ impl<G: Game> Link<G> {
             head: Vec::new(),
             decoder: None,
             player: None,
+            watcher: None,
             out: Vec::new(),
             seen: Vec::new(),
         });
@@ -139,13 +142,7 @@ impl<G: Game> Link<G> {
             }
             if self.room.snapshot_due() {
                 self.room.encode_snapshot();
-                for peer in &mut self.peers {
-                    let Some(player) = peer.player else { continue };
-                    let mut payload = Vec::new();
-                    self.room.prepare_snapshot(player, false);
-                    self.room.write_snapshot(player, 0, &mut payload);
-                    write_frame(&mut peer.out, OpCode::Binary, &payload);
-                }
+                self.peers.iter_mut().for_each(|peer| peer.show(&mut self.room));
             }
         }
         for (number, peer) in self.peers.iter_mut().enumerate() {
@@ -165,6 +162,22 @@ impl<G: Game> Link<G> {
 }
 
 impl<G: Game> Peer<G> {
+    /// Sends the newest snapshot.
+    fn show(&mut self, room: &mut Room<G>) {
+        let mut payload = Vec::new();
+        if let Some(player) = self.player {
+            room.prepare_snapshot(player, false);
+            room.write_snapshot(player, 0, &mut payload);
+        } else if let Some(watcher) = self.watcher
+            && room.prepare_watched(watcher, false) > 0
+        {
+            room.write_watched(watcher, 0, &mut payload);
+        }
+        if !payload.is_empty() {
+            write_frame(&mut self.out, OpCode::Binary, &payload);
+        }
+    }
+
     /// The server's side: upgrade, then messages.
     fn serve(&mut self, room: &mut Room<G>, bytes: &mut [u8], now_ns: u64) {
         let Some(decoder) = &mut self.decoder else {
@@ -196,15 +209,9 @@ impl<G: Game> Peer<G> {
                 ClientMessage::Hello(hello) => {
                     assert_eq!(hello.version.to_native(), PROTOCOL_VERSION);
                     assert_eq!(hello.layout.to_native(), combined_layout(G::LAYOUT));
-                    let features = hello.features.to_native();
-                    // The token is the seat's number and a mark.
-                    let held = PlayerId(u16::from(hello.resume[0]));
-                    let resumed = (hello.resume[15] == 1).then(|| room.resume(held, features)).flatten();
-                    let seat = resumed.unwrap_or_else(|| room.join(features).expect("a seat is free"));
-                    self.player = Some(seat.player);
-                    let mut welcome = room.welcome(seat.player);
-                    welcome.resume[0] = u8::try_from(seat.player.0).expect("few seats");
-                    welcome.resume[15] = 1;
+                    let welcome;
+                    (self.player, self.watcher, welcome) =
+                        admit(room, hello.features.to_native(), hello.resume);
                     let mut payload = Vec::new();
                     welcome.write(&mut payload);
                     write_frame(&mut self.out, OpCode::Binary, &payload);
@@ -230,4 +237,23 @@ impl<G: Game> Peer<G> {
             }
         }
     }
+}
+
+/// Gives who says hello a seat, or a place to watch from.
+fn admit<G: Game>(
+    room: &mut Room<G>,
+    features: u32,
+    resume: [u8; 16],
+) -> (Option<PlayerId>, Option<WatcherId>, Welcome) {
+    if features & FEATURE_SPECTATE != 0 {
+        return (None, room.watch(features), room.watcher_welcome());
+    }
+    // The token is the seat's number and a mark.
+    let held = PlayerId(u16::from(resume[0]));
+    let resumed = (resume[15] == 1).then(|| room.resume(held, features)).flatten();
+    let player = resumed.unwrap_or_else(|| room.join(features).expect("a seat is free")).player;
+    let mut welcome = room.welcome(player);
+    welcome.resume[0] = u8::try_from(player.0).expect("few seats");
+    welcome.resume[15] = 1;
+    (Some(player), None, welcome)
 }

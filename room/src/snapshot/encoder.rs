@@ -50,8 +50,8 @@ struct Blocks {
 /// What one player gets of the newest frame.
 #[derive(Clone, Debug)]
 pub(super) enum Part {
-    /// A shared block, by its place.
-    Block(Range<usize>),
+    /// A shared block of a cell, by its place.
+    Block(CellId, Range<usize>),
     /// The cell is out of sight.
     Forget(CellId),
 }
@@ -189,7 +189,7 @@ impl Encoder {
         out.push(self.number.to_le_bytes()[0]);
         for part in &view.parts {
             match part {
-                Part::Block(range) => out.extend_from_slice(&self.blocks.bytes[range.clone()]),
+                Part::Block(_, range) => out.extend_from_slice(&self.blocks.bytes[range.clone()]),
                 Part::Forget(cell) => write_forget(*cell, out),
             }
         }
@@ -234,9 +234,15 @@ fn forget(held: Held) -> Option<Part> {
 }
 
 impl Part {
+    pub(super) fn cell(&self) -> CellId {
+        match self {
+            Self::Block(cell, _) | Self::Forget(cell) => *cell,
+        }
+    }
+
     pub(super) fn bytes(&self) -> usize {
         match self {
-            Self::Block(range) => range.len(),
+            Self::Block(_, range) => range.len(),
             Self::Forget(cell) => forget_bytes(*cell),
         }
     }

@@ -25,6 +25,17 @@ impl Columns {
         self.velocities.clear();
     }
 
+    /// Entities there is memory for.
+    pub(super) fn capacity(&self) -> usize {
+        self.ids.capacity()
+    }
+
+    pub(super) fn shrink(&mut self) {
+        self.ids.shrink_to_fit();
+        self.values.shrink_to_fit();
+        self.velocities.shrink_to_fit();
+    }
+
     pub(super) fn copy(&mut self, from: &Self) {
         self.ids.clone_from(&from.ids);
         self.values.clone_from(&from.values);
@@ -57,6 +68,12 @@ pub(super) struct Scratch {
 }
 
 impl Scratch {
+    /// Entities there is memory for.
+    pub(super) fn capacity(&self) -> usize {
+        let columns = self.spare.iter().chain([&self.next, &self.new]);
+        self.spare.capacity() + columns.map(Columns::capacity).sum::<usize>()
+    }
+
     /// Reads a block into `next`.
     pub(super) fn read(
         &mut self,

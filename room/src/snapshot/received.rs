@@ -2,21 +2,34 @@
 
 use thiserror::Error;
 use tickring_protocol::ids::{EntityId, Tick};
+use tickring_protocol::limits::HELD_ENTITIES_MAX;
 
 use super::bits::{BitReader, Truncated};
 use super::frame::checksum;
 use super::grid::CellId;
 use super::reading::{Columns, Scratch};
 use super::{DEPTH, FIELDS_MAX, FORGET, KEYFRAME};
-use crate::{Field, Game, Malformed, Replicated};
+use crate::{Game, Malformed, Replicated};
+
+/// Memory is given back when there is more than for so many times what is held, and that for so many entities more.
+const SPARE_TIMES: usize = 8;
+const SPARE_ENTITIES: usize = 1_024;
 
 /// The state a client has received. Each snapshot brings it up to date; its memory is kept.
+///
+/// Whatever arrives, it holds at most [`HELD_ENTITIES_MAX`] entities over all cells, none of which is empty, and has
+/// memory for at most 8 times as many as it holds and 1,024 more. An entity takes 2 bytes, 8 for each field, and what the
+/// game's own type does: some 100 bytes in the arena.
 #[derive(Debug)]
 pub struct ReceivedState<G: Game> {
     tick: Option<Tick>,
     /// By rising id; none of them empty.
     cells: Vec<Cell>,
+    /// Empty but while a body is applied: the cells as they were.
+    before: Vec<Cell>,
     entities: Vec<(EntityId, G::Entity)>,
+    /// Entities over all cells.
+    held: usize,
     scratch: Scratch,
 }
 
@@ -43,6 +56,12 @@ pub enum SnapshotError {
         /// Number of the snapshot it refers to.
         baseline: u8,
     },
+    /// A cell comes after one of a higher number, or twice.
+    #[error("cell {cell} comes twice, or after one of a higher number")]
+    Order {
+        /// The cell.
+        cell: u16,
+    },
     /// A block is of no known kind.
     #[error("cell {cell} comes as a block of unknown kind {kind}")]
     Kind {
@@ -54,6 +73,12 @@ pub enum SnapshotError {
     /// An entity is removed that is not there, or added twice, or beyond the largest id.
     #[error("the entities of cell {cell} do not fit to what is there")]
     Entities {
+        /// The cell.
+        cell: u16,
+    },
+    /// There would be more entities than a room has.
+    #[error("with cell {cell} there are more than {HELD_ENTITIES_MAX} entities")]
+    TooMany {
         /// The cell.
         cell: u16,
     },
@@ -75,7 +100,14 @@ impl From<Truncated> for SnapshotError {
 
 impl<G: Game> Default for ReceivedState<G> {
     fn default() -> Self {
-        Self { tick: None, cells: Vec::new(), entities: Vec::new(), scratch: Scratch::default() }
+        Self {
+            tick: None,
+            cells: Vec::new(),
+            before: Vec::new(),
+            entities: Vec::new(),
+            held: 0,
+            scratch: Scratch::default(),
+        }
     }
 }
 
@@ -92,6 +124,7 @@ impl<G: Game> ReceivedState<G> {
         } else {
             self.clear();
         }
+        self.trim();
         result
     }
 
@@ -114,6 +147,7 @@ impl<G: Game> ReceivedState<G> {
         self.tick = None;
         self.cells.clear();
         self.entities.clear();
+        self.held = 0;
     }
 
     /// Makes this the state that `base` (`None`: nothing yet) becomes with the body of a snapshot.
@@ -139,9 +173,8 @@ impl<G: Game> ReceivedState<G> {
     }
 
     fn copy_cells(&mut self, from: &[Cell]) {
-        while self.cells.len() > from.len() {
-            self.remove(Ok(self.cells.len() - 1));
-        }
+        let beyond = self.cells.drain(from.len().min(self.cells.len())..);
+        self.scratch.spare.extend(beyond.map(|cell| cell.entities));
         for (cell, from) in self.cells.iter_mut().zip(from) {
             (cell.id, cell.number) = (from.id, from.number);
             cell.entities.copy(&from.entities);
@@ -153,74 +186,86 @@ impl<G: Game> ReceivedState<G> {
         }
     }
 
+    /// Puts what a body says in place of what was there, cell by cell: both rise, so it is one pass over either.
     fn apply(&mut self, body: &[u8]) -> Result<(), SnapshotError> {
-        let fields = G::Entity::FIELDS;
         const { assert!(G::Entity::FIELDS.len() <= FIELDS_MAX, "an entity has at most 32 fields") };
-        if fields.is_empty() && body.is_empty() {
+        if G::Entity::FIELDS.is_empty() && body.is_empty() {
             return Ok(());
         }
         let (&number, mut rest) = body.split_first().ok_or(SnapshotError::Truncated)?;
+        std::mem::swap(&mut self.cells, &mut self.before);
+        let mut before = std::mem::take(&mut self.before);
+        let mut known = before.drain(..).peekable();
+        let mut last = None;
+        self.held = 0;
         while !rest.is_empty() {
-            let (cell, after) = read_cell(rest)?;
-            let (&kind, after) = after.split_first().ok_or(SnapshotError::Truncated)?;
-            let found = self.cells.binary_search_by_key(&cell, |cell| cell.id);
-            rest = match kind {
-                FORGET => {
-                    self.remove(found);
-                    after
-                }
-                KEYFRAME => {
-                    self.remove(found);
-                    self.block(cell, number, KEYFRAME, fields, after)?
-                }
-                ago if usize::from(ago) < DEPTH => {
-                    let baseline = number.wrapping_sub(ago);
-                    let here = found.is_ok_and(|at| self.cells[at].number == baseline);
-                    if !here {
-                        return Err(SnapshotError::Baseline { cell, baseline });
-                    }
-                    self.block(cell, number, ago, fields, after)?
-                }
-                kind => return Err(SnapshotError::Kind { cell, kind }),
-            };
+            let (id, after) = read_cell(rest)?;
+            if last.replace(id).is_some_and(|last| id <= last) {
+                return Err(SnapshotError::Order { cell: id });
+            }
+            while let Some(cell) = known.next_if(|cell| cell.id < id) {
+                self.put(cell)?;
+            }
+            rest = self.block(id, number, known.next_if(|cell| cell.id == id), after)?;
         }
+        for cell in known {
+            self.put(cell)?;
+        }
+        self.before = before;
         Ok(())
     }
 
-    fn remove(&mut self, found: Result<usize, usize>) {
-        if let Ok(at) = found {
-            let mut cell = self.cells.remove(at);
-            cell.entities.clear();
-            self.scratch.spare.push(cell.entities);
+    /// Adds a cell of a higher number than all so far.
+    fn put(&mut self, cell: Cell) -> Result<(), SnapshotError> {
+        self.held += cell.entities.ids.len();
+        if self.held > HELD_ENTITIES_MAX {
+            return Err(SnapshotError::TooMany { cell: cell.id });
+        }
+        self.cells.push(cell);
+        Ok(())
+    }
+
+    /// Gives memory back that a bigger state has left.
+    fn trim(&mut self) {
+        let in_cells: usize = self.cells.iter().map(|cell| cell.entities.capacity()).sum();
+        let lists = self.cells.capacity() + self.before.capacity() + self.entities.capacity();
+        if in_cells + lists + self.scratch.capacity() > SPARE_TIMES * self.held + SPARE_ENTITIES {
+            self.cells.iter_mut().for_each(|cell| cell.entities.shrink());
+            self.cells.shrink_to_fit();
+            self.entities.shrink_to_fit();
+            (self.before, self.scratch) = (Vec::new(), Scratch::default());
         }
     }
 
-    /// Reads the bits of one block and returns what follows it.
+    /// Reads what follows the number of a cell, which was `then`, and returns what follows that.
     fn block<'a>(
         &mut self,
-        cell: CellId,
+        id: CellId,
         number: u8,
-        ago: u8,
-        fields: &[Field],
+        then: Option<Cell>,
         bytes: &'a [u8],
     ) -> Result<&'a [u8], SnapshotError> {
-        let mut bits = BitReader::new(bytes);
-        let found = self.cells.binary_search_by_key(&cell, |cell| cell.id);
+        let (&kind, bytes) = bytes.split_first().ok_or(SnapshotError::Truncated)?;
+        let baseline = number.wrapping_sub(kind);
         let empty = Columns::default();
-        let then = found.map_or(&empty, |at| &self.cells[at].entities);
-        self.scratch.read(&mut bits, then, ago, fields, cell)?;
-        match found {
-            Ok(at) if self.scratch.next.ids.is_empty() => self.remove(Ok(at)),
-            Ok(at) => {
-                self.cells[at].number = number;
-                std::mem::swap(&mut self.cells[at].entities, &mut self.scratch.next);
+        let from = match (kind, &then) {
+            (FORGET, _) => {
+                self.scratch.spare.extend(then.map(|cell| cell.entities));
+                return Ok(bytes);
             }
-            Err(_) if self.scratch.next.ids.is_empty() => {}
-            Err(at) => {
-                let mut entities = self.scratch.spare.pop().unwrap_or_default();
-                std::mem::swap(&mut entities, &mut self.scratch.next);
-                self.cells.insert(at, Cell { id: cell, number, entities });
-            }
+            (KEYFRAME, _) => &empty,
+            (ago, _) if usize::from(ago) >= DEPTH => return Err(SnapshotError::Kind { cell: id, kind }),
+            (_, Some(then)) if then.number == baseline => &then.entities,
+            _ => return Err(SnapshotError::Baseline { cell: id, baseline }),
+        };
+        let mut bits = BitReader::new(bytes);
+        self.scratch.read(&mut bits, from, kind, G::Entity::FIELDS, id)?;
+        let memory = then.map(|cell| cell.entities).or_else(|| self.scratch.spare.pop());
+        let entities = std::mem::replace(&mut self.scratch.next, memory.unwrap_or_default());
+        if entities.ids.is_empty() {
+            self.scratch.spare.push(entities);
+        } else {
+            self.put(Cell { id, number, entities })?;
         }
         Ok(bits.finish())
     }
@@ -257,6 +302,13 @@ impl<G: Game> ReceivedState<G> {
     #[must_use]
     pub fn entities(&self) -> &[(EntityId, G::Entity)] {
         &self.entities
+    }
+
+    /// How many entities its cells hold, at most [`HELD_ENTITIES_MAX`]. One that went from a cell that was not sent to
+    /// one that was is in both, and counts in both, until both are.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.held
     }
 
     /// One entity.

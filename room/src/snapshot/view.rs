@@ -15,7 +15,7 @@ pub(crate) struct View {
     pub(super) sent: Vec<Held>,
     /// What it has once the snapshot prepared last has been sent, by rising cell.
     pub(super) next: Vec<Held>,
-    /// The snapshot prepared last.
+    /// The snapshot prepared last, by rising cell.
     pub(super) parts: Vec<Part>,
     /// What it could be made of.
     pub(super) offers: Vec<Offer>,
@@ -102,7 +102,7 @@ impl View {
             if rank == 0 || offer.block.len() <= left {
                 left = left.saturating_sub(offer.block.len());
                 self.next.push(offer.now);
-                self.parts.push(Part::Block(offer.block));
+                self.parts.push(Part::Block(offer.now.cell, offer.block));
             } else {
                 // What the client never had is remembered too, as what it had not the last time: it has waited once.
                 let never = Held { number: offer.now.number.wrapping_sub(1), is_empty: true, ..offer.now };
@@ -111,6 +111,7 @@ impl View {
             }
         }
         self.next.sort_unstable_by_key(|held| held.cell);
+        self.parts.sort_unstable_by_key(Part::cell);
         put_off
     }
 }
