@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::doctor::{Readings, ports};
 use crate::plan::{Plan, Preset};
 use crate::preflight::Facts;
 use crate::server_side::Status;
@@ -83,13 +84,24 @@ impl Demand {
     }
 }
 
-/// Everything that is known to have an end, in the order in which a connection meets it.
+/// Everything that is known to have an end.
 pub(crate) fn budgets(demand: &Demand, facts: &Facts) -> Vec<Budget> {
     let status = facts.status.as_ref().and_then(|status| status.as_ref().ok());
-    let here = [descriptors, files, ports, conntrack, memory].map(|budget| budget(demand, facts));
-    let there = [server_connections, server_files, server_conntrack, server_memory, seats]
-        .map(|budget| status.and_then(|status| budget(demand, status)));
-    here.into_iter().chain(there).flatten().collect()
+    let there = status.and_then(|status| status.machine.as_ref()).filter(|_| !demand.is_loopback);
+    let mut all = vec![descriptors(demand, facts), ports(demand, &facts.here)];
+    all.extend(machine(Side::Machine, demand, demand.ends_here(), &facts.here));
+    all.extend(there.into_iter().flat_map(|there| machine(Side::Server, demand, 1, there)));
+    all.extend(status.into_iter().flat_map(|status| [connections(demand, status), seats(demand, status)]));
+    all.into_iter().flatten().collect()
+}
+
+/// What a machine that has so many ends of each connection must have room for.
+fn machine(side: Side, demand: &Demand, ends: u64, machine: &Readings) -> [Option<Budget>; 3] {
+    [
+        files(side, demand, ends, machine),
+        conntrack(side, demand, machine),
+        memory(side, demand, ends, machine),
+    ]
 }
 
 /// Each worker's ring has a table of direct descriptors, at most as large as RLIMIT_NOFILE.
@@ -112,21 +124,20 @@ fn descriptors(demand: &Demand, facts: &Facts) -> Option<Budget> {
 }
 
 /// Direct descriptors are no descriptors of the process, but they are open files of the system.
-fn files(demand: &Demand, facts: &Facts) -> Option<Budget> {
-    let (max, open) = (facts.file_max?, facts.files_open?);
-    let (free, ends) = (max.saturating_sub(open), demand.ends_here());
-    let needed = demand.conns * ends;
+fn files(side: Side, demand: &Demand, ends: u64, machine: &Readings) -> Option<Budget> {
+    let (max, open) = (machine.number("fs.file-max")?, machine.number("fs.file-nr")?);
+    let (free, needed) = (max.saturating_sub(open), demand.conns * ends);
     Some(Budget {
-        side: Side::Machine,
+        side,
         what: "open files",
         carries: free / ends,
-        why: format!("{} more open files, and fs.file-max leaves {free}", needed),
+        why: format!("{needed} more open files, and fs.file-max leaves {free}"),
         remedy: format!("sysctl -w fs.file-max={}", open.saturating_add(needed + needed / 4)),
     })
 }
 
 /// (source address, source port) pairs towards one destination.
-fn ports(demand: &Demand, facts: &Facts) -> Option<Budget> {
+fn ports(demand: &Demand, here: &Readings) -> Option<Budget> {
     if let Sources::Explicit(addresses) = &demand.sources {
         let needed = demand.conns.div_ceil(u64::from(PORTS));
         return Some(Budget {
@@ -140,7 +151,7 @@ fn ports(demand: &Demand, facts: &Facts) -> Option<Budget> {
             ),
         });
     }
-    let ports = u64::from(facts.kernel_ports?);
+    let ports = u64::from(ports::usable(here)?);
     Some(Budget {
         side: Side::Machine,
         what: "source ports",
@@ -151,11 +162,9 @@ fn ports(demand: &Demand, facts: &Facts) -> Option<Budget> {
     })
 }
 
-fn conntrack(demand: &Demand, facts: &Facts) -> Option<Budget> {
-    tracked(Side::Machine, demand, facts.conntrack_free?)
-}
-
-fn tracked(side: Side, demand: &Demand, free: u64) -> Option<Budget> {
+fn conntrack(side: Side, demand: &Demand, machine: &Readings) -> Option<Budget> {
+    let count = machine.number("net.netfilter.nf_conntrack_count")?;
+    let free = machine.number("net.netfilter.nf_conntrack_max")?.saturating_sub(count);
     Some(Budget {
         side,
         what: "connection tracking",
@@ -165,14 +174,12 @@ fn tracked(side: Side, demand: &Demand, free: u64) -> Option<Budget> {
     })
 }
 
-fn memory(demand: &Demand, facts: &Facts) -> Option<Budget> {
-    let each = KERNEL_BYTES_PER_END * demand.ends_here() + USER_BYTES_PER_CONNECTION;
-    remembered(Side::Machine, demand, each, facts.memory_available_bytes?)
-}
-
-fn remembered(side: Side, demand: &Demand, each: u64, free: u64) -> Option<Budget> {
+fn memory(side: Side, demand: &Demand, ends: u64, machine: &Readings) -> Option<Budget> {
+    let free = machine.memory_available_bytes;
+    let each = KERNEL_BYTES_PER_END * ends + USER_BYTES_PER_CONNECTION;
     let carries = free / each;
-    Some(Budget {
+    // None at all is available where it is not told.
+    (free > 0).then(|| Budget {
         side,
         what: "memory",
         carries,
@@ -185,7 +192,7 @@ fn remembered(side: Side, demand: &Demand, each: u64, free: u64) -> Option<Budge
     })
 }
 
-fn server_connections(demand: &Demand, status: &Status) -> Option<Budget> {
+fn connections(demand: &Demand, status: &Status) -> Option<Budget> {
     let limits = &status.limits;
     let max = limits.connections_max?;
     let tables = limits.workers.zip(limits.connections_per_worker_max).map(|(workers, each)| workers * each);
@@ -201,46 +208,6 @@ fn server_connections(demand: &Demand, status: &Status) -> Option<Budget> {
             demand.conns + open
         ),
     })
-}
-
-/// Its machine, where that is another one.
-fn elsewhere<'a>(demand: &Demand, status: &'a Status) -> Option<&'a crate::doctor::Readings> {
-    status.machine.as_ref().filter(|_| !demand.is_loopback)
-}
-
-fn server_files(demand: &Demand, status: &Status) -> Option<Budget> {
-    let machine = elsewhere(demand, status)?;
-    let (max, open) = (machine.number("fs.file-max")?, machine.number("fs.file-nr")?);
-    let free = max.saturating_sub(open);
-    Some(Budget {
-        side: Side::Server,
-        what: "open files",
-        carries: free,
-        why: format!("{} more open files, and fs.file-max of its machine leaves {free}", demand.conns),
-        remedy: format!(
-            "there: sysctl -w fs.file-max={}",
-            open.saturating_add(demand.conns + demand.conns / 4)
-        ),
-    })
-}
-
-fn server_conntrack(demand: &Demand, status: &Status) -> Option<Budget> {
-    let machine = elsewhere(demand, status)?;
-    let (max, count) = (
-        machine.number("net.netfilter.nf_conntrack_max")?,
-        machine.number("net.netfilter.nf_conntrack_count")?,
-    );
-    tracked(Side::Server, demand, max.saturating_sub(count))
-}
-
-fn server_memory(demand: &Demand, status: &Status) -> Option<Budget> {
-    let machine = elsewhere(demand, status)?;
-    remembered(
-        Side::Server,
-        demand,
-        KERNEL_BYTES_PER_END + USER_BYTES_PER_CONNECTION,
-        machine.memory_available_bytes,
-    )
 }
 
 /// Seats in the rooms that players are spread over.

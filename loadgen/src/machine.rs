@@ -6,27 +6,8 @@ use std::fs;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::Serialize;
 
+use crate::doctor::knobs;
 use crate::kernel::number;
-
-/// Settings that bound or shape a load, as `/proc/sys` shows them.
-const SYSCTLS: [&str; 16] = [
-    "fs.file-max",
-    "fs.nr_open",
-    "kernel.io_uring_disabled",
-    "net.core.netdev_max_backlog",
-    "net.core.somaxconn",
-    "net.ipv4.ip_local_port_range",
-    "net.ipv4.tcp_max_orphans",
-    "net.ipv4.tcp_max_syn_backlog",
-    "net.ipv4.tcp_max_tw_buckets",
-    "net.ipv4.tcp_mem",
-    "net.ipv4.tcp_notsent_lowat",
-    "net.ipv4.tcp_rmem",
-    "net.ipv4.tcp_slow_start_after_idle",
-    "net.ipv4.tcp_tw_reuse",
-    "net.ipv4.tcp_wmem",
-    "net.netfilter.nf_conntrack_max",
-];
 
 /// What is known about the machine.
 #[derive(Clone, Debug, Serialize)]
@@ -38,6 +19,7 @@ pub(crate) struct Machine {
     pub(crate) memory_bytes: u64,
     pub(crate) memory_available_bytes: u64,
     pub(crate) limits: Limits,
+    /// Settings that bound or shape a load, as `/proc/sys` shows them; `None`: not there.
     pub(crate) sysctls: BTreeMap<&'static str, Option<String>>,
 }
 
@@ -65,7 +47,7 @@ impl Machine {
             memory_bytes: kilobytes(&memory, "MemTotal"),
             memory_available_bytes: kilobytes(&memory, "MemAvailable"),
             limits: Limits::read(),
-            sysctls: SYSCTLS.iter().map(|name| (*name, sysctl(name))).collect(),
+            sysctls: knobs::sysctls().map(|name| (name, sysctl(name))).collect(),
         }
     }
 }
@@ -102,14 +84,9 @@ pub(crate) fn usable_cpus() -> Vec<usize> {
 }
 
 /// A setting by its dotted name.
-pub(crate) fn sysctl(name: &str) -> Option<String> {
+fn sysctl(name: &str) -> Option<String> {
     let text = fs::read_to_string(format!("/proc/sys/{}", name.replace('.', "/"))).ok()?;
     Some(text.split_whitespace().collect::<Vec<_>>().join(" "))
-}
-
-/// A setting that is one number.
-pub(crate) fn sysctl_number(name: &str) -> Option<u64> {
-    number(&sysctl(name)?)
 }
 
 /// `name : value` of `/proc/cpuinfo`, `/proc/meminfo` and `/proc/PID/status`.

@@ -6,8 +6,8 @@ use clap::ValueEnum as _;
 
 use crate::budget::{Demand, budgets};
 use crate::cli::GameName;
-use crate::doctor::{Readings, ports};
-use crate::machine::{Machine, sysctl_number};
+use crate::doctor::Readings;
+use crate::machine::Machine;
 use crate::plan::{Plan, Preset};
 use crate::server_side::Status;
 use crate::slo;
@@ -27,14 +27,10 @@ pub(crate) struct Wall {
 pub(crate) struct Facts {
     /// Soft descriptor limit after raising; `None`: unlimited.
     pub(crate) descriptors: Option<u64>,
-    pub(crate) file_max: Option<u64>,
-    pub(crate) files_open: Option<u64>,
+    /// This machine.
+    pub(crate) here: Readings,
     /// A source address that cannot be bound to, and why not.
     pub(crate) source_refused: Option<(Ipv4Addr, String)>,
-    /// Ports the kernel chooses from, the reserved ones left out.
-    pub(crate) kernel_ports: Option<u32>,
-    pub(crate) conntrack_free: Option<u64>,
-    pub(crate) memory_available_bytes: Option<u64>,
     /// The CPUs this process may use; empty: unknown.
     pub(crate) cpus: Vec<usize>,
     /// The server's status, or why there is none.
@@ -51,17 +47,10 @@ impl Facts {
         machine: &Machine,
         status: Option<Result<Status, String>>,
     ) -> Self {
-        let conntrack = sysctl_number("net.netfilter.nf_conntrack_max")
-            .zip(sysctl_number("net.netfilter.nf_conntrack_count"))
-            .map(|(max, count)| max.saturating_sub(count));
         Self {
             descriptors: machine.limits.descriptors,
-            file_max: sysctl_number("fs.file-max"),
-            files_open: sysctl_number("fs.file-nr"),
+            here: Readings::here(machine),
             source_refused: sources.refused().map(|(address, error)| (address, error.to_string())),
-            kernel_ports: ports::usable(&Readings::here(machine, ports::SYSCTLS.into_iter())),
-            conntrack_free: conntrack,
-            memory_available_bytes: Some(machine.memory_available_bytes),
             cpus: crate::machine::usable_cpus(),
             status,
             server_process: server_pid.map(crate::server_side::process_exists),
@@ -179,15 +168,22 @@ mod tests {
         Plan::new(preset).unwrap()
     }
 
+    /// A machine with 8 GiB to spare, and these settings on top of the usual ones.
+    fn here(settings: &[(&str, &str)]) -> Readings {
+        let usual = [
+            ("fs.file-max", "1000000"),
+            ("fs.file-nr", "1000 0 1000000"),
+            ("net.ipv4.ip_local_port_range", "32768 60999"),
+        ];
+        let all = usual.iter().chain(settings).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Readings { memory_available_bytes: 8 << 30, sysctls: all.collect(), ..Readings::default() }
+    }
+
     fn roomy() -> Facts {
         Facts {
             descriptors: Some(20_000),
-            file_max: Some(1_000_000),
-            files_open: Some(1_000),
+            here: here(&[]),
             source_refused: None,
-            kernel_ports: Some(28_232),
-            conntrack_free: None,
-            memory_available_bytes: Some(8 << 30),
             cpus: vec![0, 1],
             status: None,
             server_process: None,
@@ -216,7 +212,7 @@ mod tests {
 
     #[test]
     fn both_ends_of_loopback_are_open_files() {
-        let facts = Facts { file_max: Some(30_000), ..roomy() };
+        let facts = Facts { here: here(&[("fs.file-max", "30000")]), ..roomy() };
         let wall = only_wall("idle --conns 15000", &facts);
         assert!(wall.problem.contains("30000 more open files"), "{wall:?}");
         assert_eq!(walls(&plan("idle --conns 15000 --target ws://192.0.2.1:80"), &facts), Vec::new());
@@ -243,9 +239,12 @@ mod tests {
 
     #[test]
     fn memory_conntrack_and_cpus_have_walls() {
-        let facts = Facts { memory_available_bytes: Some(1 << 20), ..roomy() };
+        let little = Readings { memory_available_bytes: 1 << 20, ..here(&[]) };
+        let facts = Facts { here: little, ..roomy() };
         assert!(only_wall("idle --conns 1000", &facts).remedy.contains("--conns 8"));
-        let facts = Facts { conntrack_free: Some(999), ..roomy() };
+        let tracked =
+            [("net.netfilter.nf_conntrack_max", "1009"), ("net.netfilter.nf_conntrack_count", "10")];
+        let facts = Facts { here: here(&tracked), ..roomy() };
         assert!(only_wall("idle --conns 1000", &facts).remedy.contains("nf_conntrack_max=2000"));
         assert!(only_wall("idle --cpus 0,2", &roomy()).problem.contains("CPU 2"));
     }

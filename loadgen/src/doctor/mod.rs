@@ -147,24 +147,23 @@ fn examine(question: &Question) -> Findings {
         first_wall,
         sources_refused: refused,
         budgets,
-        machines: machines(&demand, place.sources_named, &machine, status),
+        machines: machines(&demand, place.sources_named, &facts.here, status),
         server_unknown,
     }
 }
 
 /// On loopback there is one machine, with both roles.
-fn machines(demand: &Demand, named: bool, machine: &Machine, status: Option<&Status>) -> Vec<Examined> {
-    let here = Readings::here(machine, knobs::sysctls());
+fn machines(demand: &Demand, named: bool, here: &Readings, status: Option<&Status>) -> Vec<Examined> {
     let server_workers = status.and_then(|status| status.limits.workers);
     if demand.is_loopback {
         // The table knows one number of workers: the fewer have the larger tables.
         let workers = server_workers.map_or(demand.workers, |workers| workers.min(demand.workers));
-        return vec![Examined::new(Role::Both, demand, named, workers, &here)];
+        return vec![Examined::new(Role::Both, demand, named, workers, here)];
     }
     let there = status.and_then(|status| status.machine.as_ref());
     let server =
         there.map(|there| Examined::new(Role::Server, demand, false, server_workers.unwrap_or(1), there));
-    [Examined::new(Role::Client, demand, named, demand.workers, &here)].into_iter().chain(server).collect()
+    [Examined::new(Role::Client, demand, named, demand.workers, here)].into_iter().chain(server).collect()
 }
 
 impl Examined {

@@ -5,9 +5,6 @@ use super::readings::Readings;
 /// The server's own; the widened range must not hand them to a client.
 const OWN: &str = "9001-9002";
 
-/// What [`usable`] looks at.
-pub(crate) const SYSCTLS: [&str; 2] = ["net.ipv4.ip_local_port_range", "net.ipv4.ip_local_reserved_ports"];
-
 /// First and last port.
 fn range(machine: &Readings) -> Option<(u32, u32)> {
     let (first, last) = machine.sysctls.get("net.ipv4.ip_local_port_range")?.split_once(' ')?;

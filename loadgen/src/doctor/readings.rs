@@ -6,7 +6,7 @@ use std::fs;
 
 use serde::{Deserialize, Serialize};
 
-use crate::machine::{self, Machine, sysctl};
+use crate::machine::{self, Machine};
 
 /// A machine as one of its processes sees it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,9 +29,11 @@ pub(crate) struct Readings {
 }
 
 impl Readings {
-    /// This machine's, with the settings of these names.
-    pub(crate) fn here<'a>(facts: &Machine, names: impl Iterator<Item = &'a str>) -> Self {
+    /// This machine's.
+    pub(crate) fn here(facts: &Machine) -> Self {
         let governor = fs::read_to_string("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor").ok();
+        let told =
+            facts.sysctls.iter().filter_map(|(name, value)| Some(((*name).to_owned(), value.clone()?)));
         Self {
             hostname: facts.hostname.clone(),
             kernel: facts.kernel.clone(),
@@ -41,7 +43,7 @@ impl Readings {
             descriptors_hard: facts.limits.descriptors_hard,
             locked_memory_bytes_hard: machine::locked_memory_hard(),
             governor: governor.map(|text| text.trim().to_owned()),
-            sysctls: names.filter_map(|name| Some((name.to_owned(), sysctl(name)?))).collect(),
+            sysctls: told.collect(),
         }
     }
 
