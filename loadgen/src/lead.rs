@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::clock;
 use crate::kernel::KernelCounters;
+use crate::measure::series::{Point, Series};
 use crate::measure::tally::Window;
 use crate::plan::Plan;
 use crate::progress::Progress;
@@ -49,6 +50,8 @@ pub(crate) struct Timeline {
     /// How late the leading thread was at the turning points, at worst: its readings of the server are
     /// off by that much.
     pub(crate) late_ns: u64,
+    /// The course of the run.
+    pub(crate) course: Vec<Point>,
 }
 
 impl Timeline {
@@ -85,6 +88,7 @@ pub(crate) struct Leader<'a> {
     /// Whether the admin endpoint answered at the start.
     admin_works: bool,
     progress: Progress,
+    series: Series,
     kernel_before: KernelCounters,
     server_idle: ServerReading,
 }
@@ -102,7 +106,8 @@ impl<'a> Leader<'a> {
             shared,
             interrupted,
             admin_works,
-            progress: Progress::new(plan.conns, clock::now_ns()),
+            progress: Progress::new(plan.conns, shared.started_ns),
+            series: Series::new(shared.live.len(), plan.sample_ns()),
             kernel_before: KernelCounters::read(),
             server_idle: ServerReading::take(plan, admin_works),
         }
@@ -146,9 +151,10 @@ impl<'a> Leader<'a> {
         self.shared.advance(Phase::Closing);
         // The workers have deadlines of their own.
         while !all_gone() {
-            self.progress.tick(clock::now_ns(), "closing", self.shared);
+            self.look(clock::now_ns(), "closing");
             thread::sleep(LOOK);
         }
+        self.collect();
         let mut timeline = Timeline {
             window,
             server_idle: self.server_idle,
@@ -159,11 +165,27 @@ impl<'a> Leader<'a> {
             kernel_during,
             interrupted,
             late_ns,
+            course: self.series.finish(|after_ns| self.plan.requested(after_ns)),
         };
         if connected {
             timeline.mind_the_gap(self.admin_works);
         }
         timeline
+    }
+
+    /// Hears what the workers tell, and shows it.
+    fn look(&mut self, now_ns: u64, what: &str) {
+        self.collect();
+        self.progress.tick(now_ns, what, self.shared, self.series.newest());
+    }
+
+    /// Takes what the workers have told.
+    fn collect(&mut self) {
+        for (worker, live) in self.shared.live.iter().enumerate() {
+            while let Some(sample) = live.samples.pop() {
+                self.series.take(worker, sample, |after_ns| self.plan.requested(after_ns));
+            }
+        }
     }
 
     fn is_interrupted(&self) -> bool {
@@ -177,7 +199,7 @@ impl<'a> Leader<'a> {
             if now_ns >= until_ns || self.is_interrupted() || done(&self.shared.read()) {
                 return;
             }
-            self.progress.tick(now_ns, what, self.shared);
+            self.look(now_ns, what);
             thread::sleep(LOOK.min(Duration::from_nanos(until_ns - now_ns)));
         }
     }
@@ -209,6 +231,7 @@ mod tests {
             kernel_during: KernelCounters::default(),
             interrupted: false,
             late_ns: 0,
+            course: Vec::new(),
         };
         timeline.mind_the_gap(true);
         timeline

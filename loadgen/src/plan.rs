@@ -162,6 +162,8 @@ const SETTLE_NS: u64 = 2_000_000_000;
 const RAMP_GRACE_NS: u64 = 5_000_000_000;
 /// Connections of the rewind probe unless told otherwise.
 const PROBERS: u32 = 40;
+/// Points of a run's course, not counting connecting and closing, at most.
+const COURSE_POINTS: u64 = 1_200;
 /// Bots of a room unless told otherwise.
 const BOTS_PER_ROOM: u32 = 50;
 
@@ -295,6 +297,19 @@ impl Plan {
         let by_rate = u64::from(self.conns) * 1_500_000_000 / u64::from(self.connect_rate);
         let timeout_ns = u64::try_from(self.connect_timeout.as_nanos()).expect("at most a day");
         by_rate + timeout_ns + RAMP_GRACE_NS
+    }
+
+    /// Connections asked for when so many ns of the run are over.
+    pub(crate) fn requested(&self, after_ns: u64) -> u64 {
+        let by_rate = u128::from(after_ns) * u128::from(self.connect_rate) / 1_000_000_000;
+        u64::from(self.conns).min(u64::try_from(by_rate).unwrap_or(u64::MAX))
+    }
+
+    /// Between two points of the run's course: a second, or longer so that a long run has not too many.
+    pub(crate) fn sample_ns(&self) -> u64 {
+        let length = self.warmup + self.duration;
+        let seconds = length.as_secs().div_ceil(COURSE_POINTS).max(1);
+        seconds * 1_000_000_000
     }
 
     /// The CPU of a worker, if the workers are pinned.

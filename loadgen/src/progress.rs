@@ -1,5 +1,6 @@
 //! One plain line a second on standard error while the run lasts.
 
+use crate::measure::series::Point;
 use crate::shared::{LiveReading, Shared};
 use crate::terminal;
 
@@ -19,13 +20,17 @@ impl Progress {
     }
 
     /// Prints a line if the last one is a second old.
-    pub(crate) fn tick(&mut self, now_ns: u64, what: &str, shared: &Shared) {
+    pub(crate) fn tick(&mut self, now_ns: u64, what: &str, shared: &Shared, newest: Option<&Point>) {
         let (last_ns, last) = self.last.unwrap_or((self.started_ns, LiveReading::default()));
         if now_ns - last_ns < SECOND_NS {
             return;
         }
         let reading = shared.read();
-        terminal::say(format_args!("{}", self.line(now_ns, what, &reading, last_ns, &last)));
+        let mut line = self.line(now_ns, what, &reading, last_ns, &last);
+        if let Some(latency) = newest.and_then(|point| point.latency_us) {
+            line.push_str(&format!(" · p99 {:.2} ms", latency.p99 / 1e3));
+        }
+        terminal::say(format_args!("{line}"));
         self.last = Some((now_ns, reading));
     }
 
@@ -49,9 +54,6 @@ impl Progress {
             rate(now.sent, last.sent),
             rate(now.received, last.received)
         ));
-        if now.p99_ns > 0 {
-            line.push_str(&format!(" · p99 {:.2} ms so far", now.p99_ns as f64 / 1e6));
-        }
         line
     }
 }
@@ -67,6 +69,6 @@ mod tests {
         let last = LiveReading { sent: 100, received: 100, ..LiveReading::default() };
         let line = progress.line(3 * SECOND_NS, "measuring", &now, SECOND_NS, &last);
         assert!(line.contains("8 of 10 connected, 2 failed · 100 sent/s, 0 received/s"), "{line}");
-        assert!(!line.contains("lost") && !line.contains("p99"), "{line}");
+        assert!(!line.contains("lost"), "{line}");
     }
 }

@@ -11,6 +11,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::bots::{Drummer, Fighter, Prober};
 use crate::cli::GameName;
+use crate::clock;
 use crate::drivers::echo::Echo;
 use crate::drivers::idle::Idle;
 use crate::drivers::raw::{Raw, Traffic};
@@ -109,7 +110,7 @@ fn execute(
     interrupted: &AtomicBool,
     admin_works: bool,
 ) -> Result<(Timeline, Vec<Outcome>), Failure> {
-    let shared = Arc::new(Shared::new(plan.workers));
+    let shared = Arc::new(Shared::new(plan.workers, clock::now_ns()));
     if interrupted.load(Ordering::Relaxed) {
         // No worker may get as far as a connection before the leader looks.
         shared.advance(Phase::Settling);

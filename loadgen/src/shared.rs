@@ -2,7 +2,13 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
+use crossbeam::queue::ArrayQueue;
+
+use crate::measure::sample::Sample;
 use crate::measure::tally::{Connections, Counters, Window};
+
+/// Samples that may wait for the leading thread, which looks many times in an interval.
+const SAMPLES_MAX: usize = 4;
 
 /// How far the run is. Only ever advances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,6 +27,8 @@ pub(crate) enum Phase {
 /// Shared by everybody in a run.
 #[derive(Debug)]
 pub(crate) struct Shared {
+    /// When the run started: what intervals are counted from.
+    pub(crate) started_ns: u64,
     phase: AtomicU8,
     window_start_ns: AtomicU64,
     window_end_ns: AtomicU64,
@@ -29,8 +37,8 @@ pub(crate) struct Shared {
 }
 
 /// What a worker shows of itself while it runs. Written by the worker alone, on a cache line of its
-/// own, read by the control thread once a second.
-#[derive(Debug, Default)]
+/// own, read by the leading thread.
+#[derive(Debug)]
 #[repr(align(128))]
 pub(crate) struct Live {
     attempted: AtomicU64,
@@ -40,9 +48,10 @@ pub(crate) struct Live {
     open: AtomicU64,
     sent: AtomicU64,
     received: AtomicU64,
-    p99_ns: AtomicU64,
     unanswered: AtomicU64,
     ramp_done: AtomicBool,
+    /// One an interval. The leading thread takes them out; when it does not, the next ones get longer.
+    pub(crate) samples: ArrayQueue<Sample>,
 }
 
 /// A reading of [`Live`].
@@ -55,8 +64,6 @@ pub(crate) struct LiveReading {
     pub(crate) open: u64,
     pub(crate) sent: u64,
     pub(crate) received: u64,
-    /// The worst worker's p99 so far, ns.
-    pub(crate) p99_ns: u64,
     /// Messages whose answer is under way.
     pub(crate) unanswered: u64,
     /// Whether every worker has made, or given up, all its connections.
@@ -64,12 +71,14 @@ pub(crate) struct LiveReading {
 }
 
 impl Shared {
-    pub(crate) fn new(workers: u32) -> Self {
+    /// Of a run that starts now.
+    pub(crate) fn new(workers: u32, started_ns: u64) -> Self {
         Self {
+            started_ns,
             phase: AtomicU8::new(Phase::Connecting as u8),
             window_start_ns: AtomicU64::new(u64::MAX),
             window_end_ns: AtomicU64::new(u64::MAX),
-            live: (0..workers).map(|_| Live::default()).collect(),
+            live: (0..workers).map(|_| Live::new()).collect(),
         }
     }
 
@@ -112,7 +121,6 @@ impl Shared {
             sum.sent += get(&live.sent);
             sum.received += get(&live.received);
             sum.unanswered += get(&live.unanswered);
-            sum.p99_ns = sum.p99_ns.max(get(&live.p99_ns));
             sum.ramp_done &= live.ramp_done.load(Ordering::Acquire);
         }
         sum
@@ -120,6 +128,22 @@ impl Shared {
 }
 
 impl Live {
+    fn new() -> Self {
+        let zero = AtomicU64::default;
+        Self {
+            attempted: zero(),
+            connected: zero(),
+            failed: zero(),
+            lost: zero(),
+            open: zero(),
+            sent: zero(),
+            received: zero(),
+            unanswered: zero(),
+            ramp_done: AtomicBool::default(),
+            samples: ArrayQueue::new(SAMPLES_MAX),
+        }
+    }
+
     /// Shows the worker's counters.
     pub(crate) fn show(&self, connections: &Connections, counters: &Counters, unanswered: u64) {
         let set = |value: &AtomicU64, to| value.store(to, Ordering::Relaxed);
@@ -131,11 +155,6 @@ impl Live {
         set(&self.sent, counters.sent);
         set(&self.received, counters.received);
         set(&self.unanswered, unanswered);
-    }
-
-    /// Shows the p99 so far.
-    pub(crate) fn show_p99(&self, p99_ns: u64) {
-        self.p99_ns.store(p99_ns, Ordering::Relaxed);
     }
 
     /// Every connection of this worker is made or given up.

@@ -59,10 +59,12 @@ impl Departure {
     /// Records the latency of an answer that arrived at `turn.now_ns`, if the message belongs to the
     /// measuring window.
     pub(crate) fn record(self, turn: &mut Turn<'_>) {
+        let sent_ns = self.sent_ns.unwrap_or(turn.now_ns);
+        let from_ns = self.intended_ns.unwrap_or(sent_ns);
+        turn.tally.recent.latency.record(turn.now_ns.saturating_sub(from_ns));
         if !self.is_measured(turn) {
             return;
         }
-        let sent_ns = self.sent_ns.unwrap_or(turn.now_ns);
         turn.tally.service.record(turn.now_ns.saturating_sub(sent_ns));
         if let Some(intended_ns) = self.intended_ns {
             turn.tally.intended.record(turn.now_ns.saturating_sub(intended_ns));

@@ -94,8 +94,10 @@ impl Turn<'_> {
     /// A message was due at `intended_ns`, whatever becomes of it.
     fn was_due(&mut self, intended_ns: u64) {
         self.tally.counters.due += 1;
+        let lag_ns = self.now_ns.saturating_sub(intended_ns);
+        self.tally.recent.send_lag.record(lag_ns);
         if self.window.contains(intended_ns) {
-            self.tally.send_lag.record(self.now_ns.saturating_sub(intended_ns));
+            self.tally.send_lag.record(lag_ns);
         }
     }
 

@@ -112,7 +112,7 @@ impl CpuWatch {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "times of a run are far below 2^53 ns")]
-fn percent(from: (u64, u64), to: (u64, u64)) -> f64 {
+pub(super) fn percent(from: (u64, u64), to: (u64, u64)) -> f64 {
     let elapsed = to.0.saturating_sub(from.0);
     if elapsed == 0 {
         return 0.0;

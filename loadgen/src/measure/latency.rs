@@ -24,6 +24,13 @@ impl Default for Latency {
 }
 
 impl Latency {
+    /// One with two significant digits, about 25 KiB: for what is looked at and drawn, not judged.
+    pub(crate) fn coarse() -> Self {
+        let histogram = Histogram::new_with_bounds(LOWEST_NS, HIGHEST_NS, 2)
+            .expect("the bounds are constants that hdrhistogram accepts");
+        Self { histogram }
+    }
+
     /// Takes one duration in.
     pub(crate) fn record(&mut self, ns: u64) {
         self.histogram.saturating_record(ns);

@@ -3,5 +3,7 @@
 pub(crate) mod errors;
 pub(crate) mod health;
 pub(crate) mod latency;
+pub(crate) mod sample;
+pub(crate) mod series;
 pub(crate) mod streams;
 pub(crate) mod tally;

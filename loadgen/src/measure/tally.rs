@@ -2,6 +2,7 @@
 
 use super::errors::ErrorTable;
 use super::latency::Latency;
+use super::sample::Recent;
 use super::streams::Finding;
 
 /// The measuring window: figures are of messages meant to be sent within it.
@@ -228,6 +229,8 @@ pub(crate) struct Tally {
     pub(crate) connect: Latency,
     /// From connected to ready for traffic.
     pub(crate) upgrade: Latency,
+    /// Since the last sample.
+    pub(crate) recent: Recent,
     /// Messages of the window that were never answered. They stand in the latencies with the time
     /// waited for them.
     pub(crate) unanswered: u64,

@@ -13,6 +13,7 @@ use crate::clock;
 use crate::drivers::{Driver, Next, Turn};
 use crate::measure::errors::Cause;
 use crate::measure::health::{CpuWatch, Health};
+use crate::measure::sample::Sampler;
 use crate::measure::tally::{Counters, Tally, Window};
 use crate::pacing::Wheel;
 use crate::plan::Plan;
@@ -34,6 +35,7 @@ pub(super) struct Core<D: Driver> {
     pub(super) tally: Tally,
     pub(super) health: Health,
     pub(super) cpu: CpuWatch,
+    pub(super) sampler: Sampler,
     pub(super) window: Window,
     pub(super) phase: Phase,
     /// When the worker last looked around.
@@ -75,7 +77,7 @@ impl<D: Driver> Core<D> {
     pub(super) fn new(plan: &Plan, shared: Arc<Shared>, index: u32, mut driver: D, salt: u32) -> Self {
         let share = plan.share(index);
         let conns = share.end - share.start;
-        let now_ns = clock::now_ns();
+        let (now_ns, started_ns) = (clock::now_ns(), shared.started_ns);
         let count = usize::try_from(conns).expect("a u32 fits in usize");
         let links = Links::new(share.map(|connection| driver.peer(connection)), count);
         let dialer = Dialer::new(plan, index, salt, now_ns, conns);
@@ -90,6 +92,7 @@ impl<D: Driver> Core<D> {
             tally: Tally::default(),
             health: Health::default(),
             cpu: CpuWatch::default(),
+            sampler: Sampler::new(started_ns, plan.sample_ns()),
             window: Window::UNSET,
             phase: Phase::Connecting,
             observed_ns: now_ns,

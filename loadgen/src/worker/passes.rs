@@ -37,10 +37,10 @@ impl<D: Driver> Core<D> {
                 self.cpu.end(now_ns, clock::thread_cpu_ns());
             } else if now_ns - self.cpu.sampled_ns() >= HEALTH_NS {
                 self.cpu.sample(now_ns, clock::thread_cpu_ns());
-                self.live().show_p99(
-                    self.tally.intended.quantile_ns(0.99).max(self.tally.service.quantile_ns(0.99)),
-                );
             }
+        }
+        if now_ns >= self.sampler.due_ns() {
+            self.sample(now_ns);
         }
         let unanswered = self.driver.unanswered();
         self.live().show(&self.tally.connections, &self.tally.counters, unanswered);
@@ -60,6 +60,16 @@ impl<D: Driver> Core<D> {
             Phase::Settling
         } else {
             Phase::Connecting
+        }
+    }
+
+    /// Tells the leading thread what happened since it was last told.
+    fn sample(&mut self, now_ns: u64) {
+        let samples = &self.shared.live[self.index].samples;
+        if !samples.is_full() {
+            let sample = self.sampler.take(now_ns, clock::thread_cpu_ns(), &mut self.tally);
+            // This thread is the only one that puts any in, and there was room.
+            let _ = samples.push(sample);
         }
     }
 
@@ -213,6 +223,7 @@ impl<D: Driver> Core<D> {
             let since = self.at_start.unwrap_or(self.tally.counters);
             self.tally.measured = self.tally.counters.since(since);
         }
+        self.sample(clock::now_ns());
         self.health.cpu_percent = self.cpu.percent();
         self.health.busy_seconds = self.cpu.busy_seconds();
         self.health.ring = ring;

@@ -22,7 +22,7 @@ fn with_unsent(state: State) -> Core<Idle> {
     let plan = Plan::new(preset).unwrap();
     let driver =
         Idle { host: plan.target.host.clone(), path: "/v1/echo".to_owned(), rng: Pcg64Mcg::seed_from_u64(1) };
-    let mut core = Core::new(&plan, Arc::new(Shared::new(1)), 0, driver, 0);
+    let mut core = Core::new(&plan, Arc::new(Shared::new(1, clock::now_ns())), 0, driver, 0);
     assert_eq!(core.dialer.due(u64::MAX, 0, 0), Some(0));
     core.links.list[0].state = state;
     core.links.list[0].out = b"unsent".to_vec();
