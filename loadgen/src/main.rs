@@ -33,22 +33,29 @@ mod worker;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let planned = match cli::Cli::parse().command {
-        cli::Command::Run { preset } => plan::Plan::new(*preset).map(run::run),
-        cli::Command::Doctor(args) => doctor::Question::new(args).map(|question| doctor::run(&question)),
+    let request = match cli::Cli::read(std::env::args_os()) {
+        Ok(request) => request,
+        // Help, the version, and what is wrong with a flag: clap knows where to say it.
+        Err(cli::Refused::Words(error)) => error.exit(),
+        Err(error) => return refuse(&error),
+    };
+    let planned = match (request.command, request.file) {
+        (cli::Command::Run { preset }, Some(file)) if preset.args().print_plan => {
+            Ok(terminal::answer(format_args!("{}", file.text.trim_end())).map(|()| 0).map_err(Into::into))
+        }
+        (cli::Command::Run { preset }, Some(file)) => plan::Plan::new(*preset, &file).map(run::run),
+        (cli::Command::Run { .. }, None) => {
+            return refuse(&"FILE.toml stands for a file of yours: loadgen run evening.toml");
+        }
+        (cli::Command::Doctor(args), _) => doctor::Question::new(args).map(|question| doctor::run(&question)),
     };
     let done = match planned {
         Ok(done) => done,
-        Err(error) => {
-            terminal::say(format_args!("loadgen: {error}"));
-            return ExitCode::from(verdict::USAGE);
-        }
+        Err(error) => return refuse(&error),
     };
     match done {
         Ok(code) => ExitCode::from(code),
@@ -57,4 +64,10 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// What is asked for cannot be done; says why.
+fn refuse(why: &dyn std::fmt::Display) -> ExitCode {
+    terminal::say(format_args!("loadgen: {why}"));
+    ExitCode::from(verdict::USAGE)
 }

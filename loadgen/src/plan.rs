@@ -1,35 +1,47 @@
 //! What will be done: the command line, parsed and checked once. Nothing behind this looks at text.
 
+mod file;
 mod link;
 mod objectives;
 mod out;
+mod phases;
 mod place;
 mod target;
+mod traffic;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::cli::{CommonArgs, EchoArgs, GameArgs, GameName, IdleArgs, PresetArgs, RewindArgs};
+use crate::cli::{GameName, PresetArgs, RunArgs};
 use crate::forge::Forge;
 use crate::link_model::LinkModel;
 use crate::pacing::Pacer;
 use crate::slo::Slo;
 use crate::sources::Sources;
 
+pub(crate) use file::{FileError, PlanFile};
+pub(crate) use phases::{Backoff, Phase, Phases, STAGES_MAX, Stages};
 pub(crate) use place::Place;
 pub(crate) use place::at_most_conns;
 pub(crate) use target::Target;
+pub(crate) use traffic::TrafficName;
 
 /// A run.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Plan {
+    /// The preset, or the plan file's name.
+    #[serde(skip)]
+    pub(crate) title: String,
     pub(crate) preset: Preset,
     pub(crate) target: Target,
     /// Base URL of the admin endpoint.
     pub(crate) admin: Option<String>,
+    /// The most connections at any time.
     pub(crate) conns: u32,
+    /// The phases of the measuring window.
+    pub(crate) phases: Phases,
     pub(crate) connect_rate: u32,
     #[serde(rename = "connect_timeout_s", serialize_with = "seconds")]
     pub(crate) connect_timeout: Duration,
@@ -96,8 +108,10 @@ impl Preset {
 
     /// [`Plan::gather_us`] unless told otherwise: a fraction of what is measured, so that a wake-up serves
     /// many.
-    const fn gather_us(&self) -> u32 {
+    const fn gather_us(&self, turns_over: bool) -> u32 {
         match self {
+            // Its upgrades are what is measured then.
+            Self::Idle if turns_over => 50,
             Self::Game { .. } | Self::Rewind { .. } => 200,
             Self::Echo { pace: Pace::Open { .. }, .. } => 50,
             Self::Echo { pace: Pace::Closed { .. }, .. } => 20,
@@ -150,94 +164,38 @@ impl PlanError {
     }
 }
 
-/// Inputs of a game without WebSocket, where no server says its tick rate, a second.
-const RAW_INPUT_HZ: u16 = 30;
-/// Bytes a game without WebSocket receives per message unless told otherwise.
-const RAW_SNAPSHOT_BYTES: u32 = 512;
-/// Bytes a game without WebSocket sends per message unless told otherwise: an input's frame.
-const RAW_INPUT_BYTES: u32 = 64;
 /// Answers may take this long after the window, ns.
 const SETTLE_NS: u64 = 2_000_000_000;
 /// Grace for the last connections, ns.
 const RAMP_GRACE_NS: u64 = 5_000_000_000;
-/// Connections of the rewind probe unless told otherwise.
-const PROBERS: u32 = 40;
+/// Connections of a plan file that names none.
+const CONNS_DEFAULT: u32 = 1_000;
 /// Points of a run's course, not counting connecting and closing, at most.
 const COURSE_POINTS: u64 = 1_200;
-/// Bots of a room unless told otherwise.
-const BOTS_PER_ROOM: u32 = 50;
-
 impl Plan {
-    /// Checks and completes the command line.
+    /// Checks and completes the command line and the plan file behind it.
     ///
     /// # Errors
     /// [`PlanError`] names the flag, its value and what is allowed.
-    pub(crate) fn new(args: PresetArgs) -> Result<Self, PlanError> {
-        match args {
-            PresetArgs::Game(args) => Self::game(args),
-            PresetArgs::Rewind(args) => Self::rewind(args),
-            PresetArgs::Echo(args) => Self::echo(args),
-            PresetArgs::Idle(IdleArgs { common }) => {
-                let raw = common.raw.then_some(RawSizes { in_bytes: 1, out_bytes: 1 });
-                Self::complete(common, Preset::Idle, 1_000, raw)
-            }
-        }
-    }
-
-    fn game(args: GameArgs) -> Result<Self, PlanError> {
-        let conns = args.common.place.conns.unwrap_or(1_000);
-        let rooms = args.rooms.unwrap_or_else(|| conns.div_ceil(BOTS_PER_ROOM));
-        at_most_conns("rooms", rooms, conns)?;
-        let mut input_hz = args.input_hz;
-        let raw = args.common.raw.then_some(RawSizes {
-            in_bytes: args.common.raw_in.unwrap_or(RAW_INPUT_BYTES),
-            out_bytes: args.common.raw_out.unwrap_or(RAW_SNAPSHOT_BYTES),
-        });
-        if raw.is_some() {
-            input_hz = input_hz.or(Some(RAW_INPUT_HZ));
-        }
-        Self::complete(args.common, Preset::Game { game: args.game, rooms, input_hz }, 1_000, raw)
-    }
-
-    fn rewind(args: RewindArgs) -> Result<Self, PlanError> {
-        let conns = args.common.place.conns.unwrap_or(PROBERS);
-        if !conns.is_multiple_of(2) {
-            let problem = "permitted are even numbers, for a marksman and a runner in every room, for example \
-                           --conns 40";
-            return Err(PlanError::new("conns", conns, problem));
-        }
-        if args.common.raw {
-            return Err(PlanError {
-                given: "--raw".to_owned(),
-                problem: "a floor program plays no game; leave it out, or compare with run game --raw"
-                    .to_owned(),
-            });
-        }
-        Self::complete(args.common, Preset::Rewind { rooms: conns / 2, forge: args.forge }, PROBERS, None)
-    }
-
-    fn echo(args: EchoArgs) -> Result<Self, PlanError> {
-        let pace = if args.closed {
-            Pace::Closed { pipeline: args.pipeline }
-        } else {
-            Pace::Open { rate_hz: args.rate }
-        };
-        let head = frame_head_bytes(args.size);
-        let raw = args.common.raw.then_some(RawSizes {
-            in_bytes: args.common.raw_in.unwrap_or(args.size + head + MASK_BYTES),
-            out_bytes: args.common.raw_out.unwrap_or(args.size + head),
-        });
-        Self::complete(args.common, Preset::Echo { pace, size: args.size }, 100, raw)
+    pub(crate) fn new(preset: PresetArgs, file: &PlanFile) -> Result<Self, PlanError> {
+        let name = TrafficName::of(&preset)?;
+        let args = preset.into_args();
+        traffic::refuse_meaningless(&args, name, &file.title)?;
+        let phases = phases_of(&args, file)?;
+        let (preset, raw) = traffic::of(&args, name, phases.conns_max())?;
+        Self::complete(args, &file.title, preset, phases, raw)
     }
 
     fn complete(
-        args: CommonArgs,
+        args: RunArgs,
+        title: &str,
         preset: Preset,
-        conns_default: u32,
+        phases: Phases,
         raw: Option<RawSizes>,
     ) -> Result<Self, PlanError> {
-        let place = Place::resolve(args.place, conns_default, raw.is_some())?;
-        let gather_us = args.gather_us.unwrap_or_else(|| preset.gather_us());
+        let conns = phases.conns_max();
+        let place = Place::resolve(args.place, conns, phases.ports_needed(), raw.is_some())?;
+        let gather_us = args.gather_us.unwrap_or_else(|| preset.gather_us(phases.turns_over()));
         if args.exact && !preset.is_open_loop() {
             return Err(PlanError {
                 given: "--exact".to_owned(),
@@ -247,20 +205,23 @@ impl Plan {
             });
         }
         let link = link::of(args.link, &preset, raw.is_some())?;
-        objectives::check(&args.slo, &preset, raw.is_some())?;
+        objectives::check(&args.slo, &preset, &phases, raw.is_some())?;
         if preset.plays() && place.target.path.is_some() {
             let problem = format!("the {} preset chooses the path (rooms) itself", preset.name());
             return Err(PlanError::new("target", &place.target.url, problem));
         }
         Ok(Self {
+            title: title.to_owned(),
             preset,
             target: place.target,
             admin: place.admin,
-            conns: place.conns,
+            conns,
             connect_rate: args.connect_rate,
             connect_timeout: args.connect_timeout,
-            duration: args.duration,
-            warmup: args.warmup,
+            duration: Duration::from_nanos(phases.length_ns()),
+            // Without anybody there is nothing to warm up.
+            warmup: if phases.conns_at_start() == 0 { Duration::ZERO } else { args.warmup },
+            phases,
             workers: place.workers,
             cpus: args.cpus.as_deref().map(parse_cpus).transpose()?.unwrap_or_default(),
             gather_us,
@@ -294,15 +255,15 @@ impl Plan {
     /// How long connecting may take: what the rate asks for and half as much again, then the last
     /// connection's deadline, and some grace.
     pub(crate) fn ramp_ns_max(&self) -> u64 {
-        let by_rate = u64::from(self.conns) * 1_500_000_000 / u64::from(self.connect_rate);
+        let by_rate = u64::from(self.phases.conns_at_start()) * 1_500_000_000 / u64::from(self.connect_rate);
         let timeout_ns = u64::try_from(self.connect_timeout.as_nanos()).expect("at most a day");
         by_rate + timeout_ns + RAMP_GRACE_NS
     }
 
-    /// Connections asked for when so many ns of the run are over.
+    /// Connections asked for when so many ns of connecting are over.
     pub(crate) fn requested(&self, after_ns: u64) -> u64 {
         let by_rate = u128::from(after_ns) * u128::from(self.connect_rate) / 1_000_000_000;
-        u64::from(self.conns).min(u64::try_from(by_rate).unwrap_or(u64::MAX))
+        u64::from(self.phases.conns_at_start()).min(u64::try_from(by_rate).unwrap_or(u64::MAX))
     }
 
     /// Between two points of the run's course: a second, or longer so that a long run has not too many.
@@ -342,20 +303,51 @@ impl Plan {
     }
 }
 
-fn gcd(a: u64, b: u64) -> u64 {
-    if b == 0 { a } else { gcd(b, a % b) }
+/// The phases of the file, with what the flags change.
+fn phases_of(args: &RunArgs, file: &PlanFile) -> Result<Phases, PlanError> {
+    let mut list = args.stages.as_ref().map_or_else(|| file.phases.clone(), Stages::phases);
+    let given = |name: &'static str, changed: usize, value: String| {
+        let problem = || format!("no phase of `run {}` has {name}, which this would change", file.title);
+        (changed > 0).then_some(()).ok_or_else(|| PlanError::new(name, value, problem()))
+    };
+    if let Some(duration) = args.duration {
+        let longest = list.iter().map(|phase| phase.duration).max().expect("a plan has a phase");
+        let phase = list.iter_mut().find(|phase| phase.duration == longest).expect("it is in there");
+        phase.duration = duration;
+    }
+    if let Some(rate_hz) = args.leave_rate {
+        let changed = change(&mut list, |phase| &mut phase.leave_rate_hz, rate_hz);
+        given("leave-rate", changed, rate_hz.to_string())?;
+    }
+    if let Some(share) = args.drop {
+        let changed = change(&mut list, |phase| &mut phase.drop, share);
+        given("drop", changed, share.to_string())?;
+    }
+    if let Some(backoff) = args.backoff {
+        let changed = list.iter_mut().filter(|phase| phase.drop.is_some());
+        let changed = changed.map(|phase| phase.backoff = Some(backoff)).count();
+        given("backoff", changed, format!("{backoff:?}").to_lowercase())?;
+    }
+    if let Some(share) = args.stall_share {
+        let changed = change(&mut list, |phase| &mut phase.stall_share, share);
+        given("stall-share", changed, share.to_string())?;
+    }
+    let nobody = if args.stages.is_some() { 0 } else { CONNS_DEFAULT };
+    let phases = Phases::new(list, args.place.conns.unwrap_or(nobody));
+    if phases.conns_max() == 0 {
+        let problem = "in no phase is there a connection; permitted is, for example, --stages 30s:1000,10s:0";
+        return Err(PlanError { given: "conns".to_owned(), problem: problem.to_owned() });
+    }
+    Ok(phases)
 }
 
-/// Bytes of the mask in a client's frame.
-const MASK_BYTES: u32 = 4;
+/// Changes a setting wherever it is set; returns in how many phases.
+fn change<T: Copy>(list: &mut [Phase], setting: impl Fn(&mut Phase) -> &mut Option<T>, to: T) -> usize {
+    list.iter_mut().filter_map(|phase| setting(phase).as_mut().map(|setting| *setting = to)).count()
+}
 
-/// Head of an unmasked frame (RFC 6455 5.2).
-const fn frame_head_bytes(payload: u32) -> u32 {
-    match payload {
-        0..=125 => 2,
-        126..=65_535 => 4,
-        _ => 10,
-    }
+fn gcd(a: u64, b: u64) -> u64 {
+    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 fn parse_cpus(text: &str) -> Result<Vec<usize>, PlanError> {
@@ -371,6 +363,11 @@ fn parse_cpus(text: &str) -> Result<Vec<usize>, PlanError> {
         cpus.extend(first..=last);
     }
     Ok(cpus)
+}
+
+/// A time of a plan, ns.
+pub(crate) fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).expect("a hundred phases of a day each fit")
 }
 
 fn seconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {

@@ -164,8 +164,7 @@ mod tests {
     use crate::server_side::StatusLimits;
 
     fn plan(flags: &str) -> Plan {
-        let preset = Cli::preset(flags.split_whitespace()).unwrap();
-        Plan::new(preset).unwrap()
+        Cli::plan(flags.split_whitespace()).unwrap()
     }
 
     /// A machine with 8 GiB to spare, and these settings on top of the usual ones.

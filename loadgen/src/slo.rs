@@ -45,7 +45,7 @@ const fn metric(name: &'static str, unit: Unit, source: Source) -> Metric {
 }
 
 /// Every metric an objective may name.
-pub(crate) const METRICS: [Metric; 31] = [
+pub(crate) const METRICS: [Metric; 36] = [
     metric("p50", Unit::Time, Source::Client),
     metric("p90", Unit::Time, Source::Client),
     metric("p99", Unit::Time, Source::Client),
@@ -59,6 +59,11 @@ pub(crate) const METRICS: [Metric; 31] = [
     metric("interval_max", Unit::Time, Source::Client),
     metric("connect_p99", Unit::Time, Source::Client),
     metric("upgrade_p99", Unit::Time, Source::Client),
+    metric("recovery_p50", Unit::Time, Source::Client),
+    metric("recovery_p99", Unit::Time, Source::Client),
+    metric("recovery_max", Unit::Time, Source::Client),
+    metric("upgrades_per_s", Unit::Number, Source::Client),
+    metric("shed", Unit::Count, Source::Client),
     metric("gaps", Unit::Count, Source::Client),
     metric("duplicates", Unit::Count, Source::Client),
     metric("reordered", Unit::Count, Source::Client),

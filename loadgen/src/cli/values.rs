@@ -3,13 +3,17 @@
 
 use std::time::Duration;
 
+use super::CONNS_MAX;
 use crate::link_model::Stall;
+use crate::plan::{STAGES_MAX, Stages};
 
+/// Shortest time of a phase.
+const MOMENT: Duration = Duration::from_millis(1);
 /// Longest time of any flag.
 const TIME_MAX: Duration = Duration::from_secs(86_400);
 
 /// A whole number from `min` to `max`.
-pub(super) fn whole<T: TryFrom<u64>>(
+pub(crate) fn whole<T: TryFrom<u64>>(
     min: u64,
     max: u64,
     example: &'static str,
@@ -23,7 +27,7 @@ pub(super) fn whole<T: TryFrom<u64>>(
 }
 
 /// A number from `min` to `max`.
-pub(super) fn number(
+pub(crate) fn number(
     min: f64,
     max: f64,
     example: &'static str,
@@ -35,7 +39,7 @@ pub(super) fn number(
 }
 
 /// A time from `min_ms` to a day.
-pub(super) fn time(
+pub(crate) fn time(
     min_ms: u64,
     example: &'static str,
 ) -> impl Fn(&str) -> Result<Duration, String> + Clone + Send + Sync {
@@ -57,6 +61,33 @@ pub(super) fn short_time(
             .filter(|time| *time <= Duration::from_millis(max_ms))
             .ok_or_else(|| format!("permitted is a time from 0ms to {max_ms}ms, for example {example}"))
     }
+}
+
+/// A share: `50%` or `0.5`, more than nothing and at most all.
+pub(crate) fn share(text: &str) -> Result<f64, String> {
+    let (number, scale) = text.strip_suffix('%').map_or((text, 1.0), |number| (number, 0.01));
+    let share = number.trim().parse::<f64>().ok().map(|number| number * scale);
+    share
+        .filter(|share| *share > 0.0 && *share <= 1.0)
+        .ok_or_else(|| "permitted is a share above 0% and up to 100%, for example 50%".to_owned())
+}
+
+/// `TIME:CONNS,…`.
+pub(super) fn stages(text: &str) -> Result<Stages, String> {
+    let permitted = || {
+        format!(
+            "permitted are up to {STAGES_MAX} stages of a time (1ms to 24h) and the connections (0 to {CONNS_MAX}) at \
+             its end, for example --stages 30s:1000,1m:1000,10s:0"
+        )
+    };
+    let stage = |part: &str| {
+        let (length, conns) = part.split_once(':')?;
+        let length = parse_time(length.trim()).filter(|time| (MOMENT..=TIME_MAX).contains(time))?;
+        let conns = conns.trim().parse().ok().filter(|conns| u64::from(*conns) <= CONNS_MAX)?;
+        Some((length, conns))
+    };
+    let list: Option<Vec<(Duration, u32)>> = text.split(',').map(stage).collect();
+    list.filter(|list| list.len() <= STAGES_MAX).map(Stages).ok_or_else(permitted)
 }
 
 /// Longest stall.

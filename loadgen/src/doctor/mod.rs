@@ -88,7 +88,8 @@ impl Question {
             DoctorArgs { fix_plan: true, .. } => Form::Commands,
             _ => Form::Words,
         };
-        let place = Place::resolve(args.place, CONNS_DEFAULT, false)?;
+        let conns = args.place.conns.unwrap_or(CONNS_DEFAULT);
+        let place = Place::resolve(args.place, conns, conns, false)?;
         if let Some(rooms) = args.rooms {
             at_most_conns("rooms", rooms, place.conns)?;
         }

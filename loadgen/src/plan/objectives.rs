@@ -1,18 +1,18 @@
 //! Which metrics a preset measures. An objective on any other could never be judged, so it is refused.
 
-use super::{PlanError, Preset};
+use super::{Phase, Phases, PlanError, Preset};
 use crate::slo::{METRICS, Metric, Slo};
 
 /// Refuses an objective that the preset cannot measure.
 ///
 /// # Errors
 /// [`PlanError`] names those it can.
-pub(super) fn check(slos: &[Slo], preset: &Preset, raw: bool) -> Result<(), PlanError> {
-    let Some(slo) = slos.iter().find(|slo| !measures(preset, raw, slo.metric)) else {
+pub(super) fn check(slos: &[Slo], preset: &Preset, phases: &Phases, raw: bool) -> Result<(), PlanError> {
+    let measured = |metric| measures(preset, raw, metric) || befalls(phases, metric);
+    let Some(slo) = slos.iter().find(|slo| !measured(slo.metric)) else {
         return Ok(());
     };
-    let names: Vec<&str> =
-        METRICS.into_iter().filter(|metric| measures(preset, raw, *metric)).map(Metric::name).collect();
+    let names: Vec<&str> = METRICS.into_iter().filter(|metric| measured(*metric)).map(Metric::name).collect();
     let run = match (preset, raw) {
         (preset, true) => format!("{} --raw", preset.name()),
         (preset, false) if preset.is_open_loop() => preset.name().to_owned(),
@@ -47,6 +47,18 @@ fn measures(preset: &Preset, raw: bool, metric: Metric) -> bool {
         // The server's ticks are those of all its rooms, whoever plays there.
         "connect_p99" | "failed" | "rss_bytes_per_conn" | "lateness_p50" | "lateness_p99"
         | "lateness_max" | "ticks_missed" => true,
+        "recovery_p50" | "recovery_p99" | "recovery_max" | "shed" | "upgrades_per_s" => false,
         name => unreachable!("{name} is a metric that no preset is known to measure or not"),
+    }
+}
+
+/// Whether the phases bring about what a metric is about.
+fn befalls(phases: &Phases, metric: Metric) -> bool {
+    let any = |befalls: fn(&Phase) -> bool| phases.list().iter().any(befalls);
+    match metric.name() {
+        "recovery_p50" | "recovery_p99" | "recovery_max" => any(|phase| phase.drop.is_some()),
+        "shed" => any(|phase| phase.stall_share.is_some()),
+        "upgrades_per_s" => phases.turns_over(),
+        _ => false,
     }
 }

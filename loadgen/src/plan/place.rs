@@ -19,19 +19,18 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// Checks and completes the flags.
+    /// Checks and completes the flags, for `conns` connections that need so many source ports.
     ///
     /// # Errors
     /// [`PlanError`] names the flag, its value and what is allowed.
-    pub(crate) fn resolve(args: PlaceArgs, conns_default: u32, raw: bool) -> Result<Self, PlanError> {
-        let conns = args.conns.unwrap_or(conns_default);
+    pub(crate) fn resolve(args: PlaceArgs, conns: u32, ports: u32, raw: bool) -> Result<Self, PlanError> {
         at_most_conns("workers", args.workers, conns)?;
         let target = Target::parse(&args.target, raw)?;
         let sources_named = args.src != "auto";
         let sources = if sources_named {
             Sources::parse(&args.src).map_err(|e| PlanError::new("src", &args.src, e.to_string()))?
         } else {
-            Sources::auto(target.address, conns)
+            Sources::auto(target.address, ports)
         };
         if matches!(sources, Sources::Explicit(_)) && target.address.is_ipv6() {
             return Err(PlanError::new("src", &args.src, "source addresses are IPv4, the target is IPv6"));

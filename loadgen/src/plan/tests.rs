@@ -5,8 +5,7 @@ use crate::cli::Cli;
 use proptest::prelude::*;
 
 fn parse(flags: &str) -> Result<Plan, String> {
-    let preset = Cli::preset(flags.split_whitespace()).map_err(|error| error.to_string())?;
-    Plan::new(preset).map_err(|error| error.to_string())
+    Cli::plan(flags.split_whitespace())
 }
 
 #[test]
@@ -32,7 +31,21 @@ fn what_cannot_be_is_named_with_what_can() {
     for (flags, given, permitted) in [
         ("game --rooms 0", "'0' for '--rooms", "1 to 4000000, for example --rooms 20"),
         ("game --conns 10 --rooms 11", "--rooms 11", "1 to --conns (10)"),
-        ("game --input-hz 1001", "'1001' for '--input-hz", "1 to 1000, for example --input-hz 30"),
+        ("game --input-hz 1001", "--input-hz 1001", "1 to 1000, for example --input-hz 30"),
+        ("game --input-hz 1.5", "--input-hz 1.5", "a whole number from 1 to 1000"),
+        ("game --drop 50%", "--drop 0.5", "no phase of `run game` has drop"),
+        ("churn --backoff none", "--backoff none", "no phase of `run churn` has backoff"),
+        ("storm --drop 0%", "'0%' for '--drop", "above 0% and up to 100%"),
+        ("game --traffic echo", "--traffic echo", "`run game` is that traffic already"),
+        (
+            "churn --forge old",
+            "--forge",
+            "has no meaning for `run churn` with game traffic; it is for rewind",
+        ),
+        ("echo --rooms 3", "--rooms", "it is for game"),
+        ("game --stages 10s", "'10s' for '--stages", "for example --stages 30s:1000"),
+        ("game --stages 10s:0", "conns", "in no phase is there a connection"),
+        ("game --stages 10s:5 --duration 3s", "--stages", "cannot be used with"),
         ("game --target ws://127.0.0.1:1/x", "--target", "chooses the path"),
         ("game --target wss://127.0.0.1:1", "--target", "TLS"),
         ("game --target tcp://127.0.0.1:1", "--target", "--raw"),

@@ -13,13 +13,11 @@ use crate::clock;
 use crate::drivers::idle::Idle;
 use crate::link_model::HELD_BYTES_MAX;
 use crate::measure::errors::Cause;
-use crate::plan::Plan;
 use crate::shared::{Phase, Shared};
 
 /// A worker's core with one connection in `state` that still has something to send.
 fn with_unsent(state: State) -> Core<Idle> {
-    let preset = Cli::preset(["idle", "--conns", "1"]).unwrap();
-    let plan = Plan::new(preset).unwrap();
+    let plan = Cli::plan(["idle", "--conns", "1"]).unwrap();
     let driver =
         Idle { host: plan.target.host.clone(), path: "/v1/echo".to_owned(), rng: Pcg64Mcg::seed_from_u64(1) };
     let mut core = Core::new(&plan, Arc::new(Shared::new(1, clock::now_ns())), 0, driver, 0);
@@ -57,8 +55,8 @@ fn nothing_more_is_said_to_a_peer_that_is_gone_or_silent() {
 /// The same with a link of 50 ms.
 fn with_link() -> Core<Idle> {
     let mut core = with_unsent(State::Open);
-    let preset = Cli::preset("game --conns 1 --latency 50ms".split(' ')).unwrap();
-    core.lines = Lines::of(&Plan::new(preset).unwrap(), 0, 0);
+    let plan = Cli::plan("game --conns 1 --latency 50ms".split(' ')).unwrap();
+    core.lines = Lines::of(&plan, 0, 0);
     core
 }
 

@@ -1,0 +1,305 @@
+//! From words to a command line: the flags of the plan file, which every preset has, are put before those given.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use clap::{CommandFactory, FromArgMatches};
+
+use super::{Cli, Request};
+use crate::plan::{FileError, PlanFile};
+
+/// The subcommand that stands for a file of the user's.
+const FILE: &str = "FILE.toml";
+/// The commands that have a preset.
+const WITH_PRESET: [&str; 1] = ["run"];
+/// Flags that a file has no use for: its phases say how long it takes, and the rest is about one run only.
+const NOT_IN_FILES: [&str; 5] = ["duration", "stages", "print-plan", "help", "version"];
+/// By preset, the flags that have no meaning for it.
+const MEANINGLESS: [(&str, &[&str]); 8] = [
+    (
+        "game",
+        &["traffic", "leave_rate", "drop", "backoff", "stall_share", "forge", "closed", "pipeline", "size"],
+    ),
+    (
+        "rewind",
+        &[
+            "traffic",
+            "leave_rate",
+            "drop",
+            "backoff",
+            "stall_share",
+            "rooms",
+            "game",
+            "rate",
+            "closed",
+            "pipeline",
+            "size",
+            "raw",
+            "raw_in",
+            "raw_out",
+        ],
+    ),
+    (
+        "echo",
+        &[
+            "traffic",
+            "leave_rate",
+            "drop",
+            "backoff",
+            "stall_share",
+            "forge",
+            "rooms",
+            "game",
+            "latency",
+            "jitter",
+            "stall",
+        ],
+    ),
+    (
+        "idle",
+        &[
+            "traffic",
+            "leave_rate",
+            "drop",
+            "backoff",
+            "stall_share",
+            "forge",
+            "rooms",
+            "game",
+            "rate",
+            "closed",
+            "pipeline",
+            "size",
+            "latency",
+            "jitter",
+            "stall",
+            "exact",
+        ],
+    ),
+    ("churn", &["drop", "backoff", "stall_share", "forge", "stages"]),
+    ("storm", &["leave_rate", "stall_share", "forge", "stages"]),
+    ("slow-consumer", &["leave_rate", "drop", "backoff", "forge", "stages"]),
+    (
+        "handshake",
+        &[
+            "traffic",
+            "drop",
+            "backoff",
+            "stall_share",
+            "forge",
+            "rooms",
+            "game",
+            "rate",
+            "closed",
+            "pipeline",
+            "size",
+            "latency",
+            "jitter",
+            "stall",
+            "exact",
+            "stages",
+            "raw",
+            "raw_in",
+            "raw_out",
+        ],
+    ),
+];
+
+/// Why a command line is not carried out.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refused {
+    /// A wrong flag, or a wish for help.
+    #[error("{0}")]
+    Words(#[from] clap::Error),
+    /// The plan file is none.
+    #[error("{0}")]
+    File(#[from] FileError),
+    /// A flag of the plan file is wrong.
+    #[error("{file}: {place}{problem}")]
+    Flag { file: String, place: String, problem: String },
+}
+
+/// All commands and flags. What has no meaning for a preset does not stand in its help.
+pub(super) fn command() -> clap::Command {
+    MEANINGLESS.iter().fold(Cli::command(), |command, (preset, flags)| {
+        WITH_PRESET.iter().fold(command, |command, name| {
+            command.mut_subcommand(*name, |parent| {
+                parent.mut_subcommand(*preset, |preset| {
+                    flags.iter().fold(preset, |preset, flag| preset.mut_arg(*flag, |arg| arg.hide(true)))
+                })
+            })
+        })
+    })
+}
+
+/// See [`Cli::read`].
+pub(super) fn read(mut words: Vec<OsString>) -> Result<Request, Refused> {
+    let mut file = None;
+    if let Some(at) = preset_at(&words) {
+        let name = words[at].to_string_lossy().into_owned();
+        let found = match PlanFile::preset(&name) {
+            Some(preset) => Some(preset),
+            None if name == FILE && !Path::new(&name).exists() => None,
+            None => Some(PlanFile::read(Path::new(&words[at]))?),
+        };
+        if let Some(mut found) = found {
+            if !is_preset(&name) {
+                check(&name, &found)?;
+                words[at] = FILE.into();
+            }
+            if words[at..].iter().any(|word| word.to_string_lossy().starts_with("--stages")) {
+                // Other phases begin with other connections.
+                found.flags.retain(|(key, _)| key != "conns");
+            }
+            words.splice(at + 1..=at, flags(&found));
+            file = Some(found);
+        }
+    }
+    let matches = command().try_get_matches_from(words)?;
+    Ok(Request { command: Cli::from_arg_matches(&matches)?.command, file })
+}
+
+/// Which word names a preset or a plan file.
+fn preset_at(words: &[OsString]) -> Option<usize> {
+    let command = words.get(1)?.to_str()?;
+    if !WITH_PRESET.contains(&command) {
+        return None;
+    }
+    let names_one = |word: &OsString| {
+        let word = word.to_string_lossy();
+        is_preset(&word) || (word.ends_with(".toml") && !word.starts_with('-'))
+    };
+    words.iter().skip(2).position(names_one).map(|at| at + 2)
+}
+
+fn is_preset(word: &str) -> bool {
+    MEANINGLESS.iter().any(|(preset, _)| *preset == word)
+}
+
+/// The file's flags as words.
+fn flags(file: &PlanFile) -> Vec<OsString> {
+    // A preset that is named after its traffic says so for its readers; a flag would be somebody's wish.
+    let is_own = |key: &str| {
+        key == "traffic" && file.flags.iter().any(|(_, value)| value.as_deref() == Some(&file.title))
+    };
+    let flags = file.flags.iter().filter(|(key, _)| !(is_own(key) && is_preset(&file.title)));
+    let word = |(key, value): &(String, Option<String>)| match value {
+        Some(value) => format!("--{key}={value}"),
+        None => format!("--{key}"),
+    };
+    flags.map(|flag| word(flag).into()).collect()
+}
+
+/// Looks at a user's file by itself, so that what is wrong is said of the file and not of the command line.
+fn check(name: &str, file: &PlanFile) -> Result<(), Refused> {
+    let refuse = |key: &str, problem: String| Refused::Flag {
+        file: name.to_owned(),
+        place: file.place_of(key),
+        problem,
+    };
+    let run = command();
+    let run = run.find_subcommand("run").and_then(|run| run.find_subcommand(FILE)).expect("it is declared");
+    let mut known: Vec<&str> = run.get_arguments().filter_map(clap::Arg::get_long).collect();
+    known.retain(|flag| !NOT_IN_FILES.contains(flag));
+    known.sort_unstable();
+    for (key, _) in &file.flags {
+        if !known.contains(&key.as_str()) {
+            let meant = key.replace('_', "-");
+            let hint = match key.as_str() {
+                "duration" | "stages" => {
+                    "the phases say how long it takes: [[phase]] with a duration".to_owned()
+                }
+                _ if known.contains(&meant.as_str()) => format!("did you mean `{meant}`?"),
+                _ => format!("permitted are {}", known.join(" ")),
+            };
+            return Err(refuse(key, format!("`{key}` is not a key of a plan; {hint}")));
+        }
+    }
+    if !file.flags.iter().any(|(key, _)| key == "traffic") {
+        let problem = "says no traffic; add traffic = \"game\" (or rewind, echo, idle)".to_owned();
+        return Err(refuse("traffic", problem));
+    }
+    let alone = |flags: Vec<OsString>| {
+        let words = ["loadgen", "run", FILE].into_iter().map(OsString::from).chain(flags);
+        command().try_get_matches_from(words).err()
+    };
+    for (key, value) in &file.flags {
+        let one = PlanFile { flags: vec![(key.clone(), value.clone())], ..file.clone() };
+        let error = alone(flags(&one));
+        // What one flag needs another for is looked at with all of them.
+        if let Some(error) =
+            error.filter(|error| error.kind() != clap::error::ErrorKind::MissingRequiredArgument)
+        {
+            return Err(refuse(key, first_line(&error)));
+        }
+    }
+    match alone(flags(file)) {
+        Some(error) => Err(refuse("", first_line(&error))),
+        None => Ok(()),
+    }
+}
+
+/// What clap says, without its usage.
+fn first_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    text.split("\n\n").next().unwrap_or(text).replace('\n', " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::Command;
+    use std::io::Write as _;
+
+    /// What a file with this text is answered with.
+    fn answer(text: &str) -> Result<Request, String> {
+        let mut file = tempfile::NamedTempFile::with_suffix(".toml").unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        let words = ["loadgen".into(), "run".into(), file.path().as_os_str().to_owned()];
+        read(words.to_vec()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_preset_is_read_with_its_file() {
+        let words = ["loadgen", "run", "storm", "--conns", "7"].map(OsString::from);
+        let request = read(words.to_vec()).unwrap();
+        assert_eq!(request.file.unwrap().phases.len(), 2);
+        let Command::Run { preset } = request.command else { panic!("a run") };
+        assert_eq!(preset.into_args().place.conns, Some(7), "what is given counts more than the file");
+    }
+
+    #[test]
+    fn what_is_wrong_in_a_file_is_said_of_the_file() {
+        let phase = "\n[[phase]]\nduration = \"1s\"\n";
+        for (text, said) in [
+            ("traffic = \"game\"\nconn = 5", "line 2: `conn` is not a key of a plan; permitted are"),
+            (
+                "traffic = \"game\"\nconnect_rate = 5",
+                "line 2: `connect_rate` is not a key of a plan; did you mean `connect-rate`?",
+            ),
+            (
+                "traffic = \"game\"\nduration = \"5s\"",
+                "line 2: `duration` is not a key of a plan; the phases say",
+            ),
+            ("conns = 5", "says no traffic; add traffic = \"game\""),
+            ("traffic = \"ludo\"", "line 1: invalid value 'ludo'"),
+            ("traffic = \"game\"\nconns = 0", "line 2: invalid value '0' for '--conns"),
+            ("traffic = \"game\"\nconns = -3.5", "line 2: invalid value '-3.5' for '--conns"),
+            ("traffic = \"game\"\nraw-in = 5", "--raw"),
+            ("traffic = \"game\"\nraw = \"yes\"", "line 2: unexpected value 'yes'"),
+            ("traffic = \"game\"\nconns = [[1]]", "line 2: conns: is array"),
+        ] {
+            let error = answer(&format!("{text}{phase}")).unwrap_err();
+            assert!(error.contains(said), "{text}: {error}");
+            assert!(error.contains(".toml: "), "{error}");
+        }
+        assert!(answer(&format!("traffic = \"game\"\nexact = true\nraw = false{phase}")).is_ok());
+    }
+
+    #[test]
+    fn every_word_of_the_table_is_a_flag() {
+        // mut_arg panics at a flag that is not there.
+        command().debug_assert();
+    }
+}
