@@ -1,4 +1,4 @@
-//! Leading a run through its phases: connecting, warm-up, measuring window, settling, closing.
+//! Leading a run through its steps: connecting, warm-up, measuring window, settling, closing.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -8,10 +8,10 @@ use crate::clock;
 use crate::kernel::KernelCounters;
 use crate::measure::series::{Point, Series};
 use crate::measure::tally::Window;
-use crate::plan::Plan;
+use crate::plan::{Plan, nanoseconds};
 use crate::progress::Progress;
 use crate::server_side::{self, Status, Usage};
-use crate::shared::{LiveReading, Phase, Shared};
+use crate::shared::{LiveReading, Shared, Step};
 
 /// How often the leading thread looks up.
 pub(crate) const LOOK: Duration = Duration::from_millis(20);
@@ -40,8 +40,8 @@ impl ServerReading {
 pub(crate) struct Timeline {
     pub(crate) window: Window,
     pub(crate) server_idle: ServerReading,
-    pub(crate) server_start: ServerReading,
-    pub(crate) server_end: ServerReading,
+    /// At the start of the window, and at the end of each phase.
+    pub(crate) server: Vec<ServerReading>,
     /// Why figures of the server are missing that were to be had at first, a sentence.
     pub(crate) server_gap: Option<String>,
     pub(crate) kernel_before: KernelCounters,
@@ -58,15 +58,15 @@ impl Timeline {
     /// Notes why figures of the server cannot be had, and drops those of different processes: what lies between
     /// them is nobody's.
     fn mind_the_gap(&mut self, admin_works: bool) {
-        let (start, end) = (&self.server_start, &self.server_end);
-        let read = [&self.server_idle, start, end].map(|reading| reading.status.as_ref());
-        let told: Vec<&Status> = read.into_iter().flatten().collect();
+        let (Some(start), Some(end)) = (self.server.first(), self.server.last()) else { return };
+        let read = std::iter::once(&self.server_idle).chain(&self.server);
+        let told: Vec<&Status> = read.filter_map(|reading| reading.status.as_ref()).collect();
         let is_same = told.windows(2).all(|pair| pair[1].continues(pair[0]));
         let unanswered = [(start, "start"), (end, "end")].into_iter().find(|(at, _)| at.status.is_none());
         self.server_gap = match unanswered.filter(|_| admin_works) {
             _ if !is_same => {
                 self.server_idle.usage = Usage::default();
-                (self.server_start, self.server_end) = Default::default();
+                self.server.fill(ServerReading::default());
                 Some("the server was restarted during the run, or another process is in its place".to_owned())
             }
             Some((_, when)) => {
@@ -80,7 +80,7 @@ impl Timeline {
     }
 }
 
-/// Leads the workers through the phases.
+/// Leads the workers through the steps.
 pub(crate) struct Leader<'a> {
     plan: &'a Plan,
     shared: &'a Shared,
@@ -89,6 +89,7 @@ pub(crate) struct Leader<'a> {
     admin_works: bool,
     progress: Progress,
     series: Series,
+    window_start_ns: Option<u64>,
     kernel_before: KernelCounters,
     server_idle: ServerReading,
 }
@@ -108,6 +109,7 @@ impl<'a> Leader<'a> {
             admin_works,
             progress: Progress::new(plan.conns, shared.started_ns),
             series: Series::new(shared.live.len(), plan.sample_ns()),
+            window_start_ns: None,
             kernel_before: KernelCounters::read(),
             server_idle: ServerReading::take(plan, admin_works),
         }
@@ -118,54 +120,50 @@ impl<'a> Leader<'a> {
         let ramp_end_ns = clock::now_ns() + self.plan.ramp_ns_max();
         self.watch("connecting", ramp_end_ns, |live| live.ramp_done);
 
-        let connected = self.shared.read().open > 0 && !self.is_interrupted();
+        let is_anybody = self.shared.read().open > 0 || self.plan.phases.conns_at_start() == 0;
+        let connected = is_anybody && !self.is_interrupted();
         let now_ns = clock::now_ns();
         let start_ns = now_ns + nanoseconds(self.plan.warmup);
-        let mut window = Window { start_ns, end_ns: start_ns + nanoseconds(self.plan.duration) };
-        let (mut server_start, mut server_end) = (ServerReading::default(), ServerReading::default());
+        let mut window = Window { start_ns, end_ns: start_ns + self.plan.phases.length_ns() };
+        let mut server = Vec::new();
         let mut late_ns = 0;
         if connected {
+            self.window_start_ns = Some(window.start_ns);
             self.shared.set_window(window);
-            self.shared.advance(Phase::Traffic);
-            let nobody_left = |live: &LiveReading| live.open == 0 || all_gone();
-            self.watch("warming up", window.start_ns, nobody_left);
-            late_ns = clock::now_ns().saturating_sub(window.start_ns);
-            server_start = ServerReading::take(self.plan, self.admin_works);
-            self.watch("measuring", window.end_ns, nobody_left);
-            late_ns = late_ns.max(clock::now_ns().saturating_sub(window.end_ns));
+            self.shared.advance(Step::Traffic);
+            (server, late_ns) = self.watch_phases(window, &all_gone);
             window.end_ns = window.end_ns.min(clock::now_ns());
             window.start_ns = window.start_ns.min(window.end_ns);
             self.shared.set_window(window);
-            server_end = ServerReading::take(self.plan, self.admin_works);
         } else {
             window = Window { start_ns: now_ns, end_ns: now_ns };
         }
         let kernel_during = KernelCounters::read();
         let interrupted = self.is_interrupted();
-        self.shared.advance(Phase::Settling);
+        self.shared.advance(Step::Settling);
         if connected && !interrupted {
             self.watch("settling", clock::now_ns() + self.plan.settle_ns(), |live| {
                 live.unanswered == 0 || live.open == 0
             });
         }
-        self.shared.advance(Phase::Closing);
+        self.shared.advance(Step::Closing);
         // The workers have deadlines of their own.
         while !all_gone() {
             self.look(clock::now_ns(), "closing");
             thread::sleep(LOOK);
         }
         self.collect();
+        let course = self.finish_course();
         let mut timeline = Timeline {
             window,
             server_idle: self.server_idle,
-            server_start,
-            server_end,
+            server,
             server_gap: None,
             kernel_before: self.kernel_before,
             kernel_during,
             interrupted,
             late_ns,
-            course: self.series.finish(|after_ns| self.plan.requested(after_ns)),
+            course,
         };
         if connected {
             timeline.mind_the_gap(self.admin_works);
@@ -183,9 +181,45 @@ impl<'a> Leader<'a> {
     fn collect(&mut self) {
         for (worker, live) in self.shared.live.iter().enumerate() {
             while let Some(sample) = live.samples.pop() {
-                self.series.take(worker, sample, |after_ns| self.plan.requested(after_ns));
+                self.series.take(worker, sample, requested(self.plan, self.shared, self.window_start_ns));
             }
         }
+    }
+
+    /// The course of the run, with what was told last.
+    fn finish_course(&mut self) -> Vec<Point> {
+        let series = std::mem::replace(&mut self.series, Series::new(0, 1));
+        series.finish(requested(self.plan, self.shared, self.window_start_ns))
+    }
+
+    /// Waits through the warm-up and the phases. Returns the server's figures at the window's start and at the end of
+    /// each phase that came to one, and how late this thread read them at worst, ns.
+    fn watch_phases(&mut self, window: Window, all_gone: &impl Fn() -> bool) -> (Vec<ServerReading>, u64) {
+        // Where connections come and go, there may be none for a while.
+        let may_be_empty = self.plan.phases.disturbs();
+        let nobody_left = |live: &LiveReading| (live.open == 0 && !may_be_empty) || all_gone();
+        let phases = self.plan.phases.list();
+        let mut late_ns = 0;
+        let mut readings = Vec::with_capacity(phases.len() + 1);
+        for index in 0..=phases.len() {
+            let end_ns = window.start_ns + self.plan.phases.start_ns(index);
+            let what = match index.checked_sub(1) {
+                None => "warming up",
+                Some(_) if phases.len() == 1 => "measuring",
+                Some(at) => &phases[at].name,
+            };
+            self.watch(what, end_ns, nobody_left);
+            late_ns = late_ns.max(clock::now_ns().saturating_sub(end_ns));
+            readings.push(ServerReading::take(self.plan, self.admin_works));
+            if clock::now_ns() < end_ns {
+                // It was over early.
+                break;
+            }
+        }
+        if readings.len() == 1 {
+            readings.push(readings[0].clone());
+        }
+        (readings, late_ns)
     }
 
     fn is_interrupted(&self) -> bool {
@@ -205,8 +239,17 @@ impl<'a> Leader<'a> {
     }
 }
 
-fn nanoseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).expect("the plan allows at most a day")
+/// How many connections are asked for, by ns since the start of the run.
+fn requested<'a>(
+    plan: &'a Plan,
+    shared: &'a Shared,
+    window_start_ns: Option<u64>,
+) -> impl Fn(u64) -> u64 + use<'a> {
+    move |after_ns| {
+        let in_window =
+            window_start_ns.and_then(|start_ns| (shared.started_ns + after_ns).checked_sub(start_ns));
+        in_window.map_or_else(|| plan.requested(after_ns), |after_ns| plan.phases.conns_at(after_ns).into())
+    }
 }
 
 #[cfg(test)]
@@ -224,8 +267,7 @@ mod tests {
         let mut timeline = Timeline {
             window: Window::UNSET,
             server_idle: idle,
-            server_start: start,
-            server_end: end,
+            server: vec![start, end],
             server_gap: None,
             kernel_before: KernelCounters::default(),
             kernel_during: KernelCounters::default(),
@@ -248,10 +290,10 @@ mod tests {
             let timeline = judged(of(idle), of(start), of(end));
             let gap = timeline.server_gap.unwrap();
             assert!(gap.contains("restarted"), "{gap}");
-            for reading in [&timeline.server_idle, &timeline.server_start, &timeline.server_end] {
+            for reading in std::iter::once(&timeline.server_idle).chain(&timeline.server) {
                 assert_eq!((reading.usage.cpu_ns, reading.usage.rss_bytes), (None, None));
             }
-            assert!(timeline.server_start.status.is_none() && timeline.server_end.status.is_none());
+            assert!(timeline.server.iter().all(|reading| reading.status.is_none()));
         }
     }
 
@@ -259,7 +301,7 @@ mod tests {
     fn one_process_has_its_figures_and_a_silent_one_is_named() {
         let timeline = judged(reading(7, 1.0), reading(7, 5.0), reading(7, 35.0));
         assert_eq!(timeline.server_gap, None);
-        assert!(timeline.server_end.status.is_some());
+        assert!(timeline.server[1].status.is_some());
         let timeline = judged(reading(7, 1.0), reading(7, 5.0), ServerReading::default());
         assert!(timeline.server_gap.unwrap().contains("did not answer at the end"));
         let dead = ServerReading { usage: Usage::default(), ..reading(7, 35.0) };

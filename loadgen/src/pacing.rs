@@ -59,6 +59,8 @@ pub(crate) struct Wheel {
     next: Vec<u32>,
     /// Per connection: when it is due, or `IDLE`.
     due_ns: Vec<u64>,
+    /// Per connection: the slot whose list it is in, if it is armed.
+    slots: Vec<u16>,
     /// All slots before this one have expired.
     position: u64,
     armed: usize,
@@ -78,6 +80,7 @@ impl Wheel {
             heads: vec![NONE; usize::try_from(SLOTS).expect("a small number")],
             next: vec![NONE; connections],
             due_ns: vec![IDLE; connections],
+            slots: vec![0; connections],
             position: now_ns / Self::SLOT_NS,
             armed: 0,
         }
@@ -92,9 +95,36 @@ impl Wheel {
         assert!(self.due_ns[at] == IDLE, "a connection has one timer");
         let slot = Self::slot((due_ns / Self::SLOT_NS).max(self.position));
         self.due_ns[at] = due_ns;
+        self.hang(connection, slot);
+        self.armed += 1;
+    }
+
+    /// Forgets the timer of `connection`, if it is armed. Costs the length of a slot's list.
+    pub(crate) fn disarm(&mut self, connection: u32) {
+        let at = connection as usize;
+        if std::mem::replace(&mut self.due_ns[at], IDLE) == IDLE {
+            return;
+        }
+        self.armed -= 1;
+        let after = self.next[at];
+        let head = &mut self.heads[usize::from(self.slots[at])];
+        if *head == connection {
+            *head = after;
+            return;
+        }
+        let mut before = *head as usize;
+        while self.next[before] != connection {
+            before = self.next[before] as usize;
+        }
+        self.next[before] = after;
+    }
+
+    /// Puts a connection into a slot's list.
+    fn hang(&mut self, connection: u32, slot: usize) {
+        let at = connection as usize;
         self.next[at] = self.heads[slot];
         self.heads[slot] = connection;
-        self.armed += 1;
+        self.slots[at] = u16::try_from(slot).expect("there are 8,192 slots");
     }
 
     /// Moves everything due at `now_ns` into `expired` as (due, connection), oldest slot first.
@@ -133,8 +163,7 @@ impl Wheel {
                 self.armed -= 1;
             } else {
                 // Later in this slot, or a later turn of the wheel.
-                self.next[at] = self.heads[slot];
-                self.heads[slot] = connection;
+                self.hang(connection, slot);
             }
             connection = after;
         }
@@ -200,6 +229,39 @@ mod tests {
             }
             prop_assert!(seen.iter().all(|times| *times == 1));
             prop_assert_eq!(wheel.next_due_ns(now, 1_000), None);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_disarmed_does_not_expire(
+            dues in prop::collection::vec((0_u64..20_000_000, any::<bool>(), 0_u64..20_000_000), 1..60),
+        ) {
+            let mut wheel = Wheel::new(dues.len(), 0);
+            for (connection, (due, ..)) in dues.iter().enumerate() {
+                wheel.arm(u32::try_from(connection).unwrap(), *due);
+            }
+            let mut expired = Vec::new();
+            wheel.expire(10_000_000, &mut expired);
+            let mut wanted = Vec::new();
+            for (connection, (due, again, later)) in dues.iter().enumerate() {
+                let connection = u32::try_from(connection).unwrap();
+                if *again {
+                    wheel.disarm(connection);
+                    wheel.arm(connection, 10_000_000 + later);
+                    wanted.push(connection);
+                } else if *due <= 10_000_000 {
+                    wheel.disarm(connection);
+                } else {
+                    wanted.push(connection);
+                }
+            }
+            expired.clear();
+            wheel.expire(1_000_000_000, &mut expired);
+            let mut seen: Vec<u32> = expired.iter().map(|(_, connection)| *connection).collect();
+            seen.sort_unstable();
+            prop_assert_eq!(seen, wanted);
+            prop_assert_eq!(wheel.next_due_ns(1_000_000_000, 1_000), None);
         }
     }
 

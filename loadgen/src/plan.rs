@@ -247,6 +247,18 @@ impl Plan {
         at(worker)..at(worker + 1)
     }
 
+    /// Connections of a worker's `share` that there should be so many ns after the window's start.
+    pub(crate) fn wanted(&self, after_ns: u64, share: &std::ops::Range<u32>) -> u32 {
+        let wanted = u64::from(self.phases.conns_at(after_ns));
+        let below = |connection: u32| wanted * u64::from(connection) / u64::from(self.conns);
+        u32::try_from(below(share.end) - below(share.start)).expect("at most the share")
+    }
+
+    /// Whether a connection is among a share of all, spread evenly over rooms and workers.
+    pub(crate) fn picks(&self, connection: u32, share: f64) -> bool {
+        f64::from(self.turn_of(connection)) < share * f64::from(self.conns)
+    }
+
     /// How long answers may take after the window, ns: what the link adds both ways, and some grace.
     pub(crate) fn settle_ns(&self) -> u64 {
         SETTLE_NS + self.link.map_or(0, |link| 2 * link.delay_ns_max())

@@ -22,7 +22,7 @@ use crate::plan::{Plan, Preset};
 use crate::preflight::{self, Facts};
 use crate::report::{self, Findings};
 use crate::server_side::{self, Status};
-use crate::shared::{Phase, Shared};
+use crate::shared::{Shared, Step};
 use crate::terminal;
 use crate::verdict;
 use crate::worker::{Outcome, Worker};
@@ -113,7 +113,7 @@ fn execute(
     let shared = Arc::new(Shared::new(plan.workers, clock::now_ns()));
     if interrupted.load(Ordering::Relaxed) {
         // No worker may get as far as a connection before the leader looks.
-        shared.advance(Phase::Settling);
+        shared.advance(Step::Settling);
     }
     let leader = Leader::new(plan, &shared, interrupted, admin_works);
     thread::scope(|scope| {
@@ -199,7 +199,12 @@ fn work(plan: Arc<Plan>, shared: Arc<Shared>, index: u32) -> Result<Outcome, Fai
     }
 }
 
-fn drive<D: Driver>(driver: D, plan: &Plan, shared: Arc<Shared>, index: u32) -> Result<Outcome, Failure> {
+fn drive<D: Driver>(
+    driver: D,
+    plan: &Arc<Plan>,
+    shared: Arc<Shared>,
+    index: u32,
+) -> Result<Outcome, Failure> {
     // Two runs in a row should not meet each other's ports; nothing else depends on this.
     let salt = std::process::id().wrapping_mul(7_919);
     let worker = Worker::new(plan, shared, index, driver, salt).map_err(Failure::Ring)?;

@@ -13,7 +13,7 @@ const SAMPLES_MAX: usize = 4;
 /// How far the run is. Only ever advances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
-pub(crate) enum Phase {
+pub(crate) enum Step {
     /// Connections are made; games begin to play as soon as they are seated.
     Connecting = 0,
     /// Warm-up and measuring window: everybody sends.
@@ -29,7 +29,7 @@ pub(crate) enum Phase {
 pub(crate) struct Shared {
     /// When the run started: what intervals are counted from.
     pub(crate) started_ns: u64,
-    phase: AtomicU8,
+    step: AtomicU8,
     window_start_ns: AtomicU64,
     window_end_ns: AtomicU64,
     /// One per worker.
@@ -75,25 +75,25 @@ impl Shared {
     pub(crate) fn new(workers: u32, started_ns: u64) -> Self {
         Self {
             started_ns,
-            phase: AtomicU8::new(Phase::Connecting as u8),
+            step: AtomicU8::new(Step::Connecting as u8),
             window_start_ns: AtomicU64::new(u64::MAX),
             window_end_ns: AtomicU64::new(u64::MAX),
             live: (0..workers).map(|_| Live::new()).collect(),
         }
     }
 
-    pub(crate) fn phase(&self) -> Phase {
-        match self.phase.load(Ordering::Acquire) {
-            0 => Phase::Connecting,
-            1 => Phase::Traffic,
-            2 => Phase::Settling,
-            _ => Phase::Closing,
+    pub(crate) fn step(&self) -> Step {
+        match self.step.load(Ordering::Acquire) {
+            0 => Step::Connecting,
+            1 => Step::Traffic,
+            2 => Step::Settling,
+            _ => Step::Closing,
         }
     }
 
-    /// Goes on to `phase`; going back is not possible.
-    pub(crate) fn advance(&self, phase: Phase) {
-        self.phase.fetch_max(phase as u8, Ordering::AcqRel);
+    /// Goes on to `step`; going back is not possible.
+    pub(crate) fn advance(&self, step: Step) {
+        self.step.fetch_max(step as u8, Ordering::AcqRel);
     }
 
     pub(crate) fn window(&self) -> Window {

@@ -5,6 +5,7 @@
 //! no port scan in the kernel, no surprise at 28,232 connections, and every worker owns its own
 //! share. On loopback any address of 127/8 works as a source. Elsewhere the kernel chooses.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -104,17 +105,19 @@ impl Sources {
             Self::Kernel => Vec::new(),
             Self::Explicit(addresses) => addresses.clone(),
         };
-        Pairs { addresses, next: worker, step: workers, salt: salt % PORTS }
+        Pairs { addresses, next: worker, step: workers, salt: salt % PORTS, back: VecDeque::new() }
     }
 }
 
-/// One worker's (address, port) pairs; none is given twice, and no two workers share one.
+/// One worker's (address, port) pairs; no two workers share one, and none is given twice unless it was given back.
 #[derive(Clone, Debug)]
 pub(crate) struct Pairs {
     addresses: Vec<Ipv4Addr>,
     next: u32,
     step: u32,
     salt: u32,
+    /// Given back, the longest ago first: those rest the longest (TIME_WAIT).
+    back: VecDeque<u32>,
 }
 
 /// Where a connection comes from.
@@ -122,8 +125,25 @@ pub(crate) struct Pairs {
 pub(crate) enum Pair {
     /// Leave it to the kernel.
     Kernel,
-    /// Bind to this.
-    Bind(SocketAddr),
+    /// Bind to this; the number is for [`Pairs::give_back`].
+    Bind(SocketAddr, u32),
+}
+
+impl Pairs {
+    /// A connection with this pair is over.
+    pub(crate) fn give_back(&mut self, number: u32) {
+        if !self.addresses.is_empty() {
+            self.back.push_back(number);
+        }
+    }
+
+    fn at(&self, number: u32) -> Pair {
+        let count = u32::try_from(self.addresses.len()).expect("at most 4,096 for each range named");
+        // Round robin over the addresses, so that all of them fill evenly.
+        let (row, column) = (number / count, number % count);
+        let offset = u16::try_from((row + self.salt) % PORTS).expect("PORTS fits in 16 bits");
+        Pair::Bind(SocketAddr::from((self.addresses[column as usize], PORT_FIRST + offset)), number)
+    }
 }
 
 impl Iterator for Pairs {
@@ -134,15 +154,11 @@ impl Iterator for Pairs {
         if count == 0 {
             return Some(Pair::Kernel);
         }
-        // Round robin over the addresses, so that all of them fill evenly.
-        let (row, column) = (self.next / count, self.next % count);
-        if row >= PORTS {
-            return None;
+        if self.next / count >= PORTS {
+            return self.back.pop_front().map(|number| self.at(number));
         }
         self.next += self.step;
-        let offset = u16::try_from((row + self.salt) % PORTS).expect("PORTS fits in 16 bits");
-        let address = self.addresses[column as usize];
-        Some(Pair::Bind(SocketAddr::from((address, PORT_FIRST + offset))))
+        Some(self.at(self.next - self.step))
     }
 }
 
@@ -191,11 +207,22 @@ mod tests {
             let mut seen = BTreeSet::new();
             for worker in 0..workers {
                 for pair in sources.share(worker, workers, salt).take(take) {
-                    let Pair::Bind(pair) = pair else { panic!("explicit sources bind") };
+                    let Pair::Bind(pair, _) = pair else { panic!("explicit sources bind") };
                     prop_assert!(pair.port() >= PORT_FIRST);
                     prop_assert!(seen.insert(pair), "{pair} twice");
                 }
             }
+        }
+
+        #[test]
+        fn what_is_given_back_is_given_again_and_nothing_else(salt in any::<u32>(), back in 0_u32..PORTS) {
+            let sources = Sources::Explicit(vec![Ipv4Addr::new(127, 0, 0, 2)]);
+            let mut pairs = sources.share(0, 1, salt);
+            let all: Vec<Pair> = pairs.by_ref().collect();
+            prop_assert_eq!(all.len(), PORTS as usize);
+            pairs.give_back(back);
+            prop_assert_eq!(pairs.next(), Some(all[back as usize]));
+            prop_assert_eq!(pairs.next(), None);
         }
 
         #[test]

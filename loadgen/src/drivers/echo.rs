@@ -104,7 +104,7 @@ impl Echo {
         peer.sequence += 1;
         peer.flight.depart(intended_ns);
         self.under_way += 1;
-        turn.tally.counters.sent += 1;
+        turn.was_sent();
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::Turn;
+use super::{Standing, Turn};
 
 /// One message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,11 +59,18 @@ impl Departure {
     /// Records the latency of an answer that arrived at `turn.now_ns`, if the message belongs to the
     /// measuring window.
     pub(crate) fn record(self, turn: &mut Turn<'_>) {
+        if turn.standing == Standing::Disturbed {
+            return;
+        }
         let sent_ns = self.sent_ns.unwrap_or(turn.now_ns);
         let from_ns = self.intended_ns.unwrap_or(sent_ns);
-        turn.tally.recent.latency.record(turn.now_ns.saturating_sub(from_ns));
+        let latency_ns = turn.now_ns.saturating_sub(from_ns);
+        turn.tally.recent.latency.record(latency_ns);
         if !self.is_measured(turn) {
             return;
+        }
+        if let Some(phase) = turn.bystanders() {
+            phase.latency.record(latency_ns);
         }
         turn.tally.service.record(turn.now_ns.saturating_sub(sent_ns));
         if let Some(intended_ns) = self.intended_ns {
@@ -74,7 +81,7 @@ impl Departure {
     /// Records a message that was never answered: it stands with the time waited for it, so that the
     /// worst answers are not left out of the figures.
     pub(crate) fn give_up(self, turn: &mut Turn<'_>) {
-        if self.is_measured(turn) {
+        if self.is_measured(turn) && turn.standing != Standing::Disturbed {
             turn.tally.unanswered += 1;
             self.record(turn);
         }

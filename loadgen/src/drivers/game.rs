@@ -70,6 +70,22 @@ impl<B: Bot> Game<B> {
         Self { plan, rooms, input_hz, forge, shared, under_way: 0 }
     }
 
+    /// How a connection introduces itself.
+    fn config(&self, connection: u32) -> Config {
+        let room = self.plan.room_of(connection, self.rooms);
+        Config {
+            host: self.plan.target.host.clone(),
+            // A probe wants its rooms for itself.
+            room: match self.plan.preset {
+                Preset::Rewind { .. } => format!("rewind-{}-{room}", self.plan.seed),
+                _ => format!("load-{}-{room}", self.plan.seed),
+            },
+            seed: self.seed_of(connection),
+            features: FEATURE_STATE_CHECKSUM,
+            input_hz: self.input_hz,
+        }
+    }
+
     fn seed_of(&self, connection: u32) -> u64 {
         // Neighbouring seeds would give neighbouring streams.
         (self.plan.seed ^ (u64::from(connection) << 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
@@ -92,7 +108,7 @@ impl<B: Bot> Game<B> {
             bot.sent(sequence, target, &input);
             play.flight.depart(Some(intended_ns));
             self.under_way += u64::from(turn.window.contains(intended_ns));
-            turn.tally.counters.sent += 1;
+            turn.was_sent();
         }
     }
 }
@@ -112,6 +128,22 @@ impl<B: Bot> Peer<B> {
     fn period_ns(&self) -> u64 {
         let dilation = self.link.clock().map_or(TIME_DILATION_NONE, Clock::time_dilation);
         self.play.period_ns * u64::from(TIME_DILATION_NONE) / u64::from(dilation)
+    }
+}
+
+impl<B: Bot> Default for Play<B> {
+    fn default() -> Self {
+        Self {
+            bot: None,
+            period_ns: 0,
+            flight: Flight::default(),
+            acknowledged: Sequence(0),
+            newest: Tick(0),
+            pinged_ns: 0,
+            fault: None,
+            closed: None,
+            finishing: false,
+        }
     }
 }
 
@@ -158,8 +190,8 @@ impl<B: Bot> Play<B> {
         if finding.duplicates + finding.reordered > 0 {
             return 0;
         }
-        if let Some(interval_ns) = snapshot.interval_ns.filter(|_| turn.window.contains(turn.now_ns)) {
-            turn.tally.interval.record(interval_ns);
+        if let Some(interval_ns) = snapshot.interval_ns {
+            turn.record_interval(interval_ns);
         }
         self.newest = snapshot.tick;
         self.acknowledge(turn, snapshot.last_input)
@@ -190,29 +222,16 @@ impl<B: Bot> Driver for Game<B> {
 
     fn peer(&mut self, connection: u32) -> Peer<B> {
         let room = self.plan.room_of(connection, self.rooms);
-        let link = Connection::new(&Config {
-            host: self.plan.target.host.clone(),
-            // A probe wants its rooms for itself.
-            room: match self.plan.preset {
-                Preset::Rewind { .. } => format!("rewind-{}-{room}", self.plan.seed),
-                _ => format!("load-{}-{room}", self.plan.seed),
-            },
-            seed: self.seed_of(connection),
-            features: FEATURE_STATE_CHECKSUM,
-            input_hz: self.input_hz,
-        });
-        let play = Play {
-            bot: None,
-            period_ns: 0,
-            flight: Flight::default(),
-            acknowledged: Sequence(0),
-            newest: Tick(0),
-            pinged_ns: 0,
-            fault: None,
-            closed: None,
-            finishing: false,
-        };
-        Peer { link, connection, room, play }
+        let link = Connection::new(&self.config(connection));
+        Peer { link, connection, room, play: Play::default() }
+    }
+
+    fn again(&mut self, connection: u32, over: &Peer<B>, returns: bool) -> Peer<B> {
+        let mut peer = self.peer(connection);
+        if let Some(welcome) = over.link.welcome().filter(|_| returns) {
+            peer.link = Connection::resuming(&self.config(connection), welcome.resume);
+        }
+        peer
     }
 
     fn connected(&mut self, peer: &mut Peer<B>, turn: &mut Turn<'_>) {
@@ -263,8 +282,7 @@ impl<B: Bot> Driver for Game<B> {
         if turn.now_ns.saturating_sub(peer.play.pinged_ns) >= PING_NS {
             peer.play.pinged_ns = turn.now_ns;
             peer.link.ping(turn.now_ns);
-            turn.tally.counters.due += 1;
-            turn.tally.counters.sent += 1;
+            turn.was_sent_unasked();
         }
         say(&mut peer.link, turn);
         // Not on a grid of ours but as the player's clock says, which follows the server's slowly and

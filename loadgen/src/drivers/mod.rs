@@ -9,7 +9,7 @@ pub(crate) mod raw;
 mod session;
 
 use crate::measure::errors::Cause;
-use crate::measure::tally::{Tally, Window};
+use crate::measure::tally::{PhaseTally, Tally, Window};
 use crate::pacing::Pacer;
 
 /// Messages one connection may have under way in an open loop. Beyond it messages are withheld and counted:
@@ -56,6 +56,12 @@ pub(crate) trait Driver {
     /// The run is over: say goodbye. Nothing written: the connection is closed at once.
     fn finish(&mut self, peer: &mut Self::Peer, turn: &mut Turn<'_>);
 
+    /// The state of a connection that takes the place of one that is over: another peer's, or, when it `returns`, the
+    /// same peer's.
+    fn again(&mut self, connection: u32, _over: &Self::Peer, _returns: bool) -> Self::Peer {
+        self.peer(connection)
+    }
+
     /// The connection is over, or the answers have had their time: judge what is missing.
     fn end(&mut self, peer: &mut Self::Peer, turn: &mut Turn<'_>);
 }
@@ -65,6 +71,7 @@ pub(crate) trait Driver {
 pub(crate) struct Turn<'a> {
     pub(crate) now_ns: u64,
     pub(crate) window: Window,
+    pub(crate) standing: Standing,
     /// Whether traffic may be sent: not any more once the run settles.
     pub(crate) may_send: bool,
     /// Bytes to send; what is appended goes out when the kernel takes it.
@@ -72,6 +79,18 @@ pub(crate) struct Turn<'a> {
     pub(crate) tally: &'a mut Tally,
     /// What the worker does next.
     pub(crate) next: Next,
+}
+
+/// What the plan has done to a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Nothing: it notices what happens to the others.
+    #[default]
+    Bystander,
+    /// It was dropped and is back, or came for another: like any other, but no bystander.
+    Back,
+    /// It leaves, is dropped, or does not read: what it says of the server does not count.
+    Disturbed,
 }
 
 /// What the worker does after a driver was called.
@@ -93,6 +112,9 @@ impl Turn<'_> {
 
     /// A message was due at `intended_ns`, whatever becomes of it.
     fn was_due(&mut self, intended_ns: u64) {
+        if self.standing == Standing::Disturbed {
+            return;
+        }
         self.tally.counters.due += 1;
         let lag_ns = self.now_ns.saturating_sub(intended_ns);
         self.tally.recent.send_lag.record(lag_ns);
@@ -101,8 +123,39 @@ impl Turn<'_> {
         }
     }
 
+    /// A message is sent.
+    fn was_sent(&mut self) {
+        self.tally.counters.sent += 1;
+        // Of those whose sending does not count, what was sent was due, and nothing else.
+        self.tally.counters.due += u64::from(self.standing == Standing::Disturbed);
+    }
+
+    /// A message without a time it was meant to be sent at is sent.
+    fn was_sent_unasked(&mut self) {
+        self.tally.counters.sent += 1;
+        self.tally.counters.due += 1;
+    }
+
+    /// The time between two snapshots of a player.
+    fn record_interval(&mut self, interval_ns: u64) {
+        if self.standing != Standing::Disturbed && self.window.contains(self.now_ns) {
+            self.tally.interval.record(interval_ns);
+            if let Some(phase) = self.bystanders() {
+                phase.interval.record(interval_ns);
+            }
+        }
+    }
+
+    /// The figures of the present phase, where this connection is one that they are of.
+    fn bystanders(&mut self) -> Option<&mut PhaseTally> {
+        self.tally.phases.last_mut().filter(|_| self.standing == Standing::Bystander)
+    }
+
     /// A due message is not sent; `is_late` when that is the generator's own fault.
     fn withhold(&mut self, is_late: bool) {
+        if self.standing == Standing::Disturbed {
+            return;
+        }
         self.tally.withheld += 1;
         self.tally.counters.left_out += u64::from(is_late);
     }
@@ -160,7 +213,8 @@ mod tests {
         let (mut out, mut tally) = (Vec::new(), Tally::default());
         let window = Window { start_ns: 0, end_ns: u64::MAX };
         let next = Next::default();
-        call(&mut Turn { now_ns, window, may_send: true, out: &mut out, tally: &mut tally, next });
+        let standing = Standing::Bystander;
+        call(&mut Turn { now_ns, window, standing, may_send: true, out: &mut out, tally: &mut tally, next });
         tally
     }
 

@@ -58,7 +58,7 @@ impl Raw {
 
     fn send(&mut self, peer: &mut Peer, turn: &mut Turn<'_>, intended_ns: Option<u64>) {
         turn.out.extend_from_slice(&self.message);
-        turn.tally.counters.sent += 1;
+        turn.was_sent();
         if matches!(self.traffic, Traffic::Echo(_)) {
             peer.flight.depart(intended_ns);
             self.under_way += 1;
@@ -107,8 +107,8 @@ impl Driver for Raw {
                 turn.tally.counters.snapshots += messages;
                 if messages > 0 {
                     let last_ns = peer.last_message_ns.replace(turn.now_ns);
-                    if let Some(last_ns) = last_ns.filter(|_| turn.window.contains(turn.now_ns)) {
-                        turn.tally.interval.record(turn.now_ns - last_ns);
+                    if let Some(last_ns) = last_ns {
+                        turn.record_interval(turn.now_ns - last_ns);
                     }
                 }
             }

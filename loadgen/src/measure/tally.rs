@@ -51,6 +51,8 @@ pub(crate) struct Counters {
     pub(crate) snapshots_slow: u64,
     /// Game events received.
     pub(crate) events: u64,
+    /// Connections that became ready.
+    pub(crate) opened: u64,
     /// Shots the bots fired.
     pub(crate) shots: u64,
     /// Shots whose aim was on a target as the shooter saw it.
@@ -122,6 +124,7 @@ impl Counters {
             snapshots: self.snapshots - earlier.snapshots,
             snapshots_slow: self.snapshots_slow - earlier.snapshots_slow,
             events: self.events - earlier.events,
+            opened: self.opened - earlier.opened,
             shots: self.shots - earlier.shots,
             hits_expected: self.hits_expected - earlier.hits_expected,
             hits_confirmed: self.hits_confirmed - earlier.hits_confirmed,
@@ -141,6 +144,7 @@ impl Counters {
         self.snapshots += other.snapshots;
         self.snapshots_slow += other.snapshots_slow;
         self.events += other.events;
+        self.opened += other.opened;
         self.shots += other.shots;
         self.hits_expected += other.hits_expected;
         self.hits_confirmed += other.hits_confirmed;
@@ -189,6 +193,18 @@ pub(crate) struct Connections {
     pub(crate) lost: u64,
     /// Ready now.
     pub(crate) open: u64,
+    /// Left in order because the plan said so.
+    pub(crate) left: u64,
+    /// Cut off without a goodbye because the plan said so.
+    pub(crate) dropped: u64,
+    /// Of those dropped: ready again.
+    pub(crate) returned: u64,
+    /// Attempts of those that come back, or take somebody's place, that failed and were tried again.
+    pub(crate) retried: u64,
+    /// Ended by the server while they did not read, because the plan said so.
+    pub(crate) shed: u64,
+    /// Departures that were due when nobody was left to go.
+    pub(crate) not_left: u64,
     /// Local ports that were taken and skipped.
     pub(crate) ports_skipped: u64,
 }
@@ -201,7 +217,56 @@ impl Connections {
         self.failed += other.failed;
         self.lost += other.lost;
         self.open += other.open;
+        self.left += other.left;
+        self.dropped += other.dropped;
+        self.returned += other.returned;
+        self.retried += other.retried;
+        self.shed += other.shed;
+        self.not_left += other.not_left;
         self.ports_skipped += other.ports_skipped;
+    }
+}
+
+/// What happened in one phase of the window.
+#[derive(Clone, Debug)]
+pub(crate) struct PhaseTally {
+    pub(crate) counters: Counters,
+    /// Of the connections that nothing has befallen: from the intended send time, or in a closed loop from the real
+    /// one.
+    pub(crate) latency: Latency,
+    /// Of the same: between snapshots of one player.
+    pub(crate) interval: Latency,
+    /// Of those that dropped in this phase: until they were ready again.
+    pub(crate) recovery: Latency,
+    pub(crate) dropped: u64,
+    pub(crate) left: u64,
+    /// Ready at its end.
+    pub(crate) open: u64,
+}
+
+impl Default for PhaseTally {
+    fn default() -> Self {
+        Self {
+            counters: Counters::default(),
+            latency: Latency::coarse(),
+            interval: Latency::coarse(),
+            recovery: Latency::coarse(),
+            dropped: 0,
+            left: 0,
+            open: 0,
+        }
+    }
+}
+
+impl PhaseTally {
+    fn merge(&mut self, other: &Self) {
+        self.counters.add(other.counters);
+        self.latency.merge(&other.latency);
+        self.interval.merge(&other.interval);
+        self.recovery.merge(&other.recovery);
+        self.dropped += other.dropped;
+        self.left += other.left;
+        self.open += other.open;
     }
 }
 
@@ -229,6 +294,10 @@ pub(crate) struct Tally {
     pub(crate) connect: Latency,
     /// From connected to ready for traffic.
     pub(crate) upgrade: Latency,
+    /// From dropping to being ready again.
+    pub(crate) recovery: Latency,
+    /// The phases that have begun.
+    pub(crate) phases: Vec<PhaseTally>,
     /// Since the last sample.
     pub(crate) recent: Recent,
     /// Messages of the window that were never answered. They stand in the latencies with the time
@@ -239,6 +308,15 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
+    /// An attempt to connect failed; whoever `was_open` before tries again.
+    pub(crate) const fn attempt_failed(&mut self, was_open: bool) {
+        if was_open {
+            self.connections.retried += 1;
+        } else {
+            self.connections.failed += 1;
+        }
+    }
+
     /// Takes another worker's figures in.
     pub(crate) fn merge(&mut self, other: &Self) {
         self.counters.add(other.counters);
@@ -253,6 +331,11 @@ impl Tally {
         self.ping.merge(&other.ping);
         self.connect.merge(&other.connect);
         self.upgrade.merge(&other.upgrade);
+        self.recovery.merge(&other.recovery);
+        if self.phases.len() < other.phases.len() {
+            self.phases.resize_with(other.phases.len(), PhaseTally::default);
+        }
+        self.phases.iter_mut().zip(&other.phases).for_each(|(phase, other)| phase.merge(other));
         self.unanswered += other.unanswered;
         self.withheld += other.withheld;
     }

@@ -1,14 +1,15 @@
 //! From what the workers and the leading thread noted to the figures of the report.
 
 use super::Findings;
+use super::crowd::Crowd;
 use super::json::{Conns, Game, Generator, Messages, Report, Server};
 use super::rewind::Rewind;
-use crate::lead::Timeline;
+use crate::lead::{ServerReading, Timeline};
 use crate::measure::health::Health;
 use crate::measure::latency::Percentiles;
 use crate::measure::tally::Tally;
 use crate::plan::Plan;
-use crate::server_side::Usage;
+use crate::server_side::{StatusTick, Usage};
 use crate::slo::Metric;
 use crate::verdict::Evidence;
 
@@ -36,7 +37,7 @@ impl Merged {
 
 /// `part / whole`; 0 when there is no whole.
 #[expect(clippy::cast_precision_loss, reason = "figures for people, far below 2^53")]
-fn ratio(part: u64, whole: f64) -> f64 {
+pub(super) fn ratio(part: u64, whole: f64) -> f64 {
     if whole > 0.0 { part as f64 / whole } else { 0.0 }
 }
 
@@ -46,7 +47,7 @@ pub(super) fn share(part: u64, whole: u64) -> Option<f64> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "figures for people, far below 2^53")]
-const fn float(count: u64) -> f64 {
+pub(super) const fn float(count: u64) -> f64 {
     count as f64
 }
 
@@ -113,33 +114,61 @@ pub(crate) fn game(plan: &Plan, merged: &Merged) -> Game {
 }
 
 pub(crate) fn server(plan: &Plan, merged: &Merged, timeline: &Timeline) -> Server {
-    let (start, end) = (&timeline.server_start, &timeline.server_end);
-    let cpu_ns = used(&start.usage, &end.usage);
-    let elapsed_ns = float(end.usage.at_ns.saturating_sub(start.usage.at_ns));
+    let none = ServerReading::default();
+    let (start, end) = (timeline.server.first().unwrap_or(&none), timeline.server.last().unwrap_or(&none));
+    let spent = Spent::between(start, end);
     let before = timeline.server_idle.usage.rss_bytes;
     let grown = end.usage.rss_bytes.zip(before).map(|(end, before)| end.saturating_sub(before));
     let connected = merged.tally.connections.connected;
-    let ticks = |pick: fn(&crate::server_side::StatusTick) -> Option<u64>| {
-        let (first, last) = (start.status.as_ref()?, end.status.as_ref()?);
-        Some(pick(&last.tick)?.saturating_sub(pick(&first.tick)?))
-    };
     let status = end.status.as_ref();
-    let lateness = status.and_then(|last| last.tick.lateness_since(&start.status.as_ref()?.tick));
     Server {
-        source: cpu_ns.map(|_| if plan.server_pid.is_some() { "pid" } else { "admin" }),
+        source: spent.cpu_ns.map(|_| if plan.server_pid.is_some() { "pid" } else { "admin" }),
         gap: timeline.server_gap.clone(),
-        cpu_us_per_message: cpu_ns
-            .filter(|_| merged.tally.measured.sent > 0)
-            .map(|ns| ratio(ns, float(merged.tally.measured.sent)) / 1e3),
-        cpu_percent: cpu_ns.map(|ns| ratio(ns, elapsed_ns) * 100.0),
+        cpu_us_per_message: spent.cpu_us_per(merged.tally.measured.sent),
+        cpu_percent: spent.cpu_percent,
         rss_bytes: end.usage.rss_bytes,
         rss_bytes_before: before,
         rss_bytes_per_conn: grown.filter(|_| connected > 0).map(|grown| ratio(grown, float(connected))),
-        tick_lateness_us: lateness.as_ref().and_then(Percentiles::of),
-        ticks: ticks(|tick| tick.steps),
-        ticks_missed: ticks(|tick| tick.missed),
+        tick_lateness_us: spent.lateness_us,
+        ticks: spent.ticks,
+        ticks_missed: spent.ticks_missed,
         tick_hz: status.and_then(|status| status.tick_hz),
         snapshot_hz: status.and_then(|status| status.snapshot_hz),
+    }
+}
+
+/// What the server did between two readings.
+pub(super) struct Spent {
+    pub(super) cpu_ns: Option<u64>,
+    pub(super) cpu_percent: Option<f64>,
+    pub(super) lateness_us: Option<Percentiles>,
+    pub(super) ticks: Option<u64>,
+    pub(super) ticks_missed: Option<u64>,
+}
+
+impl Spent {
+    pub(super) fn between(start: &ServerReading, end: &ServerReading) -> Self {
+        let cpu_ns = used(&start.usage, &end.usage);
+        let elapsed_ns = float(end.usage.at_ns.saturating_sub(start.usage.at_ns));
+        let ticks =
+            start.status.as_ref().zip(end.status.as_ref()).map(|(start, end)| (&start.tick, &end.tick));
+        let grown = |pick: fn(&StatusTick) -> Option<u64>| {
+            let (first, last) = ticks?;
+            Some(pick(last)?.saturating_sub(pick(first)?))
+        };
+        let lateness = ticks.and_then(|(first, last)| last.lateness_since(first));
+        Self {
+            cpu_ns,
+            cpu_percent: cpu_ns.map(|ns| ratio(ns, elapsed_ns) * 100.0),
+            lateness_us: lateness.as_ref().and_then(Percentiles::of),
+            ticks: grown(|tick| tick.steps),
+            ticks_missed: grown(|tick| tick.missed),
+        }
+    }
+
+    /// CPU of each of so many things, us.
+    pub(super) fn cpu_us_per(&self, count: u64) -> Option<f64> {
+        self.cpu_ns.filter(|_| count > 0).map(|ns| ratio(ns, float(count)) / 1e3)
     }
 }
 
@@ -170,7 +199,11 @@ pub(crate) fn evidence(findings: &Findings, merged: &Merged, report: &Report<'_>
         connected: report.conns.connected,
         lost: report.conns.lost,
         wrong: [wrong(report), report.rewind.as_ref().map(Rewind::wrong).unwrap_or_default()].concat(),
-        unproved: report.rewind.as_ref().map(Rewind::unproved).unwrap_or_default(),
+        unproved: [
+            report.rewind.as_ref().map(Rewind::unproved).unwrap_or_default(),
+            report.crowd.as_ref().map(Crowd::unproved).unwrap_or_default(),
+        ]
+        .concat(),
         achieved: report.messages.achieved,
         left_out: report.generator.left_out_share.unwrap_or(0.0),
         unanswered: report.messages.unanswered,
@@ -222,6 +255,11 @@ fn measured(metric: Metric, report: &Report<'_>) -> Option<f64> {
         "interval_max" => game.snapshot_interval_us.map(|l| l.max),
         "connect_p99" => report.conns.connect_us.map(|l| l.p99),
         "upgrade_p99" => report.conns.upgrade_us.map(|l| l.p99),
+        "recovery_p50" => report.crowd.as_ref()?.recovery_us.map(|l| l.p50),
+        "recovery_p99" => report.crowd.as_ref()?.recovered_99_percent_us,
+        "recovery_max" => report.crowd.as_ref()?.recovery_us.map(|l| l.max),
+        "upgrades_per_s" => report.crowd.as_ref().map(|crowd| crowd.upgrades_per_s),
+        "shed" => report.crowd.as_ref().map(|crowd| float(crowd.shed)),
         "gaps" => count(messages.gaps),
         "duplicates" => count(messages.duplicates),
         "reordered" => count(messages.reordered),

@@ -4,6 +4,7 @@
 use serde::Serialize;
 
 use super::Findings;
+use super::crowd::{Crowd, PhaseFigures};
 use super::figures::{self, Merged};
 use super::rewind::Rewind;
 use crate::clock;
@@ -23,7 +24,10 @@ const SCHEMA: u32 = 1;
 #[derive(Debug, Serialize)]
 pub(crate) struct Report<'a> {
     pub(crate) schema: u32,
-    pub(crate) preset: &'static str,
+    /// The preset, or the name of the plan file.
+    pub(crate) preset: &'a str,
+    /// What the connections did.
+    pub(crate) traffic: &'static str,
     pub(crate) verdict: Verdict,
     pub(crate) exit_code: u8,
     /// Why the verdict is not "pass".
@@ -40,6 +44,10 @@ pub(crate) struct Report<'a> {
     pub(crate) game: Game,
     /// What the rewind probe found; `null` in the other presets.
     pub(crate) rewind: Option<Rewind>,
+    /// What the plan did to connections; `null` where it leaves them alone.
+    pub(crate) crowd: Option<Crowd>,
+    /// The phases of the window that came to their turn.
+    pub(crate) phases: Vec<PhaseFigures>,
     pub(crate) server: Server,
     pub(crate) generator: Generator,
     pub(crate) kernel: Kernel,
@@ -173,7 +181,8 @@ impl<'a> Report<'a> {
         let timeline = &findings.timeline;
         let mut report = Self {
             schema: SCHEMA,
-            preset: plan.preset.name(),
+            preset: &plan.title,
+            traffic: plan.preset.name(),
             verdict: Verdict::Pass,
             exit_code: 0,
             reasons: Vec::new(),
@@ -188,6 +197,8 @@ impl<'a> Report<'a> {
             },
             game: figures::game(plan, &merged),
             rewind: Rewind::of(plan, merged.tally.measured.probe, timeline),
+            crowd: Crowd::of(findings, &merged),
+            phases: PhaseFigures::all(plan, &merged, timeline),
             server: figures::server(plan, &merged, timeline),
             generator: figures::generator(findings, &merged),
             kernel: Kernel {

@@ -1,5 +1,6 @@
 //! What is left of a run: a JSON file for machines, a summary for people.
 
+mod crowd;
 mod figures;
 pub(crate) mod json;
 mod rewind;

@@ -77,7 +77,8 @@ impl Rewind {
     /// The figures of a run; `None` for the other presets.
     pub(super) fn of(plan: &Plan, probe: Probe, timeline: &Timeline) -> Option<Self> {
         let Preset::Rewind { forge, .. } = plan.preset else { return None };
-        let (start, end) = (timeline.server_start.status.as_ref(), timeline.server_end.status.as_ref());
+        let start = timeline.server.first().and_then(|reading| reading.status.as_ref());
+        let end = timeline.server.last().and_then(|reading| reading.status.as_ref());
         Some(Self {
             forge,
             lag_compensation: end.and_then(|status| status.lag_compensation),

@@ -75,6 +75,12 @@ fn write_all(out: &mut String, report: &Report<'_>) -> std::fmt::Result {
     if let Some(rewind) = &report.rewind {
         rewind.write(out)?;
     }
+    if let Some(crowd) = &report.crowd {
+        crowd.write(out)?;
+    }
+    if report.phases.len() > 1 {
+        report.phases.iter().try_for_each(|phase| phase.write(out))?;
+    }
     server(out, report)?;
     write!(out, "  generator    {:.0}% of a core in the busiest worker", report.generator.cpu_percent)?;
     match report.generator.send_lag_us {
@@ -146,7 +152,7 @@ fn verdict(out: &mut String, report: &Report<'_>) -> std::fmt::Result {
     Ok(())
 }
 
-fn spread(out: &mut String, name: &str, percentiles: Option<Percentiles>) -> std::fmt::Result {
+pub(super) fn spread(out: &mut String, name: &str, percentiles: Option<Percentiles>) -> std::fmt::Result {
     let Some(p) = percentiles else { return Ok(()) };
     writeln!(
         out,
@@ -166,7 +172,7 @@ fn micros(ns: u64) -> f64 {
 }
 
 /// µs in a unit that reads well.
-fn time(us: f64) -> String {
+pub(super) fn time(us: f64) -> String {
     if us >= 1e6 {
         format!("{:.2} s", us / 1e6)
     } else if us >= 1e3 {

@@ -1,23 +1,25 @@
 //! The connections of a worker and what is noted about them, apart from the ring.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tickring_ring::{ConnectionId, Wait};
 
+use super::crowd::Crowd;
 use super::dial::Dialer;
 use super::lines::Lines;
-use super::links::{Links, State};
+use super::links::{Links, Sequel, State};
 use super::{PATIENCE_NS, SLEEP_MAX_NS, WaitPolicy};
 use crate::clock;
-use crate::drivers::{Driver, Next, Turn};
+use crate::drivers::{Driver, Next, Standing, Turn};
 use crate::measure::errors::Cause;
 use crate::measure::health::{CpuWatch, Health};
 use crate::measure::sample::Sampler;
 use crate::measure::tally::{Counters, Tally, Window};
 use crate::pacing::Wheel;
 use crate::plan::Plan;
-use crate::shared::{Phase, Shared};
+use crate::shared::{Shared, Step};
 
 /// Send buffers kept for the next message.
 const SPARE_BUFFERS_MAX: usize = 4_096;
@@ -26,7 +28,11 @@ const SPARE_BYTES_MAX: usize = 64 * 1_024;
 
 /// Everything but the ring: it can be changed while an event borrows the ring.
 pub(super) struct Core<D: Driver> {
+    pub(super) plan: Arc<Plan>,
     pub(super) shared: Arc<Shared>,
+    /// The connections of the run that are this worker's.
+    pub(super) share: Range<u32>,
+    pub(super) crowd: Crowd,
     pub(super) index: usize,
     pub(super) driver: D,
     pub(super) links: Links<D::Peer>,
@@ -37,7 +43,7 @@ pub(super) struct Core<D: Driver> {
     pub(super) cpu: CpuWatch,
     pub(super) sampler: Sampler,
     pub(super) window: Window,
-    pub(super) phase: Phase,
+    pub(super) step: Step,
     /// When the worker last looked around.
     pub(super) observed_ns: u64,
     /// Counters when the window began.
@@ -47,6 +53,8 @@ pub(super) struct Core<D: Driver> {
     pub(super) dirty: Vec<u32>,
     /// Connections to begin receiving on.
     pub(super) fresh: Vec<ConnectionId>,
+    /// Connections to stop receiving on.
+    pub(super) deaf: Vec<ConnectionId>,
     /// Connections to close.
     pub(super) doomed: Vec<ConnectionId>,
     pub(super) spare: Vec<Vec<u8>>,
@@ -74,15 +82,18 @@ pub(super) struct Core<D: Driver> {
 
 impl<D: Driver> Core<D> {
     /// Nothing connected yet; the rate of connecting counts from now.
-    pub(super) fn new(plan: &Plan, shared: Arc<Shared>, index: u32, mut driver: D, salt: u32) -> Self {
+    pub(super) fn new(plan: &Arc<Plan>, shared: Arc<Shared>, index: u32, mut driver: D, salt: u32) -> Self {
         let share = plan.share(index);
-        let conns = share.end - share.start;
         let (now_ns, started_ns) = (clock::now_ns(), shared.started_ns);
-        let count = usize::try_from(conns).expect("a u32 fits in usize");
-        let links = Links::new(share.map(|connection| driver.peer(connection)), count);
-        let dialer = Dialer::new(plan, index, salt, now_ns, conns);
+        let count = share.len();
+        let links = Links::new(share.clone().map(|connection| driver.peer(connection)), count);
+        let wanted = plan.wanted(0, &share);
+        let dialer = Dialer::new(plan, index, salt, now_ns, wanted);
         Self {
+            plan: Arc::clone(plan),
             wait: WaitPolicy::of(plan),
+            share,
+            crowd: Crowd::new(wanted),
             shared,
             index: usize::try_from(index).expect("a u32 fits in usize"),
             driver,
@@ -94,12 +105,13 @@ impl<D: Driver> Core<D> {
             cpu: CpuWatch::default(),
             sampler: Sampler::new(started_ns, plan.sample_ns()),
             window: Window::UNSET,
-            phase: Phase::Connecting,
+            step: Step::Connecting,
             observed_ns: now_ns,
             at_start: None,
             measured: false,
             dirty: Vec::new(),
             fresh: Vec::new(),
+            deaf: Vec::new(),
             doomed: Vec::new(),
             spare: Vec::new(),
             expired: Vec::new(),
@@ -125,10 +137,12 @@ impl<D: Driver> Core<D> {
         }
         let lines_ns = self.lines.as_ref().and_then(|lines| lines.next_due_ns(now_ns, SLEEP_MAX_NS));
         until_ns = until_ns.min(lines_ns.map_or(u64::MAX, |due_ns| due_ns.max(now_ns + gather_due_ns)));
-        if self.phase == Phase::Connecting && !self.dialer.is_done() {
+        if self.step <= Step::Traffic && !self.dialer.is_done() {
             until_ns = until_ns.min(self.dialer.next_ns().max(now_ns + 500_000));
         }
-        let idle = self.dirty.is_empty() && self.fresh.is_empty() && self.doomed.is_empty();
+        until_ns = until_ns.min(self.next_deed_ns().max(now_ns + gather_due_ns));
+        let idle =
+            self.dirty.is_empty() && self.fresh.is_empty() && self.deaf.is_empty() && self.doomed.is_empty();
         let timeout_ns = if idle { until_ns - now_ns } else { 0 };
         Wait {
             timeout: Some(Duration::from_nanos(timeout_ns)),
@@ -137,10 +151,10 @@ impl<D: Driver> Core<D> {
         }
     }
 
-    /// Whether traffic may be sent in this phase.
+    /// Whether traffic may be sent in this step.
     pub(super) fn may_send(&self) -> bool {
-        let last = if D::SENDS_WHILE_SETTLING { Phase::Settling } else { Phase::Traffic };
-        self.phase <= last
+        let last = if D::SENDS_WHILE_SETTLING { Step::Settling } else { Step::Traffic };
+        self.step <= last
     }
 
     /// Calls the driver for a link and does what follows from it.
@@ -187,6 +201,7 @@ impl<D: Driver> Core<D> {
         let mut turn = Turn {
             now_ns,
             window: self.window,
+            standing: link.standing,
             may_send,
             out: &mut link.out,
             tally: &mut self.tally,
@@ -229,10 +244,19 @@ impl<D: Driver> Core<D> {
         self.tally.upgrade.record(now_ns.saturating_sub(link.since_ns));
         link.state = State::Open;
         link.since_ns = now_ns;
+        let is_first = !std::mem::replace(&mut link.opened, true);
         self.handshakes -= 1;
-        self.tally.connections.connected += 1;
+        self.tally.connections.connected += u64::from(is_first);
         self.tally.connections.open += 1;
+        self.tally.counters.opened += 1;
         self.ready.push(local);
+        if !is_first {
+            self.came_back(local, now_ns);
+        }
+        if local >= self.crowd.wanted {
+            // Its time was over before it came.
+            self.depart(local, Sequel::None, now_ns);
+        }
     }
 
     /// A connection is of no use any more, and nobody waits for what it still had to say.
@@ -250,16 +274,20 @@ impl<D: Driver> Core<D> {
 
     /// Counts a failure by the stage it came in; the connection goes on to `to`.
     fn fail(&mut self, local: u32, cause: Cause, now_ns: u64, to: State) {
-        let state = self.links.list[local as usize].state;
+        let link = &mut self.links.list[local as usize];
+        let state = link.state;
         match state {
             State::Waiting | State::Gone => return,
             State::Connecting | State::Upgrading => {
                 self.handshakes -= 1;
-                self.tally.connections.failed += 1;
+                self.tally.attempt_failed(link.opened);
+                link.sequel = link.sequel.tried();
             }
+            State::Open if link.standing == Standing::Disturbed => self.tally.connections.shed += 1,
             State::Open => self.tally.connections.lost += 1,
             State::Closing => {}
         }
+        let has_socket = link.id.is_some();
         self.tally.errors.add(state.stage(), cause);
         match to {
             State::Closing => self.begin_closing(local),
@@ -267,6 +295,10 @@ impl<D: Driver> Core<D> {
         }
         if state == State::Open {
             self.end_link(local, now_ns);
+        }
+        if !has_socket {
+            // Nothing will be closed that the next attempt waits for.
+            self.follow(local, now_ns);
         }
     }
 

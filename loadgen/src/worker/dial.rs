@@ -32,8 +32,9 @@ pub(crate) struct Dialer {
     /// Next connection to attempt for the first time.
     next: u32,
     count: u32,
-    /// Connections whose source port turned out to be taken.
-    again: Vec<u32>,
+    /// Connections to attempt at once: those whose source port turned out to be taken, those that take another's place or
+    /// come back.
+    again: VecDeque<u32>,
     /// (deadline, connection) in order of the attempts.
     deadlines: VecDeque<(u64, ConnectionId)>,
 }
@@ -58,24 +59,40 @@ impl Dialer {
             rate_hz: f64::from(plan.connect_rate) / f64::from(plan.workers),
             next: 0,
             count,
-            again: Vec::new(),
+            again: VecDeque::new(),
             deadlines: VecDeque::new(),
         }
     }
 
     /// The link to attempt now, if one is due while `handshakes` are under way.
     pub(crate) fn due(&mut self, now_ns: u64, handshakes: u64, this_pass: u64) -> Option<u32> {
-        if handshakes >= HANDSHAKES_MAX || this_pass >= PER_PASS_MAX {
+        if this_pass >= PER_PASS_MAX {
             return None;
         }
-        if let Some(link) = self.again.pop() {
+        // Those are not held up: that they come all at once may be the point.
+        if let Some(link) = self.again.pop_front() {
             return Some(link);
         }
-        if self.next >= self.count || now_ns < self.next_ns() {
+        if self.next >= self.count || now_ns < self.first_ns() || handshakes >= HANDSHAKES_MAX {
             return None;
         }
         self.next += 1;
         Some(self.next - 1)
+    }
+
+    /// When the next attempt is due.
+    pub(crate) fn next_ns(&self) -> u64 {
+        if self.again.is_empty() { self.first_ns() } else { 0 }
+    }
+
+    /// Attempts this connection as soon as can be.
+    pub(crate) fn add(&mut self, link: u32) {
+        self.again.push_back(link);
+    }
+
+    /// A connection is over, and its source may be used again.
+    pub(crate) fn give_back(&mut self, pair: u32) {
+        self.pairs.give_back(pair);
     }
 
     /// When the next first attempt is due.
@@ -84,7 +101,7 @@ impl Dialer {
         clippy::cast_sign_loss,
         reason = "a non-negative number of nanoseconds within a run"
     )]
-    pub(crate) fn next_ns(&self) -> u64 {
+    fn first_ns(&self) -> u64 {
         self.start_ns + (f64::from(self.next) * 1e9 / self.rate_hz) as u64
     }
 
@@ -93,12 +110,11 @@ impl Dialer {
         self.next >= self.count && self.again.is_empty()
     }
 
-    /// Gives up on what has not been attempted; returns how many those are.
-    pub(crate) fn give_up(&mut self) -> u64 {
-        let left = u64::from(self.count - self.next) + self.again.len() as u64;
+    /// Gives up on what has not been attempted; returns what that is.
+    pub(crate) fn give_up(&mut self) -> impl Iterator<Item = u32> + use<> {
+        let never = self.next..self.count;
         self.next = self.count;
-        self.again.clear();
-        left
+        never.chain(std::mem::take(&mut self.again))
     }
 
     /// Notes an attempt's deadline.
@@ -121,15 +137,15 @@ impl Dialer {
         *ports_tried += 1;
         let may = *ports_tried < PORTS_TRIED_MAX;
         if may {
-            self.again.push(link);
+            self.again.push_back(link);
         }
         may
     }
 
-    /// A socket bound to the next free source.
-    pub(crate) fn socket(&mut self) -> Result<(Socket, SocketAddr), DialError> {
+    /// A socket bound to the next free source, whose number goes into `pair`.
+    pub(crate) fn socket(&mut self, pair: &mut u32) -> Result<(Socket, SocketAddr), DialError> {
         let failed = |error: io::Error| DialError::Failed(Cause::of(&error));
-        let pair = self.pairs.next().ok_or(DialError::Failed(Cause::PortsExhausted))?;
+        let source = self.pairs.next().ok_or(DialError::Failed(Cause::PortsExhausted))?;
         let socket = Socket::new(
             Domain::for_address(self.target),
             Type::STREAM.nonblocking().cloexec(),
@@ -137,7 +153,8 @@ impl Dialer {
         )
         .map_err(failed)?;
         socket.set_tcp_nodelay(true).map_err(failed)?;
-        if let Pair::Bind(source) = pair {
+        if let Pair::Bind(source, number) = source {
+            *pair = number;
             // A port whose last connection is in TIME_WAIT may be bound again; the kernel decides at
             // connect whether the whole tuple is safe to use.
             socket.set_reuse_address(true).map_err(failed)?;

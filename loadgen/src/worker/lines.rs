@@ -70,9 +70,10 @@ impl Lines {
     }
 
     fn clear(&mut self, local: u32) {
-        // The timers, if armed, will find nothing.
         for direction in [UP, DOWN] {
-            self.lines[(local * DIRECTIONS + direction) as usize].clear();
+            let key = local * DIRECTIONS + direction;
+            self.lines[key as usize].clear();
+            self.wheel.disarm(key);
         }
         self.through[local as usize] = Vec::new();
     }

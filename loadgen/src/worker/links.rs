@@ -2,6 +2,7 @@
 
 use tickring_ring::ConnectionId;
 
+use crate::drivers::Standing;
 use crate::measure::errors::Stage;
 
 /// How far a connection is.
@@ -49,6 +50,36 @@ pub(crate) struct Link<P> {
     pub(crate) dirty: bool,
     /// Source ports tried.
     pub(crate) ports_tried: u8,
+    /// It has been ready before.
+    pub(crate) opened: bool,
+    pub(crate) standing: Standing,
+    /// What becomes of it once it is closed.
+    pub(crate) sequel: Sequel,
+    /// Which of the source pairs it has.
+    pub(crate) pair: u32,
+}
+
+/// What becomes of a connection that the plan ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Sequel {
+    /// Nothing: it is over.
+    #[default]
+    None,
+    /// Another takes its place, and has tried in vain or not yet.
+    Successor { tried: bool },
+    /// It was dropped at this time, ns, and tries to come back, or has tried in vain.
+    Return { dropped_ns: u64, tried: bool },
+}
+
+impl Sequel {
+    /// The same, after an attempt that failed.
+    pub(crate) const fn tried(self) -> Self {
+        match self {
+            Self::None => Self::None,
+            Self::Successor { .. } => Self::Successor { tried: true },
+            Self::Return { dropped_ns, .. } => Self::Return { dropped_ns, tried: true },
+        }
+    }
 }
 
 impl<P> Link<P> {
@@ -62,6 +93,10 @@ impl<P> Link<P> {
             sending: false,
             dirty: false,
             ports_tried: 0,
+            opened: false,
+            standing: Standing::Bystander,
+            sequel: Sequel::None,
+            pair: 0,
         }
     }
 }
@@ -79,6 +114,11 @@ impl<P> Links<P> {
     /// One link per peer; slots are below `slots`.
     pub(crate) fn new(peers: impl Iterator<Item = P>, slots: usize) -> Self {
         Self { list: peers.map(Link::new).collect(), by_slot: vec![NOBODY; slots] }
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> u32 {
+        u32::try_from(self.list.len()).expect("connections are counted in u32")
     }
 
     /// The link of a ring's connection, unless that connection has been replaced.

@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! loop {
-//!     phase     what the control thread asks for
+//!     observe   what the control thread asks for
 //!     link      what was under way for long enough, where a link is modelled
+//!     conduct   what the plan's phases do to connections
 //!     dial      connections that are due
 //!     timers    messages that are due
 //!     flush     one send per connection that has something to say
@@ -13,6 +14,7 @@
 //! ```
 
 mod core;
+mod crowd;
 mod dial;
 mod lines;
 mod links;
@@ -35,7 +37,7 @@ use crate::shared::Shared;
 const CLOSE_NS: u64 = 5_000_000_000;
 /// Time for the kernel to give the last sockets back, ns.
 const LEAVE_NS: u64 = 2_000_000_000;
-/// How long after its time a phase lasts without a word from the leading thread, ns. It can be kept from
+/// How long after its time a step lasts without a word from the leading thread, ns. It can be kept from
 /// running, for instance by our own real-time priority; the run must end all the same.
 const PATIENCE_NS: u64 = 3_000_000_000;
 /// Connections whose closing handshake begins in one pass.
@@ -101,7 +103,7 @@ impl<D: Driver> Worker<D> {
     /// # Errors
     /// When this machine does not let us have the ring.
     pub(crate) fn new(
-        plan: &Plan,
+        plan: &Arc<Plan>,
         shared: Arc<Shared>,
         index: u32,
         driver: D,
@@ -123,6 +125,7 @@ impl<D: Driver> Worker<D> {
             let now_ns = clock::now_ns();
             self.core.observe(now_ns);
             self.core.release(now_ns);
+            self.core.conduct(now_ns);
             self.dial(now_ns);
             self.core.expire(now_ns);
             self.core.begin_links(now_ns);
@@ -142,13 +145,14 @@ impl<D: Driver> Worker<D> {
         let mut this_pass = 0;
         while let Some(local) = self.core.dialer.due(now_ns, self.core.handshakes, this_pass) {
             this_pass += 1;
-            match self.core.dialer.socket() {
+            let pair = &mut self.core.links.list[local as usize].pair;
+            match self.core.dialer.socket(pair) {
                 Ok((socket, target)) => match self.ring.connect(socket, target) {
                     Ok(id) => self.core.attempted(local, id, now_ns),
-                    Err(error) => self.core.attempt_failed(local, Cause::of(&error)),
+                    Err(error) => self.core.attempt_failed(local, Cause::of(&error), now_ns),
                 },
-                Err(dial::DialError::PortTaken(cause)) => self.core.port_taken(local, cause),
-                Err(dial::DialError::Failed(cause)) => self.core.attempt_failed(local, cause),
+                Err(dial::DialError::PortTaken(cause)) => self.core.port_taken(local, cause, now_ns),
+                Err(dial::DialError::Failed(cause)) => self.core.attempt_failed(local, cause, now_ns),
             }
         }
         while let Some(id) = self.core.dialer.overdue(now_ns) {
@@ -160,6 +164,9 @@ impl<D: Driver> Worker<D> {
     fn flush(&mut self) {
         for id in self.core.fresh.drain(..) {
             self.ring.receive(id, Receive::Many);
+        }
+        for id in self.core.deaf.drain(..) {
+            self.ring.pause_receive(id);
         }
         let now_ns = clock::now_ns();
         let mut dirty = std::mem::take(&mut self.core.dirty);

@@ -1,4 +1,4 @@
-//! What a worker does in a pass, besides sending: phases, attempts, timers, events, the end.
+//! What a worker does in a pass, besides sending: steps, attempts, timers, events, the end.
 
 use tickring_ring::{ConnectionId, Event};
 
@@ -11,7 +11,7 @@ use crate::drivers::Driver;
 use crate::measure::errors::{Cause, Stage};
 use crate::measure::health::RingCounters;
 use crate::measure::tally::Window;
-use crate::shared::Phase;
+use crate::shared::Step;
 
 /// How often a worker looks at its own CPU time during the window, ns.
 const HEALTH_NS: u64 = 1_000_000_000;
@@ -22,9 +22,9 @@ impl<D: Driver> Core<D> {
         self.window = self.shared.window();
         self.tally.counters.open_ns += self.tally.connections.open * (now_ns - self.observed_ns);
         self.observed_ns = now_ns;
-        let phase = self.shared.phase().max(self.overdue_phase(now_ns));
-        if phase > self.phase {
-            self.enter(phase, now_ns);
+        let step = self.shared.step().max(self.overdue_step(now_ns));
+        if step > self.step {
+            self.enter(step, now_ns);
         }
         if self.at_start.is_none() && now_ns >= self.window.start_ns {
             self.at_start = Some(self.tally.counters);
@@ -49,17 +49,17 @@ impl<D: Driver> Core<D> {
         }
     }
 
-    /// The phase that should have begun by now, had the leading thread been able to say so.
-    fn overdue_phase(&self, now_ns: u64) -> Phase {
+    /// The step that should have begun by now, had the leading thread been able to say so.
+    fn overdue_step(&self, now_ns: u64) -> Step {
         let settling_ns = self.window.end_ns.saturating_add(PATIENCE_NS);
         if self.window == Window::UNSET {
-            if now_ns >= self.ramp_end_ns { Phase::Closing } else { Phase::Connecting }
+            if now_ns >= self.ramp_end_ns { Step::Closing } else { Step::Connecting }
         } else if now_ns >= settling_ns.saturating_add(self.settle_ns) {
-            Phase::Closing
+            Step::Closing
         } else if now_ns >= settling_ns {
-            Phase::Settling
+            Step::Settling
         } else {
-            Phase::Connecting
+            Step::Connecting
         }
     }
 
@@ -77,14 +77,15 @@ impl<D: Driver> Core<D> {
         &self.shared.live[self.index]
     }
 
-    fn enter(&mut self, phase: Phase, now_ns: u64) {
-        self.phase = phase;
-        let left = self.dialer.give_up();
-        if left > 0 {
-            self.tally.connections.failed += left;
-            self.tally.errors.add_many(Stage::Connect, Cause::NotAttempted, left);
+    fn enter(&mut self, step: Step, now_ns: u64) {
+        self.step = step;
+        let never =
+            self.dialer.give_up().filter(|local| !self.links.list[*local as usize].opened).count() as u64;
+        if never > 0 {
+            self.tally.connections.failed += never;
+            self.tally.errors.add_many(Stage::Connect, Cause::NotAttempted, never);
         }
-        if phase == Phase::Closing {
+        if step == Step::Closing {
             self.close_deadline_ns = now_ns + CLOSE_NS;
             self.leave_ns = now_ns + CLOSE_NS + LEAVE_NS;
         }
@@ -105,16 +106,19 @@ impl<D: Driver> Core<D> {
     }
 
     /// An attempt could not even be made.
-    pub(super) fn attempt_failed(&mut self, local: u32, cause: Cause) {
-        if self.links.list[local as usize].ports_tried == 0 {
+    pub(super) fn attempt_failed(&mut self, local: u32, cause: Cause, now_ns: u64) {
+        let link = &mut self.links.list[local as usize];
+        if link.ports_tried == 0 {
             self.tally.connections.attempted += 1;
         }
-        self.tally.connections.failed += 1;
+        link.sequel = link.sequel.tried();
+        self.tally.attempt_failed(link.opened);
         self.tally.errors.add(Stage::Connect, cause);
+        self.follow(local, now_ns);
     }
 
     /// The source port is in use: the next one is tried.
-    pub(super) fn port_taken(&mut self, local: u32, cause: Cause) {
+    pub(super) fn port_taken(&mut self, local: u32, cause: Cause, now_ns: u64) {
         let link = &mut self.links.list[local as usize];
         if link.ports_tried == 0 {
             self.tally.connections.attempted += 1;
@@ -122,7 +126,7 @@ impl<D: Driver> Core<D> {
         if self.dialer.try_again(local, &mut link.ports_tried) {
             self.tally.connections.ports_skipped += 1;
         } else {
-            self.attempt_failed(local, cause);
+            self.attempt_failed(local, cause, now_ns);
         }
     }
 
@@ -153,7 +157,7 @@ impl<D: Driver> Core<D> {
 
     /// Tells the drivers of ready connections that traffic has begun.
     pub(super) fn begin_links(&mut self, now_ns: u64) {
-        if self.phase != Phase::Traffic {
+        if self.step != Step::Traffic {
             return;
         }
         let mut ready = std::mem::take(&mut self.ready);
@@ -170,7 +174,7 @@ impl<D: Driver> Core<D> {
 
     /// Begins closing handshakes, and ends those that take too long.
     pub(super) fn close_links(&mut self, now_ns: u64) {
-        if self.phase != Phase::Closing {
+        if self.step != Step::Closing {
             return;
         }
         let last = (self.closed_to + CLOSES_PER_PASS).min(self.links.list.len());
@@ -190,7 +194,8 @@ impl<D: Driver> Core<D> {
         }
     }
 
-    fn close_link(&mut self, local: u32, now_ns: u64) {
+    /// Begins the closing handshake of a connection that is ready, ends one that is not.
+    pub(super) fn close_link(&mut self, local: u32, now_ns: u64) {
         let state = self.links.list[local as usize].state;
         match state {
             State::Connecting | State::Upgrading => self.broken(local, Cause::Interrupted, now_ns),
@@ -214,7 +219,7 @@ impl<D: Driver> Core<D> {
     /// Whether everything is over.
     pub(super) fn is_over(&self, now_ns: u64) -> bool {
         let nothing_left = self.in_ring == 0 && self.closed_to == self.links.list.len();
-        self.phase == Phase::Closing && (nothing_left || now_ns >= self.leave_ns)
+        self.step == Step::Closing && (nothing_left || now_ns >= self.leave_ns)
     }
 
     /// The worker's figures.
@@ -254,7 +259,10 @@ impl<D: Driver> Core<D> {
             Event::Closed { id } => {
                 self.in_ring = self.in_ring.saturating_sub(1);
                 if let Some(local) = self.links.find(id) {
-                    self.links.list[local as usize].id = None;
+                    let link = &mut self.links.list[local as usize];
+                    link.id = None;
+                    self.dialer.give_back(link.pair);
+                    self.follow(local, now_ns);
                 }
             }
             Event::Accepted { .. }
@@ -288,13 +296,14 @@ impl<D: Driver> Core<D> {
         let Some(local) = self.links.find(id) else { return };
         let link = &mut self.links.list[local as usize];
         link.id = None;
+        self.dialer.give_back(link.pair);
         if link.state != State::Connecting {
-            return;
+            return self.follow(local, now_ns);
         }
-        if is_port_taken(error) && self.phase == Phase::Connecting {
+        if is_port_taken(error) && self.step <= Step::Traffic {
             link.state = State::Waiting;
             self.handshakes -= 1;
-            self.port_taken(local, Cause::of(error));
+            self.port_taken(local, Cause::of(error), now_ns);
         } else {
             self.broken(local, Cause::of(error), now_ns);
         }

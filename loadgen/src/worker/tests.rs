@@ -13,11 +13,11 @@ use crate::clock;
 use crate::drivers::idle::Idle;
 use crate::link_model::HELD_BYTES_MAX;
 use crate::measure::errors::Cause;
-use crate::shared::{Phase, Shared};
+use crate::shared::{Shared, Step};
 
 /// A worker's core with one connection in `state` that still has something to send.
 fn with_unsent(state: State) -> Core<Idle> {
-    let plan = Cli::plan(["idle", "--conns", "1"]).unwrap();
+    let plan = Arc::new(Cli::plan(["idle", "--conns", "1"]).unwrap());
     let driver =
         Idle { host: plan.target.host.clone(), path: "/v1/echo".to_owned(), rng: Pcg64Mcg::seed_from_u64(1) };
     let mut core = Core::new(&plan, Arc::new(Shared::new(1, clock::now_ns())), 0, driver, 0);
@@ -34,7 +34,7 @@ fn with_unsent(state: State) -> Core<Idle> {
 #[test]
 fn a_handshake_that_is_interrupted_is_not_waited_for() {
     let mut core = with_unsent(State::Upgrading);
-    core.shared.advance(Phase::Closing);
+    core.shared.advance(Step::Closing);
     let now_ns = clock::now_ns();
     core.observe(now_ns);
     core.close_links(now_ns);
