@@ -201,6 +201,8 @@ pub(crate) struct Connections {
     pub(crate) returned: u64,
     /// Attempts of those that come back, or take somebody's place, that failed and were tried again.
     pub(crate) retried: u64,
+    /// Stopped reading because the plan said so.
+    pub(crate) stalled: u64,
     /// Ended by the server while they did not read, because the plan said so.
     pub(crate) shed: u64,
     /// Departures that were due when nobody was left to go.
@@ -221,6 +223,7 @@ impl Connections {
         self.dropped += other.dropped;
         self.returned += other.returned;
         self.retried += other.retried;
+        self.stalled += other.stalled;
         self.shed += other.shed;
         self.not_left += other.not_left;
         self.ports_skipped += other.ports_skipped;

@@ -10,7 +10,7 @@ use super::summary::{spread, time};
 use crate::lead::Timeline;
 use crate::measure::latency::Percentiles;
 use crate::measure::tally::PhaseTally;
-use crate::plan::Plan;
+use crate::plan::{Plan, Preset};
 
 /// Departures that may be missed because nobody was there to leave, as a share of all.
 const NOT_LEFT_MAX: f64 = 0.01;
@@ -28,12 +28,14 @@ pub(crate) struct Crowd {
     pub(crate) returned: u64,
     /// Attempts to come, or to come back, that failed and were made again.
     pub(crate) retried: u64,
+    /// Stopped reading.
+    pub(crate) stalled: u64,
     /// Ended by the server while they did not read.
     pub(crate) shed: u64,
     /// Connections that became ready in the window.
     pub(crate) upgrades: u64,
     pub(crate) upgrades_per_s: f64,
-    /// CPU of the server for each, everything else it did included, us.
+    /// CPU of the server for each, us; `null` where the connections said something, which has its price too.
     pub(crate) server_cpu_us_per_upgrade: Option<f64>,
     /// The same of this process's workers.
     pub(crate) generator_cpu_us_per_upgrade: Option<f64>,
@@ -81,7 +83,9 @@ impl Crowd {
         let (connections, tally) = (merged.tally.connections, &merged.tally);
         let upgrades = tally.measured.opened;
         let timeline = &findings.timeline;
-        let spent = timeline.server.first().zip(timeline.server.last());
+        // Only of connections that say nothing is the CPU that of their coming and going.
+        let is_silent = matches!(findings.plan.preset, Preset::Idle);
+        let spent = timeline.server.first().zip(timeline.server.last()).filter(|_| is_silent);
         let busy_percent: f64 = findings.outcomes.iter().map(|outcome| outcome.health.cpu_percent).sum();
         Some(Self {
             left: connections.left,
@@ -89,12 +93,13 @@ impl Crowd {
             dropped: connections.dropped,
             returned: connections.returned,
             retried: connections.retried,
+            stalled: connections.stalled,
             shed: connections.shed,
             upgrades,
             upgrades_per_s: ratio(upgrades, merged.window_s),
             server_cpu_us_per_upgrade: spent
                 .and_then(|(start, end)| Spent::between(start, end).cpu_us_per(upgrades)),
-            generator_cpu_us_per_upgrade: (upgrades > 0)
+            generator_cpu_us_per_upgrade: (is_silent && upgrades > 0)
                 .then(|| busy_percent / 100.0 * merged.window_s * 1e6 / float(upgrades)),
             recovery_us: tally.recovery.percentiles(),
             recovered_99_percent_us: recovered(&tally.recovery, connections.dropped, connections.returned),
@@ -129,9 +134,12 @@ impl Crowd {
     /// Its lines of the summary.
     pub(super) fn write(&self, out: &mut String) -> std::fmt::Result {
         write!(out, "  crowd        {} became ready ({:.0}/s)", self.upgrades, self.upgrades_per_s)?;
-        for (count, what) in
-            [(self.left, "left"), (self.dropped, "dropped"), (self.shed, "cut off for not reading")]
-        {
+        for (count, what) in [
+            (self.left, "left"),
+            (self.stalled, "stopped reading"),
+            (self.shed, "of those cut off"),
+            (self.dropped, "dropped"),
+        ] {
             if count > 0 {
                 write!(out, ", {count} {what}")?;
             }
@@ -143,10 +151,8 @@ impl Crowd {
             write!(out, " after {} attempts that failed", self.retried)?;
         }
         writeln!(out)?;
-        if self.dropped == 0
-            && let Some(us) = self.server_cpu_us_per_upgrade
-        {
-            write!(out, "  an upgrade   {us:.1} us of the server's CPU, all else included")?;
+        if let Some(us) = self.server_cpu_us_per_upgrade {
+            write!(out, "  an upgrade   {us:.1} us of the server's CPU")?;
             match self.generator_cpu_us_per_upgrade {
                 Some(us) => writeln!(out, "; {us:.1} us of loadgen's")?,
                 None => writeln!(out)?,
@@ -214,7 +220,7 @@ impl PhaseFigures {
         if let Some(lateness) = self.tick_lateness_us {
             write!(out, "; ticks p99 {} late", time(lateness.p99))?;
         }
-        if let Some(missed) = self.ticks_missed {
+        if let Some(missed) = self.ticks_missed.filter(|_| self.ticks.is_some_and(|ticks| ticks > 0)) {
             write!(out, ", {missed} missed")?;
         }
         if let Some(percent) = self.server_cpu_percent {

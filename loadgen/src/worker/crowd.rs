@@ -137,6 +137,7 @@ impl<D: Driver> Core<D> {
         link.standing = Standing::Disturbed;
         self.deaf.extend(link.id);
         self.crowd.stalled.push(local);
+        self.tally.connections.stalled += 1;
     }
 
     /// Makes `wanted` connections of those there are.

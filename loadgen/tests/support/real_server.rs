@@ -42,6 +42,17 @@ impl RealServer {
     }
 }
 
+impl RealServer {
+    /// A counter of `/metrics`, all workers together.
+    pub(crate) fn metric(&self, name: &str) -> u64 {
+        let mut answer = ureq::get(format!("{}/metrics", self.admin)).call().unwrap();
+        let text = answer.body_mut().read_to_string().unwrap();
+        let values =
+            text.lines().filter_map(|line| line.strip_prefix(name)?.rsplit(' ').next()?.parse::<u64>().ok());
+        values.sum()
+    }
+}
+
 impl Drop for RealServer {
     fn drop(&mut self) {
         // It may be gone already.
