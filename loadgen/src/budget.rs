@@ -53,8 +53,10 @@ impl Side {
 pub(crate) struct Demand {
     pub(crate) conns: u64,
     pub(crate) workers: u64,
-    /// The server is on this machine.
+    /// The servers are on this machine.
     pub(crate) is_loopback: bool,
+    /// Towards each, every source may be used.
+    pub(crate) targets: u64,
     pub(crate) sources: Sources,
     /// Rooms that players are spread over.
     pub(crate) rooms: Option<u64>,
@@ -72,7 +74,8 @@ impl Demand {
         Self {
             conns: plan.conns.into(),
             workers: plan.workers.into(),
-            is_loopback: plan.target.address.ip().is_loopback(),
+            is_loopback: plan.targets.iter().all(|target| target.address.ip().is_loopback()),
+            targets: plan.targets.len() as u64,
             sources: plan.sources.clone(),
             rooms,
         }
@@ -139,12 +142,17 @@ fn files(side: Side, demand: &Demand, ends: u64, machine: &Readings) -> Option<B
 /// (source address, source port) pairs towards one destination.
 fn ports(demand: &Demand, here: &Readings) -> Option<Budget> {
     if let Sources::Explicit(addresses) = &demand.sources {
-        let needed = demand.conns.div_ceil(u64::from(PORTS));
+        let needed = demand.conns.div_ceil(u64::from(PORTS) * demand.targets);
+        let to = if demand.targets == 1 {
+            String::new()
+        } else {
+            format!(" towards each of {} targets", demand.targets)
+        };
         return Some(Budget {
             side: Side::Generator,
             what: "source ports",
-            carries: demand.sources.capacity()?,
-            why: format!("{} source address(es) with {PORTS} ports each", addresses.len()),
+            carries: demand.sources.capacity()? * demand.targets,
+            why: format!("{} source address(es) with {PORTS} ports each{to}", addresses.len()),
             remedy: format!(
                 "name at least {needed} addresses: --src 127.0.0.2-127.0.0.{}",
                 (needed + 1).min(254)
@@ -155,8 +163,8 @@ fn ports(demand: &Demand, here: &Readings) -> Option<Budget> {
     Some(Budget {
         side: Side::Machine,
         what: "source ports",
-        carries: ports,
-        why: format!("net.ipv4.ip_local_port_range has {ports} ports to one server that are not reserved"),
+        carries: ports * demand.targets,
+        why: format!("net.ipv4.ip_local_port_range has {ports} ports to each server that are not reserved"),
         remedy: "sysctl -w net.ipv4.ip_local_port_range='1024 65535', or name source addresses with --src"
             .to_owned(),
     })

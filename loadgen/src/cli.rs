@@ -59,13 +59,14 @@ pub(crate) struct DoctorArgs {
 /// Where the load comes from and goes to, and how much of it there is.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct PlaceArgs {
-    /// Server: ws://HOST:PORT[/PATH]; with --raw also tcp://HOST:PORT
+    /// Server: ws://HOST:PORT[/PATH]; with --raw also tcp://HOST:PORT. Repeatable: connections, and rooms of players, are
+    /// spread over all of them
     #[arg(long, value_name = "URL", default_value = "ws://127.0.0.1:9001")]
-    pub(crate) target: String,
-    /// Server's admin endpoint, for its own figures [default: the target's host, its port + 1;
-    /// none with --raw]
+    pub(crate) target: Vec<String>,
+    /// Server's admin endpoint, for its own figures; one for each target, in their order [default: each target's host,
+    /// its port + 1; none with --raw]
     #[arg(long, value_name = "URL")]
-    pub(crate) admin: Option<String>,
+    pub(crate) admin: Vec<String>,
     /// Connections [default: game 1000, rewind 40, echo 100, idle 1000, doctor 1000]
     #[arg(long, value_name = "N", value_parser = whole::<u32>(1, CONNS_MAX, "--conns 1000"))]
     pub(crate) conns: Option<u32>,

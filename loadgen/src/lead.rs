@@ -28,8 +28,7 @@ impl ServerReading {
     fn take(plan: &Plan, with_status: bool) -> Self {
         // The process first: it answers at once, the status takes a request.
         let process = plan.server_pid.map(Usage::of_process);
-        let admin = plan.admin.as_deref().filter(|_| with_status);
-        let status = admin.and_then(|admin| server_side::fetch_status(admin).ok());
+        let status = with_status.then(|| server_side::fetch_all(&plan.admins).ok()).flatten();
         let usage = process.or_else(|| status.as_ref().map(Usage::of_status)).unwrap_or_default();
         Self { usage, status }
     }

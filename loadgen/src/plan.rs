@@ -35,9 +35,10 @@ pub(crate) struct Plan {
     #[serde(skip)]
     pub(crate) title: String,
     pub(crate) preset: Preset,
-    pub(crate) target: Target,
-    /// Base URL of the admin endpoint.
-    pub(crate) admin: Option<String>,
+    /// At least one.
+    pub(crate) targets: Vec<Target>,
+    /// Base URLs of their admin endpoints.
+    pub(crate) admins: Vec<String>,
     /// The most connections at any time.
     pub(crate) conns: u32,
     /// The phases of the measuring window.
@@ -206,15 +207,15 @@ impl Plan {
         }
         let link = link::of(args.link, &preset, raw.is_some())?;
         objectives::check(&args.slo, &preset, &phases, raw.is_some())?;
-        if preset.plays() && place.target.path.is_some() {
+        if let Some(target) = place.targets.iter().find(|target| preset.plays() && target.path.is_some()) {
             let problem = format!("the {} preset chooses the path (rooms) itself", preset.name());
-            return Err(PlanError::new("target", &place.target.url, problem));
+            return Err(PlanError::new("target", &target.url, problem));
         }
         Ok(Self {
             title: title.to_owned(),
             preset,
-            target: place.target,
-            admin: place.admin,
+            targets: place.targets,
+            admins: place.admins,
             conns,
             connect_rate: args.connect_rate,
             connect_timeout: args.connect_timeout,
@@ -283,6 +284,29 @@ impl Plan {
         let length = self.warmup + self.duration;
         let seconds = length.as_secs().div_ceil(COURSE_POINTS).max(1);
         seconds * 1_000_000_000
+    }
+
+    /// Which of the targets a connection goes to. All players of a room go to the same.
+    pub(crate) fn target_index(&self, connection: u32) -> u16 {
+        let number = match self.preset {
+            Preset::Game { rooms, .. } | Preset::Rewind { rooms, .. } if self.raw.is_none() => {
+                self.room_of(connection, rooms)
+            }
+            _ => connection,
+        };
+        let targets = u32::try_from(self.targets.len()).expect("every target was a word of the command line");
+        u16::try_from(number % targets).expect("the plan allows 1,000 targets")
+    }
+
+    /// See [`Plan::target_index`].
+    pub(crate) fn target_of(&self, connection: u32) -> &Target {
+        &self.targets[usize::from(self.target_index(connection))]
+    }
+
+    /// All targets in words.
+    pub(crate) fn targets_named(&self) -> String {
+        let urls: Vec<&str> = self.targets.iter().map(|target| target.url.as_str()).collect();
+        urls.join(", ")
     }
 
     /// The CPU of a worker, if the workers are pinned.

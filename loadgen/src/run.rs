@@ -27,9 +27,6 @@ use crate::terminal;
 use crate::verdict;
 use crate::worker::{Outcome, Worker};
 
-/// The path of the echo endpoint.
-const ECHO_PATH: &str = "/v1/echo";
-
 /// Runs a plan; returns the exit code.
 ///
 /// # Errors
@@ -38,7 +35,7 @@ pub(crate) fn run(plan: Plan) -> anyhow::Result<u8> {
     let interrupted = watch_signals()?;
     machine::raise_descriptor_limit();
     let machine = Machine::read();
-    let status = plan.admin.as_deref().map(|admin| first_status(admin, &interrupted));
+    let status = (!plan.admins.is_empty()).then(|| first_status(&plan.admins, &interrupted));
     let admin_works = matches!(status, Some(Ok(_)));
     let facts = Facts::gather(&plan.sources, plan.server_pid, &machine, status);
     let walls = preflight::walls(&plan, &facts);
@@ -83,12 +80,12 @@ fn watch_signals() -> anyhow::Result<Arc<AtomicBool>> {
 
 /// The server's status, unless a signal comes first: an endpoint that swallows the request must not
 /// hold up the end of the run.
-fn first_status(admin: &str, interrupted: &AtomicBool) -> Result<Status, String> {
+fn first_status(admins: &[String], interrupted: &AtomicBool) -> Result<Status, String> {
     let (answer, answered) = mpsc::channel();
-    let url = admin.to_owned();
+    let urls = admins.to_vec();
     thread::spawn(move || {
         // After an interruption nobody waits for it any more.
-        let _ = answer.send(server_side::fetch_status(&url));
+        let _ = answer.send(server_side::fetch_all(&urls));
     });
     while !interrupted.load(Ordering::Relaxed) {
         if let Ok(status) = answered.recv_timeout(LOOK) {
@@ -167,7 +164,6 @@ fn pin(cpus: &[usize]) {
 /// One worker, with the driver of the preset.
 fn work(plan: Arc<Plan>, shared: Arc<Shared>, index: u32) -> Result<Outcome, Failure> {
     let rng = Pcg64Mcg::seed_from_u64(plan.seed ^ (u64::from(index) << 48));
-    let path = plan.target.path.clone().unwrap_or_else(|| ECHO_PATH.to_owned());
     match (plan.preset, plan.raw) {
         (preset, Some(sizes)) => {
             let traffic = match preset {
@@ -181,12 +177,9 @@ fn work(plan: Arc<Plan>, shared: Arc<Shared>, index: u32) -> Result<Outcome, Fai
             drive(Raw::new(Arc::clone(&plan), traffic, sizes), &plan, shared, index)
         }
         (Preset::Echo { pace, size }, None) => {
-            drive(Echo::new(Arc::clone(&plan), path, pace, size, rng), &plan, shared, index)
+            drive(Echo::new(Arc::clone(&plan), pace, size, rng), &plan, shared, index)
         }
-        (Preset::Idle, None) => {
-            let host = plan.target.host.clone();
-            drive(Idle { host, path, rng }, &plan, shared, index)
-        }
+        (Preset::Idle, None) => drive(Idle { plan: Arc::clone(&plan), rng }, &plan, shared, index),
         (Preset::Game { game: GameName::Arena, rooms, input_hz }, None) => {
             drive(game::Game::<Fighter>::new(Arc::clone(&plan), rooms, input_hz, None), &plan, shared, index)
         }

@@ -56,6 +56,21 @@ pub(crate) struct StatusTotals {
     pub(crate) inputs: Option<StatusViews>,
 }
 
+impl StatusTotals {
+    fn add(&mut self, other: &Self) {
+        for (state, count) in &other.connections {
+            *self.connections.entry(state.clone()).or_default() += count;
+        }
+        self.inputs = self.inputs.zip(other.inputs).map(|(mut all, other)| {
+            all.view_backwards += other.view_backwards;
+            all.view_future += other.view_future;
+            all.view_too_old += other.view_too_old;
+            all.view_implausible += other.view_implausible;
+            all
+        });
+    }
+}
+
 /// View times that were not believed, by what was wrong with them.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default)]
@@ -78,8 +93,16 @@ pub(crate) struct StatusMemory {
 pub(crate) struct StatusTick {
     pub(crate) steps: Option<u64>,
     pub(crate) missed: Option<u64>,
-    /// Base64 of an HdrHistogram V2 serialisation, values in ns.
-    pub(crate) lateness_hdr: Option<String>,
+    /// How late ticks began, ns. On the wire: base64 of an HdrHistogram V2 serialisation.
+    #[serde(rename = "lateness_hdr", deserialize_with = "histogram")]
+    pub(crate) lateness: Option<Histogram<u64>>,
+}
+
+/// A histogram that cannot be read is one that is not there.
+fn histogram<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Histogram<u64>>, D::Error> {
+    let text = Option::<String>::deserialize(from)?;
+    let bytes = text.and_then(|text| STANDARD.decode(text).ok());
+    Ok(bytes.and_then(|bytes| Deserializer::new().deserialize(&mut bytes.as_slice()).ok()))
 }
 
 /// How long an answer may take.
@@ -104,7 +127,55 @@ pub(crate) fn fetch_status(admin: &str) -> Result<Status, String> {
     agent.get(&url).call().and_then(|mut response| response.body_mut().read_json()).map_err(told)
 }
 
+/// Asks all of them; what they say of themselves is added up.
+///
+/// # Errors
+/// A sentence for the first that does not answer.
+pub(crate) fn fetch_all(admins: &[String]) -> Result<Status, String> {
+    let mut told: Vec<Status> = Vec::new();
+    for admin in admins {
+        let status = fetch_status(admin)?;
+        // One server may listen at several addresses.
+        if !told.iter().any(|other| other.is_same_process(&status)) {
+            told.push(status);
+        }
+    }
+    let all = told.into_iter().reduce(|mut all, other| {
+        all.add(&other);
+        all
+    });
+    all.ok_or_else(|| "no admin endpoint is known".to_owned())
+}
+
+/// A sum that is known where both parts are.
+fn sum(one: Option<u64>, other: Option<u64>) -> Option<u64> {
+    Some(one? + other?)
+}
+
 impl Status {
+    fn is_same_process(&self, other: &Self) -> bool {
+        let host = |status: &Self| status.machine.as_ref().map(|machine| machine.hostname.clone());
+        self.pid.is_some() && self.pid == other.pid && host(self) == host(other)
+    }
+
+    /// Takes another server's in. What is not a number is the first one's.
+    fn add(&mut self, other: &Self) {
+        // It stands for several processes now; the youngest tells whether one was restarted.
+        self.pid = None;
+        self.uptime_s = self.uptime_s.zip(other.uptime_s).map(|(one, other)| one.min(other));
+        self.cpu_ns = sum(self.cpu_ns, other.cpu_ns);
+        self.memory.rss_bytes = sum(self.memory.rss_bytes, other.memory.rss_bytes);
+        self.tick.add(&other.tick);
+        self.totals.add(&other.totals);
+        self.limits.connections_max = sum(self.limits.connections_max, other.limits.connections_max);
+        self.limits.workers = sum(self.limits.workers, other.limits.workers);
+        if let Some((all, one)) =
+            self.limits.connections_per_worker_max.as_mut().zip(other.limits.connections_per_worker_max)
+        {
+            *all = (*all).min(one);
+        }
+    }
+
     /// Whether this is of the same process as `earlier`, as far as both tell.
     pub(crate) fn continues(&self, earlier: &Self) -> bool {
         self.pid.zip(earlier.pid).is_none_or(|(now, before)| now == before)
@@ -113,18 +184,22 @@ impl Status {
 }
 
 impl StatusTick {
-    /// The lateness histogram, ns.
-    pub(crate) fn lateness(&self) -> Option<Histogram<u64>> {
-        let bytes = STANDARD.decode(self.lateness_hdr.as_ref()?).ok()?;
-        Deserializer::new().deserialize(&mut bytes.as_slice()).ok()
-    }
-
     /// What happened between `earlier` and this.
     pub(crate) fn lateness_since(&self, earlier: &Self) -> Option<Histogram<u64>> {
-        let mut window = self.lateness()?;
+        let mut window = self.lateness.clone()?;
         // The counts from before the window do not belong to it: "max" would be a stale one.
-        window.subtract(earlier.lateness()?).ok()?;
+        window.subtract(earlier.lateness.as_ref()?).ok()?;
         Some(window)
+    }
+
+    /// Takes another server's in.
+    fn add(&mut self, other: &Self) {
+        self.steps = sum(self.steps, other.steps);
+        self.missed = sum(self.missed, other.missed);
+        self.lateness = match (self.lateness.take(), &other.lateness) {
+            (Some(mut all), Some(other)) => all.add(other).is_ok().then_some(all),
+            _ => None,
+        };
     }
 }
 
@@ -192,7 +267,8 @@ mod tests {
         values.iter().for_each(|value| histogram.record(*value).unwrap());
         let mut bytes = Vec::new();
         V2Serializer::new().serialize(&histogram, &mut bytes).unwrap();
-        StatusTick { lateness_hdr: Some(STANDARD.encode(bytes)), ..StatusTick::default() }
+        let text = serde_json::json!({ "lateness_hdr": STANDARD.encode(bytes), "steps": values.len() });
+        serde_json::from_value(text).unwrap()
     }
 
     #[test]
@@ -203,6 +279,31 @@ mod tests {
         assert_eq!(window.len(), 2);
         assert!(window.value_at_quantile(1.0) < 3_100, "{}", window.value_at_quantile(1.0));
         assert!(StatusTick::default().lateness_since(&before).is_none());
+    }
+
+    #[test]
+    fn servers_are_added_up() {
+        let server = |pid, values: &[u64]| Status {
+            pid: Some(pid),
+            cpu_ns: Some(5),
+            tick: status_with(values),
+            ..Status::default()
+        };
+        let (mut all, other) = (server(1, &[1_000]), server(2, &[2_000, 3_000]));
+        assert!(!all.is_same_process(&other) && all.is_same_process(&all.clone()));
+        all.add(&other);
+        assert_eq!((all.pid, all.cpu_ns, all.tick.steps), (None, Some(10), Some(3)));
+        assert_eq!(all.tick.lateness.as_ref().unwrap().len(), 3);
+        all.add(&Status::default());
+        assert_eq!((all.cpu_ns, all.tick.lateness.is_none()), (None, true), "one that does not say");
+    }
+
+    #[test]
+    fn a_histogram_that_is_none_is_missing() {
+        for text in ["\"@@\"", "\"AAAA\"", "null"] {
+            let tick: StatusTick = serde_json::from_str(&format!("{{\"lateness_hdr\":{text}}}")).unwrap();
+            assert!(tick.lateness.is_none(), "{text}");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -41,17 +41,16 @@ pub(crate) enum SourceError {
 }
 
 impl Sources {
-    /// Enough addresses for `conns` connections to `target`: 127.0.0.2 and up for a loopback IPv4
-    /// target, the kernel's choice otherwise.
-    pub(crate) fn auto(target: SocketAddr, conns: u32) -> Self {
-        match target.ip() {
-            IpAddr::V4(ip) if ip.is_loopback() => {
-                let addresses = conns.div_ceil(AUTO_CONNECTIONS_PER_ADDRESS).max(1);
-                let first = u32::from(Ipv4Addr::new(127, 0, 0, 2));
-                Self::Explicit((first..first + addresses).map(Ipv4Addr::from).collect())
-            }
-            _ => Self::Kernel,
+    /// Enough addresses for `conns` connections to `targets`: 127.0.0.2 and up when all are loopback IPv4, the kernel's
+    /// choice otherwise.
+    pub(crate) fn auto(targets: &[SocketAddr], conns: u32) -> Self {
+        let is_loopback = |target: &SocketAddr| target.is_ipv4() && target.ip().is_loopback();
+        if !targets.iter().all(is_loopback) {
+            return Self::Kernel;
         }
+        let addresses = conns.div_ceil(AUTO_CONNECTIONS_PER_ADDRESS).max(1);
+        let first = u32::from(Ipv4Addr::new(127, 0, 0, 2));
+        Self::Explicit((first..first + addresses).map(Ipv4Addr::from).collect())
     }
 
     /// Parses a comma-separated list of addresses and ranges.
@@ -171,11 +170,11 @@ mod tests {
     #[test]
     fn auto_spreads_on_loopback_only() {
         let loopback: SocketAddr = "127.0.0.1:9001".parse().unwrap();
-        assert_eq!(Sources::auto(loopback, 10), Sources::Explicit(vec![Ipv4Addr::new(127, 0, 0, 2)]));
-        let many = Sources::auto(loopback, 60_000);
+        assert_eq!(Sources::auto(&[loopback], 10), Sources::Explicit(vec![Ipv4Addr::new(127, 0, 0, 2)]));
+        let many = Sources::auto(&[loopback], 60_000);
         assert!(many.capacity().unwrap() >= 2 * 60_000 - u64::from(PORTS));
-        assert_eq!(Sources::auto("192.0.2.1:80".parse().unwrap(), 10), Sources::Kernel);
-        assert_eq!(Sources::auto("[::1]:80".parse().unwrap(), 10), Sources::Kernel);
+        assert_eq!(Sources::auto(&[loopback, "192.0.2.1:80".parse().unwrap()], 10), Sources::Kernel);
+        assert_eq!(Sources::auto(&["[::1]:80".parse().unwrap()], 10), Sources::Kernel);
     }
 
     #[test]

@@ -147,9 +147,11 @@ pub(super) fn read(mut words: Vec<OsString>) -> Result<Request, Refused> {
                 check(&name, &found)?;
                 words[at] = FILE.into();
             }
-            if words[at..].iter().any(|word| word.to_string_lossy().starts_with("--stages")) {
-                // Other phases begin with other connections.
-                found.flags.retain(|(key, _)| key != "conns");
+            // Other phases begin with other connections; other targets are in place of the file's, not besides them.
+            for (flag, key) in [("--stages", "conns"), ("--target", "target"), ("--admin", "admin")] {
+                if words[at..].iter().any(|word| word.to_string_lossy().starts_with(flag)) {
+                    found.flags.retain(|(given, _)| given != key);
+                }
             }
             words.splice(at + 1..=at, flags(&found));
             file = Some(found);

@@ -97,11 +97,12 @@ impl Question {
     }
 
     fn demand(&self) -> Demand {
-        let Place { conns, workers, target, sources, .. } = &self.place;
+        let Place { conns, workers, targets, sources, .. } = &self.place;
         Demand {
             conns: u64::from(*conns),
             workers: u64::from(*workers),
-            is_loopback: target.address.ip().is_loopback(),
+            is_loopback: targets.iter().all(|target| target.address.ip().is_loopback()),
+            targets: targets.len() as u64,
             sources: sources.clone(),
             rooms: self.rooms.map(u64::from),
         }
@@ -127,7 +128,7 @@ pub(crate) fn run(question: &Question) -> anyhow::Result<u8> {
 fn examine(question: &Question) -> Findings {
     let (place, demand) = (&question.place, question.demand());
     let machine = Machine::read();
-    let status = place.admin.as_deref().map(server_side::fetch_status);
+    let status = (!place.admins.is_empty()).then(|| server_side::fetch_all(&place.admins));
     let facts = Facts::gather(&place.sources, None, &machine, status);
     let budgets = budgets(&demand, &facts);
     let first_wall = (0..budgets.len()).min_by_key(|at| budgets[*at].carries);
@@ -141,7 +142,7 @@ fn examine(question: &Question) -> Findings {
     let refused = preflight::sources(&facts).map(|wall| wall.problem);
     Findings {
         schema: SCHEMA,
-        target: place.target.url.clone(),
+        target: place.targets.iter().map(|target| target.url.as_str()).collect::<Vec<_>>().join(", "),
         conns: demand.conns,
         fits: refused.is_none() && maximum.is_none_or(|maximum| maximum >= demand.conns),
         maximum,

@@ -18,7 +18,6 @@ use crate::plan::{Pace, Plan};
 /// The `echo` preset.
 #[derive(Debug)]
 pub(crate) struct Echo {
-    path: String,
     pace: Pace,
     rng: Pcg64Mcg,
     template: Template,
@@ -93,10 +92,10 @@ impl Template {
 
 impl Echo {
     /// A driver for one worker.
-    pub(crate) fn new(plan: Arc<Plan>, path: String, pace: Pace, size: u32, mut rng: Pcg64Mcg) -> Self {
+    pub(crate) fn new(plan: Arc<Plan>, pace: Pace, size: u32, mut rng: Pcg64Mcg) -> Self {
         let mask = rng.random();
         let template = Template::new(size, mask, &mut rng);
-        Self { path, pace, rng, template, plan, under_way: 0 }
+        Self { pace, rng, template, plan, under_way: 0 }
     }
 
     fn send(&mut self, peer: &mut Peer, turn: &mut Turn<'_>, intended_ns: Option<u64>) {
@@ -155,7 +154,7 @@ impl Driver for Echo {
     }
 
     fn connected(&mut self, peer: &mut Peer, turn: &mut Turn<'_>) {
-        peer.session.upgrade(turn.out, &self.plan.target.host, &self.path);
+        peer.session.upgrade(turn.out, self.plan.target_of(peer.connection));
     }
 
     fn received(&mut self, peer: &mut Peer, turn: &mut Turn<'_>, bytes: &mut [u8]) -> Result<(), Cause> {

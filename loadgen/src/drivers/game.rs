@@ -74,7 +74,7 @@ impl<B: Bot> Game<B> {
     fn config(&self, connection: u32) -> Config {
         let room = self.plan.room_of(connection, self.rooms);
         Config {
-            host: self.plan.target.host.clone(),
+            host: self.plan.target_of(connection).host.clone(),
             // A probe wants its rooms for itself.
             room: match self.plan.preset {
                 Preset::Rewind { .. } => format!("rewind-{}-{room}", self.plan.seed),

@@ -7,6 +7,10 @@ use tickring_protocol::websocket::{
 
 use super::Turn;
 use crate::measure::errors::Cause;
+use crate::plan::Target;
+
+/// The path of the echo endpoint.
+const ECHO_PATH: &str = "/v1/echo";
 
 /// One connection's WebSocket.
 #[derive(Debug)]
@@ -33,9 +37,10 @@ impl Session {
     }
 
     /// Writes the upgrade request.
-    pub(crate) fn upgrade(&self, out: &mut Vec<u8>, host: &str, path: &str) {
+    pub(crate) fn upgrade(&self, out: &mut Vec<u8>, target: &Target) {
         if let State::Upgrading { key, .. } = &self.state {
-            write_request(out, host, path, key, None);
+            let path = target.path.as_deref().unwrap_or(ECHO_PATH);
+            write_request(out, &target.host, path, key, None);
         }
     }
 

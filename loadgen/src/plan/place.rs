@@ -1,16 +1,22 @@
 //! Where the load comes from and goes to: what a run and the doctor share.
 
+use std::net::SocketAddr;
+
 use super::PlanError;
-use super::target::{Target, admin_url};
+use super::target::{Target, admin_urls};
 use crate::cli::PlaceArgs;
 use crate::sources::Sources;
+
+/// Most targets.
+const TARGETS_MAX: usize = 1_000;
 
 /// See [`PlaceArgs`], checked and resolved.
 #[derive(Debug)]
 pub(crate) struct Place {
-    pub(crate) target: Target,
-    /// Base URL of the admin endpoint.
-    pub(crate) admin: Option<String>,
+    /// At least one.
+    pub(crate) targets: Vec<Target>,
+    /// Base URLs of their admin endpoints, none twice.
+    pub(crate) admins: Vec<String>,
     pub(crate) conns: u32,
     pub(crate) workers: u32,
     pub(crate) sources: Sources,
@@ -25,18 +31,24 @@ impl Place {
     /// [`PlanError`] names the flag, its value and what is allowed.
     pub(crate) fn resolve(args: PlaceArgs, conns: u32, ports: u32, raw: bool) -> Result<Self, PlanError> {
         at_most_conns("workers", args.workers, conns)?;
-        let target = Target::parse(&args.target, raw)?;
+        let targets: Vec<Target> =
+            args.target.iter().map(|url| Target::parse(url, raw)).collect::<Result<_, _>>()?;
+        if targets.len() > TARGETS_MAX {
+            let problem = format!("permitted are up to {TARGETS_MAX} targets, here are {}", targets.len());
+            return Err(PlanError { given: "--target".to_owned(), problem });
+        }
+        let addresses: Vec<SocketAddr> = targets.iter().map(|target| target.address).collect();
         let sources_named = args.src != "auto";
         let sources = if sources_named {
             Sources::parse(&args.src).map_err(|e| PlanError::new("src", &args.src, e.to_string()))?
         } else {
-            Sources::auto(target.address, ports)
+            Sources::auto(&addresses, ports)
         };
-        if matches!(sources, Sources::Explicit(_)) && target.address.is_ipv6() {
+        if matches!(sources, Sources::Explicit(_)) && addresses.iter().any(SocketAddr::is_ipv6) {
             return Err(PlanError::new("src", &args.src, "source addresses are IPv4, the target is IPv6"));
         }
-        let admin = admin_url(args.admin, &target, raw)?;
-        Ok(Self { target, admin, conns, workers: args.workers, sources, sources_named })
+        let admins = admin_urls(args.admin, &targets, raw)?;
+        Ok(Self { targets, admins, conns, workers: args.workers, sources, sources_named })
     }
 }
 

@@ -67,34 +67,44 @@ fn check_port(authority: &str) -> Result<(), &'static str> {
     }
 }
 
-/// The given URL, or the port after the target's. A floor program has no admin endpoint.
-pub(super) fn admin_url(
-    given: Option<String>,
-    target: &Target,
+/// The given URLs, or of each target the port after its own. A floor program has no admin endpoint.
+pub(super) fn admin_urls(
+    given: Vec<String>,
+    targets: &[Target],
     raw: bool,
-) -> Result<Option<String>, PlanError> {
-    match given {
-        Some(url) => {
-            let rest = match url.split_once("://") {
-                None if url.contains(':') => url.as_str(),
-                Some(("http", rest)) => rest,
-                None | Some(_) => {
-                    let permitted = "permitted is http://HOST:PORT, for example http://127.0.0.1:9002";
-                    return Err(PlanError::new("admin", url, permitted));
-                }
-            };
-            check_port(rest.split('/').next().unwrap_or_default())
-                .map_err(|problem| PlanError::new("admin", &url, problem))?;
-            Ok(Some(format!("http://{}", rest.trim_end_matches('/'))))
+) -> Result<Vec<String>, PlanError> {
+    let mut urls: Vec<String> = if given.is_empty() {
+        targets.iter().filter(|_| !raw).filter_map(neighbour).collect()
+    } else {
+        if given.len() > targets.len() {
+            let problem =
+                format!("there are {} targets, and each has one admin endpoint at most", targets.len());
+            return Err(PlanError::new("admin", given.join(" "), problem));
         }
-        None if raw => Ok(None),
-        None => {
-            let mut address = target.address;
-            let port = address.port().checked_add(1);
-            Ok(port.map(|port| {
-                address.set_port(port);
-                format!("http://{address}")
-            }))
+        given.iter().map(|url| admin_url(url)).collect::<Result<_, _>>()?
+    };
+    urls.sort_unstable();
+    urls.dedup();
+    Ok(urls)
+}
+
+fn admin_url(url: &str) -> Result<String, PlanError> {
+    let rest = match url.split_once("://") {
+        None if url.contains(':') => url,
+        Some(("http", rest)) => rest,
+        None | Some(_) => {
+            let permitted = "permitted is http://HOST:PORT, for example http://127.0.0.1:9002";
+            return Err(PlanError::new("admin", url, permitted));
         }
-    }
+    };
+    check_port(rest.split('/').next().unwrap_or_default())
+        .map_err(|problem| PlanError::new("admin", url, problem))?;
+    Ok(format!("http://{}", rest.trim_end_matches('/')))
+}
+
+/// The port after a target's.
+fn neighbour(target: &Target) -> Option<String> {
+    let mut address = target.address;
+    address.set_port(address.port().checked_add(1)?);
+    Some(format!("http://{address}"))
 }

@@ -12,8 +12,8 @@ fn parse(flags: &str) -> Result<Plan, String> {
 fn the_defaults_suit_a_default_server() {
     let plan = parse("game --conns 1000").unwrap();
     assert_eq!(plan.preset, Preset::Game { game: GameName::Arena, rooms: 20, input_hz: None });
-    assert_eq!(plan.target.address, SocketAddr::from(([127, 0, 0, 1], 9001)));
-    assert_eq!(plan.admin.as_deref(), Some("http://127.0.0.1:9002"));
+    assert_eq!(plan.targets[0].address, SocketAddr::from(([127, 0, 0, 1], 9001)));
+    assert_eq!(plan.admins, ["http://127.0.0.1:9002"]);
     assert_eq!(plan.duration, Duration::from_secs(30));
 }
 

@@ -20,7 +20,10 @@ fn write_all(out: &mut String, report: &Report<'_>) -> std::fmt::Result {
     writeln!(
         out,
         "{} against {} for {:.1} s (seed {})",
-        report.preset, report.plan.target.url, report.window_s, report.seed
+        report.preset,
+        report.plan.targets_named(),
+        report.window_s,
+        report.seed
     )?;
     writeln!(
         out,

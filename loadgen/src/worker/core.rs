@@ -127,6 +127,11 @@ impl<D: Driver> Core<D> {
         }
     }
 
+    /// Which of the targets a connection goes to.
+    pub(super) fn target_index(&self, local: u32) -> u16 {
+        self.plan.target_index(self.share.start + local)
+    }
+
     /// When to wake up again.
     pub(super) fn next_wait(&self, now_ns: u64) -> Wait {
         let WaitPolicy { want, gather_ns, gather_due_ns } = self.wait;

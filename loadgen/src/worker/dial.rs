@@ -22,8 +22,7 @@ const PORTS_TRIED_MAX: u8 = 64;
 /// Hands out attempts at a fixed rate.
 #[derive(Debug)]
 pub(crate) struct Dialer {
-    target: SocketAddr,
-    pairs: Pairs,
+    targets: Vec<Destination>,
     start_ns: u64,
     /// From the attempt to being ready for traffic.
     timeout_ns: u64,
@@ -39,6 +38,13 @@ pub(crate) struct Dialer {
     deadlines: VecDeque<(u64, ConnectionId)>,
 }
 
+/// A target, with the sources that connections to it may have: towards each, all of them.
+#[derive(Debug)]
+struct Destination {
+    address: SocketAddr,
+    pairs: Pairs,
+}
+
 /// Why no attempt could be made.
 #[derive(Debug)]
 pub(crate) enum DialError {
@@ -52,8 +58,14 @@ impl Dialer {
     /// The dialer of worker `index` with `count` connections, from now on.
     pub(crate) fn new(plan: &Plan, index: u32, salt: u32, start_ns: u64, count: u32) -> Self {
         Self {
-            target: plan.target.address,
-            pairs: plan.sources.share(index, plan.workers, salt),
+            targets: plan
+                .targets
+                .iter()
+                .map(|target| Destination {
+                    address: target.address,
+                    pairs: plan.sources.share(index, plan.workers, salt),
+                })
+                .collect(),
             start_ns,
             timeout_ns: u64::try_from(plan.connect_timeout.as_nanos()).expect("the plan allows a day"),
             rate_hz: f64::from(plan.connect_rate) / f64::from(plan.workers),
@@ -91,8 +103,8 @@ impl Dialer {
     }
 
     /// A connection is over, and its source may be used again.
-    pub(crate) fn give_back(&mut self, pair: u32) {
-        self.pairs.give_back(pair);
+    pub(crate) fn give_back(&mut self, target: u16, pair: u32) {
+        self.targets[usize::from(target)].pairs.give_back(pair);
     }
 
     /// When the next first attempt is due.
@@ -142,12 +154,13 @@ impl Dialer {
         may
     }
 
-    /// A socket bound to the next free source, whose number goes into `pair`.
-    pub(crate) fn socket(&mut self, pair: &mut u32) -> Result<(Socket, SocketAddr), DialError> {
+    /// A socket for a target, bound to the next free source, whose number goes into `pair`.
+    pub(crate) fn socket(&mut self, target: u16, pair: &mut u32) -> Result<(Socket, SocketAddr), DialError> {
         let failed = |error: io::Error| DialError::Failed(Cause::of(&error));
-        let source = self.pairs.next().ok_or(DialError::Failed(Cause::PortsExhausted))?;
+        let Destination { address, pairs } = &mut self.targets[usize::from(target)];
+        let source = pairs.next().ok_or(DialError::Failed(Cause::PortsExhausted))?;
         let socket = Socket::new(
-            Domain::for_address(self.target),
+            Domain::for_address(*address),
             Type::STREAM.nonblocking().cloexec(),
             Some(Protocol::TCP),
         )
@@ -167,7 +180,7 @@ impl Dialer {
                 });
             }
         }
-        Ok((socket, self.target))
+        Ok((socket, *address))
     }
 }
 

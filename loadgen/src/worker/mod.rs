@@ -145,8 +145,9 @@ impl<D: Driver> Worker<D> {
         let mut this_pass = 0;
         while let Some(local) = self.core.dialer.due(now_ns, self.core.handshakes, this_pass) {
             this_pass += 1;
+            let target = self.core.target_index(local);
             let pair = &mut self.core.links.list[local as usize].pair;
-            match self.core.dialer.socket(pair) {
+            match self.core.dialer.socket(target, pair) {
                 Ok((socket, target)) => match self.ring.connect(socket, target) {
                     Ok(id) => self.core.attempted(local, id, now_ns),
                     Err(error) => self.core.attempt_failed(local, Cause::of(&error), now_ns),

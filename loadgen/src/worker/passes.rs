@@ -259,9 +259,10 @@ impl<D: Driver> Core<D> {
             Event::Closed { id } => {
                 self.in_ring = self.in_ring.saturating_sub(1);
                 if let Some(local) = self.links.find(id) {
+                    let target = self.target_index(local);
                     let link = &mut self.links.list[local as usize];
                     link.id = None;
-                    self.dialer.give_back(link.pair);
+                    self.dialer.give_back(target, link.pair);
                     self.follow(local, now_ns);
                 }
             }
@@ -294,9 +295,10 @@ impl<D: Driver> Core<D> {
     fn connect_failed(&mut self, id: ConnectionId, error: &std::io::Error, now_ns: u64) {
         self.in_ring = self.in_ring.saturating_sub(1);
         let Some(local) = self.links.find(id) else { return };
+        let target = self.target_index(local);
         let link = &mut self.links.list[local as usize];
         link.id = None;
-        self.dialer.give_back(link.pair);
+        self.dialer.give_back(target, link.pair);
         if link.state != State::Connecting {
             return self.follow(local, now_ns);
         }

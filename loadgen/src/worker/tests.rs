@@ -18,8 +18,7 @@ use crate::shared::{Shared, Step};
 /// A worker's core with one connection in `state` that still has something to send.
 fn with_unsent(state: State) -> Core<Idle> {
     let plan = Arc::new(Cli::plan(["idle", "--conns", "1"]).unwrap());
-    let driver =
-        Idle { host: plan.target.host.clone(), path: "/v1/echo".to_owned(), rng: Pcg64Mcg::seed_from_u64(1) };
+    let driver = Idle { plan: Arc::clone(&plan), rng: Pcg64Mcg::seed_from_u64(1) };
     let mut core = Core::new(&plan, Arc::new(Shared::new(1, clock::now_ns())), 0, driver, 0);
     assert_eq!(core.dialer.due(u64::MAX, 0, 0), Some(0));
     core.links.list[0].state = state;
