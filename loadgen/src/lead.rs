@@ -9,9 +9,9 @@ use crate::kernel::KernelCounters;
 use crate::measure::series::{Point, Series};
 use crate::measure::tally::Window;
 use crate::plan::Plan;
-use crate::progress::Progress;
 use crate::server_side::{self, Status, Usage};
 use crate::shared::{LiveReading, Phase, Shared};
+use crate::view::View;
 
 /// How often the leading thread looks up.
 pub(crate) const LOOK: Duration = Duration::from_millis(20);
@@ -87,7 +87,7 @@ pub(crate) struct Leader<'a> {
     interrupted: &'a AtomicBool,
     /// Whether the admin endpoint answered at the start.
     admin_works: bool,
-    progress: Progress,
+    view: View,
     series: Series,
     kernel_before: KernelCounters,
     server_idle: ServerReading,
@@ -106,7 +106,7 @@ impl<'a> Leader<'a> {
             shared,
             interrupted,
             admin_works,
-            progress: Progress::new(plan.conns, shared.started_ns),
+            view: View::open(plan, shared.started_ns),
             series: Series::new(shared.live.len(), plan.sample_ns()),
             kernel_before: KernelCounters::read(),
             server_idle: ServerReading::take(plan, admin_works),
@@ -151,7 +151,7 @@ impl<'a> Leader<'a> {
         self.shared.advance(Phase::Closing);
         // The workers have deadlines of their own.
         while !all_gone() {
-            self.look(clock::now_ns(), "closing");
+            self.look(clock::now_ns(), "closing", None);
             thread::sleep(LOOK);
         }
         self.collect();
@@ -174,9 +174,9 @@ impl<'a> Leader<'a> {
     }
 
     /// Hears what the workers tell, and shows it.
-    fn look(&mut self, now_ns: u64, what: &str) {
+    fn look(&mut self, now_ns: u64, what: &str, until_ns: Option<u64>) {
         self.collect();
-        self.progress.tick(now_ns, what, self.shared, self.series.newest());
+        self.view.tick(now_ns, what, until_ns, self.shared, &self.series);
     }
 
     /// Takes what the workers have told.
@@ -199,7 +199,7 @@ impl<'a> Leader<'a> {
             if now_ns >= until_ns || self.is_interrupted() || done(&self.shared.read()) {
                 return;
             }
-            self.look(now_ns, what);
+            self.look(now_ns, what, Some(until_ns));
             thread::sleep(LOOK.min(Duration::from_nanos(until_ns - now_ns)));
         }
     }

@@ -2,9 +2,48 @@
 
 use std::fmt::Arguments;
 use std::io::{self, ErrorKind, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::view::inbox::Inbox;
+
+/// Who writes on standard error.
+#[derive(Debug)]
+enum Writer {
+    /// Whoever has something to say.
+    Anybody,
+    /// The view, which puts lines above itself.
+    View(Arc<Inbox>),
+    /// Nobody: it has taken nothing for so long that the next write could wait for ever.
+    Nobody,
+}
+
+static WRITER: Mutex<Writer> = Mutex::new(Writer::Anybody);
+
+fn writer() -> MutexGuard<'static, Writer> {
+    // Every state is whole at every moment, so that a panic elsewhere cannot have broken it.
+    WRITER.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// From now on lines go to the view.
+pub(crate) fn hand_over(inbox: Arc<Inbox>) {
+    *writer() = Writer::View(inbox);
+}
+
+/// The view is closed: lines are written directly again, unless it could not be closed because nobody
+/// `listens` to standard error any more.
+pub(crate) fn take_back(listens: bool) {
+    *writer() = if listens { Writer::Anybody } else { Writer::Nobody };
+}
 
 /// A line on standard error. When nobody takes it, the exit code and the report have to do.
 pub(crate) fn say(line: Arguments<'_>) {
+    match &*writer() {
+        Writer::Anybody => {}
+        Writer::View(inbox) if inbox.line(line.to_string()) => return,
+        // Its thread has met an error. This line will meet it, too, unless it has passed.
+        Writer::View(_) => {}
+        Writer::Nobody => return,
+    }
     let _ignored = writeln!(io::stderr(), "{line}");
 }
 
