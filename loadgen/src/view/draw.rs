@@ -35,14 +35,14 @@ pub(super) fn height(model: &ViewModel, width: u16) -> u16 {
 /// the lower figures.
 pub(super) fn draw(model: &ViewModel, area: Rect, buffer: &mut Buffer) {
     let (head, foot, errors) = (head(model, area.width), foot(area.width), errors(&model.errors, area.width));
-    let count = |lines: &[Line<'_>]| u16::try_from(lines.len()).unwrap_or(u16::MAX);
-    let mut rest = area.height.saturating_sub(count(&head).saturating_add(1));
-    let foot_height = if rest >= count(&foot) { count(&foot) } else { 0 };
+    let lines_of = |lines: &[Line<'_>]| u16::try_from(lines.len()).unwrap_or(u16::MAX);
+    let mut rest = area.height.saturating_sub(lines_of(&head).saturating_add(1));
+    let foot_height = if rest >= lines_of(&foot) { lines_of(&foot) } else { 0 };
     rest -= foot_height;
     // Three lines name the most frequent error and what helps.
-    let courses_height = if rest >= COURSES_HEIGHT + count(&errors).min(3) { COURSES_HEIGHT } else { 0 };
+    let courses_height = if rest >= COURSES_HEIGHT + lines_of(&errors).min(3) { COURSES_HEIGHT } else { 0 };
     rest -= courses_height;
-    let errors_height = rest.min(count(&errors));
+    let errors_height = rest.min(lines_of(&errors));
 
     let mut at = area.y;
     let mut next = |height: u16| {
@@ -82,8 +82,8 @@ fn head(model: &ViewModel, width: u16) -> Vec<Line<'static>> {
     let newest = model.newest.as_ref();
     let traffic = newest.map_or_else(Vec::new, |point| {
         vec![
-            format!("{} sent/s", short(point.sent_per_s)).into(),
-            format!("{} received/s", short(point.received_per_s)).into(),
+            format!("{}sent/s", count(point.sent_per_s)).into(),
+            format!("{}received/s", count(point.received_per_s)).into(),
             format!("{}B/s up", short(point.bytes_up_per_s)).into(),
             format!("{}B/s down", short(point.bytes_down_per_s)).into(),
         ]
@@ -120,7 +120,7 @@ fn generator(model: &ViewModel) -> Vec<Span<'static>> {
 fn gauge(model: &ViewModel, area: Rect, buffer: &mut Buffer) {
     let whole_s = model.elapsed_s + model.remaining_s.unwrap_or(0.0);
     let (times, share) = match model.remaining_s {
-        // Half a second more, because elapsed and remaining are to give the whole when they are read.
+        // Rounded apart, so that what is read gives the whole.
         Some(remaining_s) if whole_s > 0.0 => (
             format!("{:.0} s, {:.0} s left", model.elapsed_s.floor(), remaining_s.ceil()),
             model.elapsed_s / whole_s,
@@ -146,7 +146,7 @@ fn courses(model: &ViewModel, area: Rect, buffer: &mut Buffer) {
     #[expect(clippy::cast_precision_loss, reason = "figures for people")]
     let titles = [
         ("p99", &model.p99_us, (|us| time(us as f64)) as fn(u64) -> String),
-        ("messages/s", &model.throughput, |rate| short(rate as f64)),
+        ("messages/s", &model.throughput, |rate| count(rate as f64).trim_end().to_owned()),
     ];
     for (area, (name, figures, show)) in halves.into_iter().zip(titles) {
         let shown = &figures[figures.len().saturating_sub(area.width.into())..];
@@ -180,11 +180,7 @@ fn errors(errors: &[ErrorLine], width: u16) -> Vec<Line<'static>> {
 
 /// How to stop.
 fn foot(width: u16) -> Vec<Line<'static>> {
-    flow(
-        "Ctrl-C",
-        words("ends the run and keeps a partial report; twice: at once, without one", QUIET),
-        width,
-    )
+    flow("Ctrl-C", words("ends the run, keeps a partial report; twice: at once, without", QUIET), width)
 }
 
 fn words(text: &str, style: Style) -> Vec<Span<'static>> {
@@ -230,7 +226,7 @@ fn time(us: f64) -> String {
     }
 }
 
-/// A figure in four or five characters and its prefix.
+/// A figure in four or five characters, a blank, and the prefix of the unit that follows, if it has one.
 fn short(figure: f64) -> String {
     match figure {
         ..10_000.0 => format!("{figure:.0} "),
@@ -238,6 +234,12 @@ fn short(figure: f64) -> String {
         ..1_000_000_000.0 => format!("{:.1} M", figure / 1e6),
         _ => format!("{:.1} G", figure / 1e9),
     }
+}
+
+/// A figure that a word follows.
+fn count(figure: f64) -> String {
+    let short = short(figure);
+    if short.ends_with(' ') { short } else { short + " " }
 }
 
 #[cfg(test)]

@@ -25,6 +25,8 @@ pub(super) struct Contents {
     pub(super) picture: Option<ViewModel>,
     /// Whether anything can still come.
     pub(super) is_over: bool,
+    /// Whether the writer has been given up: what it wrote now would come in between what others write.
+    is_given_up: bool,
     /// Whether the writer has written all it will.
     has_left: bool,
 }
@@ -61,23 +63,29 @@ impl Inbox {
         self.changed.notify_all();
     }
 
-    /// Waits until there is something to write, or nothing will come any more.
-    pub(super) fn take(&self) -> Contents {
+    /// Waits until there is something to write, or nothing will come any more. `None`: nothing may be written.
+    pub(super) fn take(&self) -> Option<Contents> {
         let mut contents = self.contents();
         while contents.lines.is_empty() && contents.picture.is_none() && !contents.is_over {
             contents = self.changed.wait(contents).unwrap_or_else(PoisonError::into_inner);
         }
+        if contents.is_given_up {
+            return None;
+        }
         let is_over = contents.is_over;
-        std::mem::replace(&mut *contents, Contents { is_over, ..Contents::default() })
+        Some(std::mem::replace(&mut *contents, Contents { is_over, ..Contents::default() }))
     }
 
-    /// Nothing comes any more. Returns whether the writer has written the rest within `patience`.
+    /// Nothing comes any more. Returns whether the writer has written the rest within `patience`; else it is
+    /// given up.
     pub(super) fn close(&self, patience: Duration) -> bool {
         let mut contents = self.contents();
         contents.is_over = true;
         self.changed.notify_all();
         let waited = self.changed.wait_timeout_while(contents, patience, |contents| !contents.has_left);
-        waited.unwrap_or_else(PoisonError::into_inner).0.has_left
+        let mut contents = waited.unwrap_or_else(PoisonError::into_inner).0;
+        contents.is_given_up = !contents.has_left;
+        contents.has_left
     }
 
     /// The writer has written all it will.
@@ -97,7 +105,7 @@ mod tests {
         for line in 0..LINES_MAX + 3 {
             assert!(inbox.line(line.to_string()));
         }
-        let contents = inbox.take();
+        let contents = inbox.take().unwrap();
         assert_eq!((contents.lines.len(), contents.dropped), (LINES_MAX, 3));
         assert_eq!(contents.lines[0], "3");
     }
@@ -106,7 +114,7 @@ mod tests {
     fn a_writer_that_never_comes_is_not_waited_for() {
         let inbox = Inbox::default();
         assert!(!inbox.close(Duration::from_millis(1)));
-        assert!(inbox.take().is_over);
+        assert!(inbox.take().is_none(), "it would write into what others write");
         inbox.leave();
         assert!(inbox.close(Duration::from_millis(1)));
     }

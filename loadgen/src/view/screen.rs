@@ -38,8 +38,7 @@ fn open_on(terminal: OwnedFd, inbox: &Arc<Inbox>, look: Look) -> io::Result<()> 
         let leaving = Leaving(inbox);
         let inbox = &leaving.0;
         let mut writing = Writing { terminal, look, block: Block::new(look.has_colors), shown: None };
-        loop {
-            let contents = inbox.take();
+        while let Some(contents) = inbox.take() {
             let is_over = contents.is_over;
             if was_stopped.swap(false, Ordering::Relaxed) {
                 // The shell has written where the picture was.
