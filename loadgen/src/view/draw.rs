@@ -69,6 +69,11 @@ fn head(model: &ViewModel, width: u16) -> Vec<Line<'static>> {
     let title = format!("loadgen run {}  {}  {:.0} s", subject.preset, subject.target, model.run_s);
     let mut lines = vec![Line::styled(title, STRONG)];
     let mut row = |label: &str, items: Vec<Span<'static>>| lines.extend(flow(label, items, width));
+    match &model.health {
+        Health::Good => {}
+        Health::Strained(why) => row("strained", words(why, STRAINED)),
+        Health::Invalid(why) => row("INVALID", words(why, BAD)),
+    }
     let bad_if = |count: u64| if count > 0 { BAD } else { Style::new() };
     row(
         "connections",
@@ -96,11 +101,6 @@ fn head(model: &ViewModel, width: u16) -> Vec<Line<'static>> {
     });
     row("latency", or_dash(latency));
     row("generator", generator(model));
-    match &model.health {
-        Health::Good => {}
-        Health::Strained(why) => row("  strained", words(why, STRAINED)),
-        Health::Invalid(why) => row("  INVALID", words(why, BAD)),
-    }
     lines
 }
 
