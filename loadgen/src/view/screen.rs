@@ -186,8 +186,8 @@ mod tests {
     #[test]
     fn a_terminal_that_takes_nothing_holds_nobody_up() {
         let (inbox, reader) = opened(false);
-        inbox.line("x".repeat(1 << 20));
-        assert!((0..10_000).all(|line| inbox.line(line.to_string())));
+        // However many of them have given way: the rest is more than a pipe holds.
+        assert!((0..1_000).all(|line| inbox.line(format!("{line:4096}"))));
         assert!(!inbox.close(Duration::from_millis(10)), "it is still waiting");
         assert!(inbox.has_writer());
         drop(reader);
