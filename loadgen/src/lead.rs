@@ -9,9 +9,9 @@ use crate::kernel::KernelCounters;
 use crate::measure::series::{Point, Series};
 use crate::measure::tally::Window;
 use crate::plan::{Plan, nanoseconds};
-use crate::progress::Progress;
 use crate::server_side::{self, Status, Usage};
 use crate::shared::{LiveReading, Shared, Step};
+use crate::view::View;
 
 /// How often the leading thread looks up.
 pub(crate) const LOOK: Duration = Duration::from_millis(20);
@@ -86,7 +86,7 @@ pub(crate) struct Leader<'a> {
     interrupted: &'a AtomicBool,
     /// Whether the admin endpoint answered at the start.
     admin_works: bool,
-    progress: Progress,
+    view: View,
     series: Series,
     window_start_ns: Option<u64>,
     kernel_before: KernelCounters,
@@ -106,7 +106,7 @@ impl<'a> Leader<'a> {
             shared,
             interrupted,
             admin_works,
-            progress: Progress::new(plan.conns, shared.started_ns),
+            view: View::open(plan, shared.started_ns),
             series: Series::new(shared.live.len(), plan.sample_ns()),
             window_start_ns: None,
             kernel_before: KernelCounters::read(),
@@ -148,7 +148,7 @@ impl<'a> Leader<'a> {
         self.shared.advance(Step::Closing);
         // The workers have deadlines of their own.
         while !all_gone() {
-            self.look(clock::now_ns(), "closing");
+            self.look(clock::now_ns(), "closing", None);
             thread::sleep(LOOK);
         }
         self.collect();
@@ -171,9 +171,9 @@ impl<'a> Leader<'a> {
     }
 
     /// Hears what the workers tell, and shows it.
-    fn look(&mut self, now_ns: u64, what: &str) {
+    fn look(&mut self, now_ns: u64, what: &str, until_ns: Option<u64>) {
         self.collect();
-        self.progress.tick(now_ns, what, self.shared, self.series.newest());
+        self.view.tick(now_ns, what, until_ns, self.shared, &self.series);
     }
 
     /// Takes what the workers have told.
@@ -232,7 +232,7 @@ impl<'a> Leader<'a> {
             if now_ns >= until_ns || self.is_interrupted() || done(&self.shared.read()) {
                 return;
             }
-            self.look(now_ns, what);
+            self.look(now_ns, what, Some(until_ns));
             thread::sleep(LOOK.min(Duration::from_nanos(until_ns - now_ns)));
         }
     }

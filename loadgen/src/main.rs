@@ -20,7 +20,6 @@ mod measure;
 mod pacing;
 mod plan;
 mod preflight;
-mod progress;
 mod report;
 mod run;
 mod server_side;
@@ -29,6 +28,7 @@ mod slo;
 mod sources;
 mod terminal;
 mod verdict;
+mod view;
 mod worker;
 
 use std::process::ExitCode;

@@ -62,6 +62,9 @@ pub(crate) struct Plan {
     pub(crate) slo: Vec<Slo>,
     #[serde(skip)]
     pub(crate) json: Option<PathBuf>,
+    /// Plain lines, even on a terminal.
+    #[serde(skip)]
+    pub(crate) no_tui: bool,
     pub(crate) server_pid: Option<u32>,
     #[serde(skip)]
     pub(crate) sources: Sources,
@@ -230,6 +233,7 @@ impl Plan {
             seed: args.seed,
             slo: args.slo,
             json: out::parse(&args.out)?,
+            no_tui: args.no_tui,
             server_pid: args.server_pid,
             sources: place.sources,
             force: args.force,

@@ -112,10 +112,25 @@ pub(crate) fn judge(evidence: &Evidence) -> (Verdict, Vec<String>) {
     (verdict, [wrong, invalid, missed].concat())
 }
 
+/// The generator may come to messages later than intended, at p99, by a tenth of this: the tightest objective
+/// on a latency, µs.
+pub(crate) fn latency_bound_us<'a>(objectives: impl Iterator<Item = &'a Slo>) -> f64 {
+    objectives
+        .filter(|slo| slo.metric.is_client_latency() && slo.bounds_above())
+        .map(|slo| slo.bound)
+        .min_by(f64::total_cmp)
+        .unwrap_or(LATENCY_BOUND_US)
+}
+
+/// So many busy seconds on end make a window of this length invalid.
+pub(crate) fn busy_seconds_limit(window_s: f64) -> f64 {
+    f64::from(BUSY_SECONDS_MAX).min(window_s.floor()).max(3.0)
+}
+
 /// Why the figures cannot be believed.
 fn invalid(evidence: &Evidence) -> Vec<String> {
     let mut reasons = Vec::new();
-    let busy_limit = f64::from(BUSY_SECONDS_MAX).min(evidence.window_s.floor()).max(3.0);
+    let busy_limit = busy_seconds_limit(evidence.window_s);
     let busy = f64::from(evidence.busy_seconds) >= busy_limit;
     // In a closed loop the faster side waits for the slower one. If that is the server, a busy
     // generator has kept it busy, as it should.
@@ -129,13 +144,7 @@ fn invalid(evidence: &Evidence) -> Vec<String> {
         ));
     }
     reasons.extend(left_out(evidence));
-    let bound = evidence
-        .objectives
-        .iter()
-        .filter(|(slo, _)| slo.metric.is_client_latency() && slo.bounds_above())
-        .map(|(slo, _)| slo.bound)
-        .min_by(f64::total_cmp)
-        .unwrap_or(LATENCY_BOUND_US);
+    let bound = latency_bound_us(evidence.objectives.iter().map(|(slo, _)| slo));
     if let Some(lag) = evidence.send_lag_p99_us.filter(|lag| evidence.open_loop && *lag > bound / 10.0) {
         reasons.push(format!(
                 "generator late: it sent {lag:.0} us after the intended time at p99, over a tenth of the tightest \

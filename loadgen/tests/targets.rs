@@ -15,6 +15,6 @@ fn connections_are_spread_over_the_targets() {
     assert_eq!(run.report["conns"]["connected"], 31, "{} {}", run.out, run.err);
     assert_eq!(run.report["messages"]["gaps"], 0, "{}", run.out);
     assert!(run.report["server"]["cpu_percent"].as_f64().unwrap() > 0.0, "of both: {}", run.out);
-    let accepted = |server: &RealServer| server.metric("tickring_connections_accepted_total");
+    let accepted = |server: &RealServer| server.metric("tickring_accepts_total");
     assert_eq!((accepted(one), accepted(other)), (16, 15));
 }

@@ -106,6 +106,9 @@ pub(crate) struct RunArgs {
     /// Report: json=FILE
     #[arg(long, value_name = "KIND=FILE")]
     pub(crate) out: Vec<String>,
+    /// One plain line a second on standard error, even if that is a terminal, where a view is shown otherwise
+    #[arg(long)]
+    pub(crate) no_tui: bool,
     /// Read the server's CPU and memory from /proc/PID instead of the admin endpoint
     #[arg(long, value_name = "PID", value_parser = whole::<u32>(1, PID_MAX, "--server-pid $(pidof tickring-server)"))]
     pub(crate) server_pid: Option<u32>,

@@ -4,6 +4,7 @@
 
 pub(crate) mod real_server;
 pub(crate) mod schema;
+pub(crate) mod terminal;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -1,37 +1,42 @@
-//! One plain line a second on standard error while the run lasts.
+//! The course of a run as plain lines, one a second.
 
 use crate::measure::series::Point;
-use crate::shared::{LiveReading, Shared};
-use crate::terminal;
+use crate::shared::LiveReading;
 
-/// Prints progress once a second.
+const SECOND_NS: u64 = 1_000_000_000;
+
+/// Makes a line once a second.
 #[derive(Debug)]
-pub(crate) struct Progress {
+pub(super) struct Lines {
     requested: u32,
     started_ns: u64,
     last: Option<(u64, LiveReading)>,
 }
 
-const SECOND_NS: u64 = 1_000_000_000;
-
-impl Progress {
-    pub(crate) const fn new(requested: u32, now_ns: u64) -> Self {
-        Self { requested, started_ns: now_ns, last: None }
+impl Lines {
+    /// Of a run that began at `started_ns`.
+    pub(super) const fn new(requested: u32, started_ns: u64) -> Self {
+        Self { requested, started_ns, last: None }
     }
 
-    /// Prints a line if the last one is a second old.
-    pub(crate) fn tick(&mut self, now_ns: u64, what: &str, shared: &Shared, newest: Option<&Point>) {
+    /// A line if the last one is a second old.
+    pub(super) fn tick(
+        &mut self,
+        now_ns: u64,
+        what: &str,
+        reading: &LiveReading,
+        newest: Option<&Point>,
+    ) -> Option<String> {
         let (last_ns, last) = self.last.unwrap_or((self.started_ns, LiveReading::default()));
-        if now_ns - last_ns < SECOND_NS {
-            return;
+        if now_ns.saturating_sub(last_ns) < SECOND_NS {
+            return None;
         }
-        let reading = shared.read();
-        let mut line = self.line(now_ns, what, &reading, last_ns, &last);
+        let mut line = self.line(now_ns, what, reading, last_ns, &last);
         if let Some(latency) = newest.and_then(|point| point.latency_us) {
             line.push_str(&format!(" · p99 {:.2} ms", latency.p99 / 1e3));
         }
-        terminal::say(format_args!("{line}"));
-        self.last = Some((now_ns, reading));
+        self.last = Some((now_ns, *reading));
+        Some(line)
     }
 
     #[expect(clippy::cast_precision_loss, reason = "rates for people")]
@@ -64,10 +69,12 @@ mod tests {
 
     #[test]
     fn a_line_names_what_is_wrong_and_the_rates() {
-        let progress = Progress::new(10, 0);
-        let now = LiveReading { open: 8, failed: 2, sent: 300, received: 100, ..LiveReading::default() };
+        let mut lines = Lines::new(10, 0);
         let last = LiveReading { sent: 100, received: 100, ..LiveReading::default() };
-        let line = progress.line(3 * SECOND_NS, "measuring", &now, SECOND_NS, &last);
+        assert_eq!(lines.tick(SECOND_NS - 1, "measuring", &last, None), None);
+        assert!(lines.tick(SECOND_NS, "measuring", &last, None).is_some());
+        let now = LiveReading { open: 8, failed: 2, sent: 300, received: 100, ..LiveReading::default() };
+        let line = lines.tick(3 * SECOND_NS, "measuring", &now, None).unwrap();
         assert!(line.contains("8 of 10 connected, 2 failed · 100 sent/s, 0 received/s"), "{line}");
         assert!(!line.contains("lost"), "{line}");
     }
