@@ -197,7 +197,11 @@ impl StatusTick {
         self.steps = sum(self.steps, other.steps);
         self.missed = sum(self.missed, other.missed);
         self.lateness = match (self.lateness.take(), &other.lateness) {
-            (Some(mut all), Some(other)) => all.add(other).is_ok().then_some(all),
+            (Some(mut all), Some(other)) => {
+                // The other server may have been later than this one ever was.
+                all.auto(true);
+                all.add(other).is_ok().then_some(all)
+            }
             _ => None,
         };
     }
