@@ -23,6 +23,8 @@ pub(crate) struct Status {
     pub(crate) pid: Option<u32>,
     /// How long it has been running.
     pub(crate) uptime_s: Option<f64>,
+    /// False while it is shutting down.
+    pub(crate) ready: Option<bool>,
     pub(crate) game: Option<String>,
     pub(crate) tick_hz: Option<f64>,
     pub(crate) snapshot_hz: Option<f64>,
@@ -41,6 +43,8 @@ pub(crate) struct Status {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct StatusLimits {
+    /// Soft RLIMIT_NOFILE of the server.
+    pub(crate) descriptors: Option<u64>,
     pub(crate) connections_max: Option<u64>,
     pub(crate) connections_per_worker_max: Option<u64>,
     pub(crate) workers: Option<u64>,
@@ -54,6 +58,30 @@ pub(crate) struct StatusTotals {
     /// Connections now, by state.
     pub(crate) connections: BTreeMap<String, u64>,
     pub(crate) inputs: Option<StatusViews>,
+    /// Times accepting paused because descriptors or table places ran out.
+    pub(crate) accept_pauses: u64,
+    /// Connections dropped because a table had filled up first.
+    pub(crate) ring_accepts_dropped: u64,
+    /// Upgrades answered with an HTTP error.
+    pub(crate) upgrades_refused: u64,
+    pub(crate) closes: Vec<StatusClose>,
+}
+
+/// How connections ended.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct StatusClose {
+    /// The WebSocket close code; 0 where there was none.
+    pub(crate) code: u16,
+    pub(crate) cause: String,
+    pub(crate) count: u64,
+}
+
+impl StatusClose {
+    /// Whether both are counters of the same end.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        (self.code, &self.cause) == (other.code, &other.cause)
+    }
 }
 
 /// View times that were not believed, by what was wrong with them.
@@ -105,6 +133,11 @@ pub(crate) fn fetch_status(admin: &str) -> Result<Status, String> {
 }
 
 impl Status {
+    /// Connections that it holds now.
+    pub(crate) fn open(&self) -> u64 {
+        self.totals.connections.values().sum()
+    }
+
     /// Whether this is of the same process as `earlier`, as far as both tell.
     pub(crate) fn continues(&self, earlier: &Self) -> bool {
         self.pid.zip(earlier.pid).is_none_or(|(now, before)| now == before)

@@ -34,7 +34,7 @@ fn write_all(out: &mut String, report: &Report<'_>) -> std::fmt::Result {
             line.count,
             line.error,
             format!("{:?}", line.stage).to_lowercase(),
-            line.side,
+            line.side.name(),
             line.remedy
         )?;
     }
@@ -80,6 +80,9 @@ fn write_all(out: &mut String, report: &Report<'_>) -> std::fmt::Result {
     match report.generator.send_lag_us {
         Some(lag) => writeln!(out, ", sends {} late at p99", time(lag.p99))?,
         None => writeln!(out)?,
+    }
+    for found in &report.diagnosis {
+        found.write(out)?;
     }
     verdict(out, report)
 }
