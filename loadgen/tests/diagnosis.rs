@@ -75,12 +75,12 @@ fn in_network(settings: &str, middle: &str, run: &str) -> Option<(String, Run)> 
     let script = format!(
         r#"ip addr add 10.9.9.1/32 dev lo
         {settings}
-        TICKRING_PIN=off "$0" --listen 10.9.9.1:9001 --admin 10.9.9.1:9002 --workers 1 --echo --log error >"$3" &
+        env -i TICKRING_PIN=off "$0" --listen 10.9.9.1:9001 --admin 10.9.9.1:9002 --workers 1 --echo --log error >"$3" &
         server=$!
         trap 'kill -KILL $server' EXIT
         tries=0
         until grep -q '^admin on' "$3"; do
-            tries=$((tries + 1)); [ $tries -lt 200 ] || exit 71; sleep 0.05
+            tries=$((tries + 1)); kill -0 $server; [ $tries -lt 400 ] || exit 71; sleep 0.05
         done
         {middle}
         code=0
@@ -236,7 +236,7 @@ fn io_uring_is_forbidden() {
     assert!(run.report.is_null(), "nothing was run");
     let mut command = sandbox::command(&sandbox::NO_IO_URING, &real_server::program());
     let words = ["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--workers", "1", "--log", "warn"];
-    let output = command.args(words).stdin(Stdio::null()).output().unwrap();
+    let output = command.env_clear().args(words).stdin(Stdio::null()).output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     forbids(&String::from_utf8_lossy(&output.stderr));
 }

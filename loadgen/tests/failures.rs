@@ -62,7 +62,11 @@ fn the_answer_is_not_an_upgrade() {
     let run = idle(&garbage.ws());
     is(only_error(&run), "upgrade", "bad upgrade", "server");
     assert_eq!(garbage.accepted(), 5, "a failed connection is not tried again");
-    run.is_diagnosed("not-a-server", "server", ["not a Tickring server", "bad upgrade", "--target (host, port, path)"]);
+    run.is_diagnosed(
+        "not-a-server",
+        "server",
+        ["not a Tickring server", "bad upgrade", "--target (host, port, path)"],
+    );
 }
 
 #[test]
@@ -132,7 +136,8 @@ fn the_server_hangs_up() {
     });
     let run = idle(&hangs_up.ws());
     is(only_error(&run), "upgrade", "end of stream", "server");
-    let words = ["ends connections instead of answering", "one more connection after the run", "another protocol"];
+    let words =
+        ["ends connections instead of answering", "one more connection after the run", "another protocol"];
     run.is_diagnosed("hung-up", "server", words);
 }
 
@@ -169,5 +174,9 @@ fn some_fail_and_the_rest_is_measured() {
     assert_eq!(conns["lost"], 2, "{conns}");
     assert!(run.report["messages"]["received"].as_u64().unwrap() > 0);
     assert!(run.out.contains("2 connections ended before the run did"), "{}", run.out);
-    run.is_diagnosed("connections-cut", "server", ["somebody still listens", "2 x end of stream", "server's log"]);
+    run.is_diagnosed(
+        "connections-cut",
+        "server",
+        ["somebody still listens", "2 x end of stream", "server's log"],
+    );
 }
