@@ -37,6 +37,18 @@ pub(crate) struct Status {
     pub(crate) tick: StatusTick,
     /// The server's machine.
     pub(crate) machine: Option<Readings>,
+    /// Its kernel's counters.
+    pub(crate) tcp: StatusTcp,
+}
+
+/// Counters of the network namespace that the server is in.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct StatusTcp {
+    /// Connections that found a listener's accept queue full.
+    pub(crate) listen_overflows: Option<u64>,
+    /// Connections a listener dropped, for that or another reason.
+    pub(crate) listen_drops: Option<u64>,
 }
 
 /// What the server can hold.

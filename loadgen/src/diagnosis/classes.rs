@@ -83,7 +83,7 @@ pub(super) const CLASSES: &[Class] = &[
         evidence: evidence::server_known, remedy: |_| remedies::CHECK_TARGET.to_owned() },
     Class { name: "backlog-overflow", side: Side::Server,
         claims: |stage, cause| cause.is_timeout() && matches!(stage, Stage::Connect | Stage::Upgrade),
-        holds: |signs| signs.is_here && evidence::overflows(signs) > 0,
+        holds: evidence::has_overflowed,
         cause: evidence::overflow_words,
         evidence: evidence::accept_queue, remedy: remedies::overflow },
     Class { name: "conntrack-full", side: Side::Machine,

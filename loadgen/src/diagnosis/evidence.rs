@@ -115,9 +115,9 @@ pub(super) fn no_endpoint_words(signs: &Signs) -> String {
     }
 }
 
-/// Connections that found an accept queue full.
-pub(super) fn overflows(signs: &Signs) -> u64 {
-    signs.grown(|kernel| kernel.listen_overflows)
+/// Whether connections found an accept queue full.
+pub(super) fn has_overflowed(signs: &Signs) -> bool {
+    signs.unaccepted().is_some_and(|(overflows, _)| overflows > 0)
 }
 
 pub(super) fn overflow_words(signs: &Signs) -> String {
@@ -131,13 +131,11 @@ pub(super) fn overflow_words(signs: &Signs) -> String {
 
 /// The queue and its length.
 pub(super) fn accept_queue(signs: &Signs) -> Vec<String> {
-    let mut shown = vec![format!(
-        "ListenOverflows grew by {}, ListenDrops by {}",
-        overflows(signs),
-        signs.grown(|kernel| kernel.listen_drops)
-    )];
-    if let Some(length) = signs.here.number("net.core.somaxconn") {
-        shown.push(format!("net.core.somaxconn is {length}"));
+    let (overflows, drops) = signs.unaccepted().unwrap_or_default();
+    let whose = if signs.is_here { "" } else { " on the server's machine" };
+    let mut shown = vec![format!("ListenOverflows grew by {overflows}, ListenDrops by {drops}{whose}")];
+    if let Some(length) = signs.setting_there("net.core.somaxconn") {
+        shown.push(format!("net.core.somaxconn is {length}{whose}"));
     }
     shown.extend(signs.knock.map(|knock| knock.words().to_owned()));
     shown
@@ -161,10 +159,9 @@ pub(super) fn conntrack(signs: &Signs) -> Vec<String> {
 
 /// Nobody answers, and no queue here overflowed.
 pub(super) fn unanswered(signs: &Signs) -> Vec<String> {
-    let queue = if signs.is_here {
-        "ListenOverflows did not grow, so no accept queue here was full"
-    } else {
-        "the target is another machine: its counters are not known here"
+    let queue = match signs.unaccepted() {
+        Some(_) => "ListenOverflows did not grow, so no accept queue was full",
+        None => "whether ListenOverflows grew where the server is, nobody told",
     };
     let mut shown = vec![queue.to_owned()];
     shown.push(format!("TCPTimeouts grew by {}", signs.grown(|kernel| kernel.timeouts)));

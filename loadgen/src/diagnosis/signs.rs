@@ -105,6 +105,29 @@ impl Signs {
             .map_or(0, |(before, after)| pick(&after.totals).saturating_sub(pick(&before.totals)))
     }
 
+    /// Connections that the machine with the listener found no room for, in its accept queue and altogether; `None`
+    /// where nobody tells.
+    pub(super) fn unaccepted(&self) -> Option<(u64, u64)> {
+        let pair = |overflows: [Option<u64>; 2], drops: [Option<u64>; 2]| {
+            let grown = |[before, after]: [Option<u64>; 2]| Some(after?.saturating_sub(before?));
+            Some((grown(overflows)?, grown(drops).unwrap_or(0)))
+        };
+        if self.is_here {
+            let (before, after) = (&self.kernel_before, &self.kernel_after);
+            return pair(
+                [before.listen_overflows, after.listen_overflows],
+                [before.listen_drops, after.listen_drops],
+            );
+        }
+        let (before, after) = (&self.status_before.as_ref()?.tcp, &self.status_after.as_ref()?.tcp);
+        pair([before.listen_overflows, after.listen_overflows], [before.listen_drops, after.listen_drops])
+    }
+
+    /// A setting of the machine with the listener.
+    pub(super) fn setting_there(&self, name: &str) -> Option<u64> {
+        if self.is_here { self.here.number(name) } else { self.status()?.machine.as_ref()?.number(name) }
+    }
+
     /// The server's status, the newest first.
     pub(super) fn status(&self) -> Option<&Status> {
         self.status_after.as_ref().or(self.status_before.as_ref())

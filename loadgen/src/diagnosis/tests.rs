@@ -63,7 +63,16 @@ fn one_error_means_different_things_beside_different_signs() {
     let stuck = timeout(Signs { knock: Some(Knock::Silent), ..queue.clone() });
     assert!(stuck.remedy.contains("stopped or stuck") && !stuck.remedy.contains("somaxconn"), "{stuck:?}");
     // This machine's counters tell nothing of another one.
-    assert_eq!(timeout(Signs { is_here: false, ..queue.clone() }).class, "connect-unanswered");
+    let away = Signs { is_here: false, ..queue.clone() };
+    assert_eq!(timeout(away.clone()).class, "connect-unanswered");
+    // That one tells of its own.
+    let mut away = away;
+    for (status, listen_overflows) in [(&mut away.status_before, 7), (&mut away.status_after, 8)] {
+        status.as_mut().unwrap().tcp.listen_overflows = Some(listen_overflows);
+    }
+    let away = timeout(away);
+    assert_eq!((away.class, away.side), ("backlog-overflow", Side::Server));
+    assert!(away.evidence[1].contains("grew by 1, ListenDrops by 0 on the server's machine"), "{away:?}");
 
     let paused = Signs { status_after: Some(status(1)), connected: 16, ..queue.clone() };
     assert_eq!(timeout(paused.clone()).class, "server-table-full");

@@ -81,9 +81,6 @@ fn write_all(out: &mut String, report: &Report<'_>) -> std::fmt::Result {
         Some(lag) => writeln!(out, ", sends {} late at p99", time(lag.p99))?,
         None => writeln!(out)?,
     }
-    for found in &report.diagnosis {
-        found.write(out)?;
-    }
     verdict(out, report)
 }
 
@@ -135,6 +132,9 @@ fn server(out: &mut String, report: &Report<'_>) -> std::fmt::Result {
 }
 
 fn verdict(out: &mut String, report: &Report<'_>) -> std::fmt::Result {
+    for found in &report.diagnosis {
+        found.write(out)?;
+    }
     for objective in &report.slo {
         let sign = if objective.met { "met" } else { "NOT MET" };
         writeln!(out, "  objective    {} {sign}", objective.objective)?;
