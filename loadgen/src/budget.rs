@@ -204,17 +204,25 @@ fn connections(demand: &Demand, status: &Status) -> Option<Budget> {
     let limits = &status.limits;
     let max = limits.connections_max?;
     let tables = limits.workers.zip(limits.connections_per_worker_max).map(|(workers, each)| workers * each);
-    let open = status.totals.connections.values().sum::<u64>();
+    let open = status.open();
     let taken = if open == 0 { String::new() } else { format!(", {open} of them taken") };
+    let wanted = demand.conns + open;
+    // More than its tables hold, `max_conns` cannot be.
+    let remedy = match limits.workers.zip(limits.connections_per_worker_max) {
+        Some((workers, each)) if workers * each < wanted => format!(
+            "start the server with a higher descriptor limit (ulimit -Hn {}) or with --workers {} (a table of {each} each), \
+             and with --max-conns {wanted} or auto",
+            wanted.div_ceil(workers.max(1)),
+            wanted.div_ceil(each.max(1))
+        ),
+        _ => format!("start the server with --max-conns {wanted}"),
+    };
     Some(Budget {
         side: Side::Server,
         what: "connections",
         carries: max.min(tables.unwrap_or(max)).saturating_sub(open),
         why: format!("the server takes {max} (max_conns){taken}"),
-        remedy: format!(
-            "start the server with --max-conns {} (and more --workers, if its limit is descriptors)",
-            demand.conns + open
-        ),
+        remedy,
     })
 }
 

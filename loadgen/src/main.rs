@@ -9,6 +9,7 @@ mod bots;
 mod budget;
 mod cli;
 mod clock;
+mod diagnosis;
 mod doctor;
 mod drivers;
 mod forge;

@@ -64,8 +64,12 @@ pub(crate) fn walls(plan: &Plan, facts: &Facts) -> Vec<Wall> {
         budgets(&Demand::of(plan), facts).into_iter().filter(|budget| budget.carries < plan.conns.into());
     let short = short.map(|budget| Wall {
         problem: format!(
-            "{} of {} connections fit: {} ({})",
-            budget.carries, plan.conns, budget.why, budget.what
+            "{} of {} connections fit: {} ({}, {} side)",
+            budget.carries,
+            plan.conns,
+            budget.why,
+            budget.what,
+            budget.side.name()
         ),
         remedy: budget.remedy,
     });

@@ -53,7 +53,7 @@ pub(crate) fn run(plan: Plan) -> anyhow::Result<u8> {
     let findings = match execute(&plan, &interrupted, admin_works) {
         Ok((timeline, outcomes)) => Findings { plan, machine, timeline, outcomes },
         Err(Failure::Ring(error)) => {
-            terminal::say(format_args!("loadgen: preflight: {error}"));
+            terminal::say(format_args!("loadgen: preflight: generator side: {error}"));
             return Ok(verdict::PREFLIGHT);
         }
         Err(Failure::Other(error)) => return Err(error),

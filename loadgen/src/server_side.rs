@@ -23,6 +23,8 @@ pub(crate) struct Status {
     pub(crate) pid: Option<u32>,
     /// How long it has been running.
     pub(crate) uptime_s: Option<f64>,
+    /// False while it is shutting down.
+    pub(crate) ready: Option<bool>,
     pub(crate) game: Option<String>,
     pub(crate) tick_hz: Option<f64>,
     pub(crate) snapshot_hz: Option<f64>,
@@ -35,12 +37,26 @@ pub(crate) struct Status {
     pub(crate) tick: StatusTick,
     /// The server's machine.
     pub(crate) machine: Option<Readings>,
+    /// Its kernel's counters.
+    pub(crate) tcp: StatusTcp,
+}
+
+/// Counters of the network namespace that the server is in.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct StatusTcp {
+    /// Connections that found a listener's accept queue full.
+    pub(crate) listen_overflows: Option<u64>,
+    /// Connections a listener dropped, for that or another reason.
+    pub(crate) listen_drops: Option<u64>,
 }
 
 /// What the server can hold.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct StatusLimits {
+    /// Soft RLIMIT_NOFILE of the server.
+    pub(crate) descriptors: Option<u64>,
     pub(crate) connections_max: Option<u64>,
     pub(crate) connections_per_worker_max: Option<u64>,
     pub(crate) workers: Option<u64>,
@@ -54,12 +70,45 @@ pub(crate) struct StatusTotals {
     /// Connections now, by state.
     pub(crate) connections: BTreeMap<String, u64>,
     pub(crate) inputs: Option<StatusViews>,
+    /// Times accepting paused because descriptors or table places ran out.
+    pub(crate) accept_pauses: u64,
+    /// Connections dropped because a table had filled up first.
+    pub(crate) ring_accepts_dropped: u64,
+    /// Upgrades answered with an HTTP error.
+    pub(crate) upgrades_refused: u64,
+    pub(crate) closes: Vec<StatusClose>,
+}
+
+/// How connections ended.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct StatusClose {
+    /// The WebSocket close code; 0 where there was none.
+    pub(crate) code: u16,
+    pub(crate) cause: String,
+    pub(crate) count: u64,
+}
+
+impl StatusClose {
+    /// Whether both are counters of the same end.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        (self.code, &self.cause) == (other.code, &other.cause)
+    }
 }
 
 impl StatusTotals {
     fn add(&mut self, other: &Self) {
         for (state, count) in &other.connections {
             *self.connections.entry(state.clone()).or_default() += count;
+        }
+        self.accept_pauses += other.accept_pauses;
+        self.ring_accepts_dropped += other.ring_accepts_dropped;
+        self.upgrades_refused += other.upgrades_refused;
+        for close in &other.closes {
+            match self.closes.iter_mut().find(|known| known.is_like(close)) {
+                Some(known) => known.count += close.count,
+                None => self.closes.push(close.clone()),
+            }
         }
         self.inputs = self.inputs.zip(other.inputs).map(|(mut all, other)| {
             all.view_backwards += other.view_backwards;
@@ -174,6 +223,11 @@ impl Status {
         {
             *all = (*all).min(one);
         }
+    }
+
+    /// Connections that it holds now.
+    pub(crate) fn open(&self) -> u64 {
+        self.totals.connections.values().sum()
     }
 
     /// Whether this is of the same process as `earlier`, as far as both tell.

@@ -36,7 +36,10 @@ fn is(error: (String, String, u64, String), stage: &str, what: &str, side: &str)
 fn nobody_listens() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     // 99 and a report, as docs/loadgen.md says: not the preflight's 3, which makes no connection.
-    is(only_error(&idle(&format!("ws://{free}"))), "connect", "ECONNREFUSED", "server");
+    let run = idle(&format!("ws://{free}"));
+    is(only_error(&run), "connect", "ECONNREFUSED", "server");
+    let words = ["nobody listens", "its admin endpoint did not answer", "tickring-server --listen"];
+    run.is_diagnosed("nobody-listens", "server", words);
 }
 
 #[test]
@@ -56,8 +59,23 @@ fn the_answer_is_not_an_upgrade() {
         let _ = stream.write_all(b"SSH-2.0-OpenSSH_9.6\r\n\r\n");
         thread::sleep(Duration::from_secs(3));
     });
-    is(only_error(&idle(&garbage.ws())), "upgrade", "bad upgrade", "server");
+    let run = idle(&garbage.ws());
+    is(only_error(&run), "upgrade", "bad upgrade", "server");
     assert_eq!(garbage.accepted(), 5, "a failed connection is not tried again");
+    run.is_diagnosed(
+        "not-a-server",
+        "server",
+        ["not a Tickring server", "bad upgrade", "--target (host, port, path)"],
+    );
+}
+
+#[test]
+fn the_port_speaks_tls() {
+    // What OpenSSL and rustls answer to a request that is not encrypted: a fatal alert.
+    let tls = answers(&[0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x46]);
+    let run = idle(&tls.ws());
+    is(only_error(&run), "upgrade", "it is TLS", "server");
+    run.is_diagnosed("speaks-tls", "server", ["speaks TLS", "it is TLS", "the proxy that ends TLS"]);
 }
 
 /// Reads the request and answers it with `answer`.
@@ -116,14 +134,21 @@ fn the_server_hangs_up() {
         let mut buffer = [0; 4096];
         let _ = stream.read(&mut buffer);
     });
-    is(only_error(&idle(&hangs_up.ws())), "upgrade", "end of stream", "server");
+    let run = idle(&hangs_up.ws());
+    is(only_error(&run), "upgrade", "end of stream", "server");
+    let words =
+        ["ends connections instead of answering", "one more connection after the run", "another protocol"];
+    run.is_diagnosed("hung-up", "server", words);
 }
 
 #[test]
 fn the_server_never_answers() {
     let silent = Server::start(|_stream| thread::sleep(Duration::from_secs(30)));
     // The stream is dropped only when the test is over.
-    is(only_error(&idle(&silent.ws())), "upgrade", "timeout", "server");
+    let run = idle(&silent.ws());
+    is(only_error(&run), "upgrade", "timeout", "server");
+    let words = ["does not answer the upgrade", "5 x timeout at upgrade", "check the port in --target"];
+    run.is_diagnosed("server-silent", "server", words);
 }
 
 #[test]
@@ -149,4 +174,9 @@ fn some_fail_and_the_rest_is_measured() {
     assert_eq!(conns["lost"], 2, "{conns}");
     assert!(run.report["messages"]["received"].as_u64().unwrap() > 0);
     assert!(run.out.contains("2 connections ended before the run did"), "{}", run.out);
+    run.is_diagnosed(
+        "connections-cut",
+        "server",
+        ["somebody still listens", "2 x end of stream", "server's log"],
+    );
 }

@@ -16,6 +16,10 @@ fn a_wrong_value_is_named_with_what_is_allowed() {
         (&["play"], "play"),
         (&["echo", "--slo", "effect_p99<5ms"], "`run echo` does not measure effect_p99; permitted are p50"),
         (&["echo", "--closed", "--exact"], "--exact: has no effect"),
+        (&["idle", "--target", "wss://127.0.0.1:9001"], "TLS is not supported; put a proxy in front"),
+        (&["idle", "--target", "ws://nobody.invalid:9001"], "does not resolve"),
+        (&["idle", "--target", "ws://127.0.0.1:0"], "a port from 1 to 65535"),
+        (&["idle", "--target", "http://127.0.0.1:9001"], "ws://HOST:PORT"),
         (&["idle", "--out", "json=/no/such/folder/run.json"], "mkdir -p /no/such/folder"),
     ] {
         let run = run(words);

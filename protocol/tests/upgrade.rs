@@ -181,6 +181,9 @@ fn responses_that_are_no_upgrade() {
     assert!(parse_response(&response(), &KEY).unwrap().is_some());
     assert_eq!(response_error("101 Switching Protocols", "404 Not Found"), UpgradeError::Status(404));
     assert_eq!(response_error("s3pP", "S3pP"), UpgradeError::WrongAccept);
+    // A fatal alert of TLS 1.2: unexpected message.
+    let alert = parse_response(&[0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x0a], &KEY);
+    assert_eq!(alert, Err(UpgradeError::Malformed("it is TLS, not HTTP")));
     assert_eq!(response_error("Sec-WebSocket-Accept", "X-Accept"), UpgradeError::WrongAccept);
     for (from, to) in [
         ("Upgrade: websocket\r\n", ""),

@@ -53,7 +53,7 @@ pub enum SetupError {
         /// The soft limit.
         limit: u64,
     },
-    /// The process has no descriptor left for the ring itself.
+    /// The process has no descriptor left for the ring itself, or for its doorbell.
     #[error(
         "io_uring_setup: no descriptor left for the ring ({errno}). Remedy: raise the limit with `ulimit -n` or LimitNOFILE="
     )]

@@ -107,8 +107,7 @@ impl Ring {
         // SAFETY: the mapping has `entries` entries and is unmapped only after `kernel` was dropped.
         unsafe { uring.submitter().register_buf_ring_with_flags(address, entries, buffers::GROUP, 0) }
             .map_err(|source| SetupError::Io { what: "registering the receive buffers", source })?;
-        let doorbell =
-            Doorbell::new().map_err(|source| SetupError::Io { what: "making the doorbell", source })?;
+        let doorbell = Doorbell::new().map_err(setup::no_doorbell)?;
         let mut guests = Guests::default();
         guests.promise(config.connections_max);
         Ok(Self {

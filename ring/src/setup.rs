@@ -116,6 +116,15 @@ pub(crate) fn out_of_memory(what: &'static str) -> SetupError {
     SetupError::Memory { what, memlock_bytes }
 }
 
+/// Why there is no event counter for the doorbell: it is a descriptor of its own.
+pub(crate) fn no_doorbell(error: io::Error) -> SetupError {
+    match error.raw_os_error() {
+        Some(libc::EMFILE) => SetupError::Descriptors { errno: "EMFILE" },
+        Some(libc::ENFILE) => SetupError::Descriptors { errno: "ENFILE" },
+        _ => SetupError::Io { what: "making the doorbell", source: error },
+    }
+}
+
 /// Registers an empty file table of `slots` entries.
 pub(crate) fn register_table(uring: &IoUring, slots: u32) -> Result<(), SetupError> {
     uring.submitter().register_files_sparse(slots).map_err(|error| match error.raw_os_error() {
@@ -158,6 +167,8 @@ mod tests {
         assert!(matches!(explained(libc::EMFILE), SetupError::Descriptors { errno: "EMFILE" }));
         assert!(matches!(explained(libc::ENFILE), SetupError::Descriptors { errno: "ENFILE" }));
         assert!(matches!(explained(libc::ENOMEM), SetupError::Memory { .. }));
+        let full = io::Error::from_raw_os_error(libc::EMFILE);
+        assert!(no_doorbell(full).to_string().contains("ulimit -n"));
         // Whichever of the two applies to the machine this runs on.
         for errno in [libc::EPERM, libc::EACCES] {
             let error = explained(errno);

@@ -6,6 +6,8 @@ use std::io;
 use rustix::io::Errno;
 use serde::Serialize;
 
+use crate::diagnosis::Side;
+
 /// How far a connection had come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -51,6 +53,18 @@ pub(crate) enum Cause {
     LinkFull,
 }
 
+impl Stage {
+    /// As the report calls it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Upgrade => "upgrade",
+            Self::Steady => "steady",
+            Self::Close => "close",
+        }
+    }
+}
+
 impl Cause {
     /// The cause of a socket error.
     pub(crate) fn of(error: &io::Error) -> Self {
@@ -61,7 +75,8 @@ impl Cause {
         }
     }
 
-    fn label(&self) -> String {
+    /// As the report calls it.
+    pub(crate) fn label(&self) -> String {
         match self {
             Self::Errno(code) => errno_name(*code),
             Self::Http(status) => format!("HTTP {status}"),
@@ -80,42 +95,45 @@ impl Cause {
     }
 
     /// The side the cause is most likely on, and what helps.
-    fn advice(&self, stage: Stage) -> (&'static str, &'static str) {
+    pub(crate) fn advice(&self, stage: Stage) -> (Side, &'static str) {
         match self {
             Self::Errno(code) => errno_advice(*code),
             Self::Http(status) => http_advice(*status),
             Self::Close(code) => close_advice(*code),
-            Self::Fault(_) => ("server", "the game refused; see the fault table in docs/protocol.md"),
+            Self::Fault(code) => fault_advice(*code),
             Self::EndOfStream => {
-                ("server", "see the server's log: it ended the connection without a close frame")
+                (Side::Server, "see the server's log: it ended the connection without a close frame")
             }
             Self::Timeout => match stage {
                 Stage::Connect => {
-                    ("server", "accept queue full or nobody accepts: ListenOverflows in the report")
+                    (Side::Server, "accept queue full, nobody accepts, or a firewall: see the diagnosis")
                 }
-                Stage::Upgrade => ("server", "connected but not answered in time: is this the right port?"),
-                Stage::Steady => ("server", "no answer any more: is the server stuck?"),
-                Stage::Close => ("server", "the closing handshake was not answered in time"),
+                Stage::Upgrade => {
+                    (Side::Server, "connected but not answered in time: is this the right port?")
+                }
+                Stage::Steady => (Side::Server, "no answer any more: is the server stuck?"),
+                Stage::Close => (Side::Server, "the closing handshake was not answered in time"),
             },
             Self::BadUpgrade(_) => (
-                "server",
+                Side::Server,
                 "probably not a Tickring server, or a proxy in between: check --target (host, port, path)",
             ),
             Self::Protocol(_) => (
-                "server",
+                Side::Server,
                 "probably not a Tickring server: check --target (host, port, path); if it is one, versions \
                  differ or it is a bug: compare `versions` in the report",
             ),
-            Self::PortsExhausted => ("generator", "more source addresses: --src 127.0.0.2-127.0.0.9"),
-            Self::NoSuchSource => {
-                ("generator", "--src names an address that this machine does not have: ip -4 -brief address")
-            }
+            Self::PortsExhausted => (Side::Generator, "more source addresses: --src 127.0.0.2-127.0.0.9"),
+            Self::NoSuchSource => (
+                Side::Generator,
+                "--src names an address that this machine does not have: ip -4 -brief address",
+            ),
             Self::NotAttempted => {
-                ("server", "connecting took too long: see the other lines, or lower --connect-rate")
+                (Side::Server, "connecting took too long: see the other lines, or lower --connect-rate")
             }
-            Self::Interrupted => ("generator", "the run was over before this connection was ready"),
+            Self::Interrupted => (Side::Generator, "the run was over before this connection was ready"),
             Self::LinkFull => {
-                ("generator", "more than 8 MiB were under way: a shorter --latency, --jitter or --stall")
+                (Side::Generator, "more than 8 MiB were under way: a shorter --latency, --jitter or --stall")
             }
         }
     }
@@ -150,64 +168,79 @@ fn errno_name(code: i32) -> String {
     known.to_owned()
 }
 
-fn errno_advice(code: i32) -> (&'static str, &'static str) {
+fn errno_advice(code: i32) -> (Side, &'static str) {
     match errno(code) {
-        Errno::CONNREFUSED => ("server", "nobody listens there: start the server, or check --target"),
+        Errno::CONNREFUSED => (Side::Server, "nobody listens there: start the server, or check --target"),
         Errno::CONNRESET | Errno::PIPE | Errno::CONNABORTED => {
-            ("server", "the server reset the connection: see its log and its limits")
+            (Side::Server, "the server reset the connection: see its log and its limits")
         }
-        Errno::TIMEDOUT => {
-            ("server", "SYN or data unanswered: ListenOverflows and ListenDrops in the report")
-        }
+        Errno::TIMEDOUT => (Side::Server, "SYN or data unanswered: see the diagnosis"),
         Errno::ADDRNOTAVAIL | Errno::ADDRINUSE => (
-            "generator",
+            Side::Generator,
             "no free local port: more source addresses with --src, or wait out TIME_WAIT (60 s)",
         ),
-        Errno::HOSTUNREACH | Errno::NETUNREACH => ("network", "no route to the target"),
-        Errno::MFILE => ("generator", "descriptors: ulimit -n, or more --workers"),
-        Errno::NFILE => ("generator", "file table full: sysctl -w fs.file-max=…"),
+        Errno::HOSTUNREACH | Errno::NETUNREACH => (Side::Network, "no route to the target"),
+        Errno::MFILE => (Side::Generator, "no descriptor is left to make a socket with: ulimit -n"),
+        Errno::NFILE => (Side::Machine, "the table of open files is full: sysctl -w fs.file-max=…"),
         Errno::NOBUFS | Errno::NOMEM => {
-            ("generator", "kernel memory: fewer --conns, or a larger net.ipv4.tcp_mem")
+            (Side::Machine, "kernel memory: fewer --conns, or a larger net.ipv4.tcp_mem")
         }
-        Errno::ACCESS | Errno::PERM => ("generator", "a firewall or a sandbox refuses the connection"),
-        _ => ("network", "see errno(3)"),
+        Errno::ACCESS | Errno::PERM => (Side::Generator, "a firewall or a sandbox refuses the connection"),
+        _ => (Side::Network, "see errno(3)"),
     }
 }
 
-fn http_advice(status: u16) -> (&'static str, &'static str) {
+fn http_advice(status: u16) -> (Side, &'static str) {
     match status {
         404 => (
-            "server",
+            Side::Server,
             "no such endpoint: probably not a Tickring server, check --target (host, port, path); if it is one, \
              echo and idle need it started with --echo",
         ),
-        408 => ("generator", "the upgrade request was too slow"),
-        426 => ("server", "the server wants another WebSocket version or subprotocol"),
-        429 | 503 => ("server", "the server is full or draining: its --max-conns, rooms and players limits"),
+        408 => (Side::Generator, "the upgrade request was too slow"),
+        426 => (Side::Server, "the server wants another WebSocket version or subprotocol"),
+        429 => {
+            (Side::Server, "a proxy limits the rate: a lower --connect-rate, or connect to the server itself")
+        }
+        503 => (Side::Server, "the server is full or draining: its --max-conns, rooms and players limits"),
         400..=499 => (
-            "server",
+            Side::Server,
             "the request is refused: probably not a Tickring server, or a wrong path: check --target (host, port, path)",
         ),
         500..=599 => (
-            "server",
+            Side::Server,
             "probably a proxy or not a Tickring server: check --target (host, port, path), then the server's log",
         ),
         _ => (
-            "server",
+            Side::Server,
             "probably not a Tickring server, which would not answer like this: check --target (host, port, path)",
         ),
     }
 }
 
-fn close_advice(code: u16) -> (&'static str, &'static str) {
+fn fault_advice(code: u16) -> (Side, &'static str) {
     match code {
-        1000 => ("server", "the server ended the session normally before the run was over"),
-        1001 => ("server", "the server was shut down or drained during the run"),
-        1002 | 1003 | 1007 => ("generator", "the server says we broke the protocol: compare `versions`"),
-        1008 => ("server", "a policy of the server: see its log for the reason"),
-        1009 => ("generator", "the message is larger than the server takes: --size"),
-        1013 => ("server", "overloaded: the server asks to come back later"),
-        _ => ("server", "see the close code table in docs/protocol.md"),
+        100 => (Side::Server, "every seat of the room is taken: more --rooms, or larger rooms on the server"),
+        101 => (Side::Server, "the server is full: its --max-conns, rooms and workers"),
+        102 => (Side::Server, "the server is shutting down and takes nobody in"),
+        104 => (Side::Generator, "a bot read more slowly than its room speaks: less load, or more --workers"),
+        105 => (Side::Server, "the server does not keep up: fewer players per worker"),
+        200 | 201 => {
+            (Side::Generator, "another version or another game than the server's: --game, and `versions`")
+        }
+        _ => (Side::Server, "the game refused: see this number in the fault table of docs/protocol.md"),
+    }
+}
+
+fn close_advice(code: u16) -> (Side, &'static str) {
+    match code {
+        1000 => (Side::Server, "the server ended the session normally before the run was over"),
+        1001 => (Side::Server, "the server was shut down or drained during the run"),
+        1002 | 1003 | 1007 => (Side::Generator, "the server says we broke the protocol: compare `versions`"),
+        1008 => (Side::Server, "a policy of the server: see its log for the reason"),
+        1009 => (Side::Generator, "the message is larger than the server takes: --size"),
+        1013 => (Side::Server, "overloaded: the server asks to come back later"),
+        _ => (Side::Server, "see the close code table in docs/protocol.md"),
     }
 }
 
@@ -223,11 +256,21 @@ pub(crate) struct ErrorLine {
     pub(crate) stage: Stage,
     pub(crate) error: String,
     pub(crate) count: u64,
-    pub(crate) side: &'static str,
+    pub(crate) side: Side,
     pub(crate) remedy: &'static str,
 }
 
 impl ErrorTable {
+    /// Whether nothing went wrong.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.counts.is_empty()
+    }
+
+    /// Every stage and cause with its count.
+    pub(crate) fn counts(&self) -> impl Iterator<Item = (Stage, &Cause, u64)> {
+        self.counts.iter().map(|((stage, cause), count)| (*stage, cause, *count))
+    }
+
     /// Counts one.
     pub(crate) fn add(&mut self, stage: Stage, cause: Cause) {
         self.add_many(stage, cause, 1);
@@ -278,7 +321,7 @@ mod tests {
         assert_eq!(lines.len(), 3);
         assert_eq!((lines[0].error.as_str(), lines[0].count), ("HTTP 404", 2));
         assert!(lines[0].remedy.contains("--echo"));
-        assert!(lines.iter().any(|l| l.error == "ECONNREFUSED" && l.side == "server"));
+        assert!(lines.iter().any(|l| l.error == "ECONNREFUSED" && l.side == Side::Server));
         assert!(lines.iter().any(|l| l.error == "close 1001" && l.stage == Stage::Steady));
     }
 
@@ -286,7 +329,7 @@ mod tests {
     fn every_cause_has_a_side_and_a_remedy() {
         for code in -1..140 {
             let (side, remedy) = Cause::Errno(code).advice(Stage::Connect);
-            assert!(["server", "generator", "network"].contains(&side) && !remedy.is_empty());
+            assert!(!side.name().is_empty() && !remedy.is_empty());
         }
         for code in [408, 426, 429, 503] {
             assert!(!http_advice(code).1.is_empty());

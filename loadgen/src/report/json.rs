@@ -8,6 +8,7 @@ use super::crowd::{Crowd, PhaseFigures};
 use super::figures::{self, Merged};
 use super::rewind::Rewind;
 use crate::clock;
+use crate::diagnosis::Diagnosis;
 use crate::kernel::KernelCounters;
 use crate::link_model::LinkModel;
 use crate::machine::Machine;
@@ -51,6 +52,8 @@ pub(crate) struct Report<'a> {
     pub(crate) server: Server,
     pub(crate) generator: Generator,
     pub(crate) kernel: Kernel,
+    /// Whose fault the errors are; empty when there are none.
+    pub(crate) diagnosis: Vec<Diagnosis>,
     pub(crate) machine: &'a Machine,
     pub(crate) versions: Versions,
     pub(crate) seed: u64,
@@ -206,6 +209,7 @@ impl<'a> Report<'a> {
                 during: timeline.kernel_during.clone(),
                 after: kernel_after,
             },
+            diagnosis: Vec::new(),
             machine: &findings.machine,
             versions: Versions {
                 loadgen: env!("CARGO_PKG_VERSION"),

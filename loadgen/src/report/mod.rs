@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 
+use crate::diagnosis::{self, Signs};
 use crate::kernel::KernelCounters;
 use crate::lead::Timeline;
 use crate::machine::Machine;
@@ -33,7 +34,10 @@ pub(crate) struct Findings {
 /// # Errors
 /// When the report cannot be written; the summary is printed all the same.
 pub(crate) fn deliver(findings: &Findings) -> anyhow::Result<u8> {
-    let (report, verdict) = json::Report::new(findings, KernelCounters::read());
+    let (mut report, verdict) = json::Report::new(findings, KernelCounters::read());
+    let signs = Signs::gather(findings, report.kernel.after.clone());
+    diagnosis::settle_sides(&signs, &mut report.conns.errors);
+    report.diagnosis = diagnosis::diagnose(&signs);
     // The file first: whoever reads the summary may be gone.
     let written = findings.plan.json.as_deref().map_or(Ok(()), |path| write(&report, path));
     // And the summary even without the file: it is all that is left of the run then.

@@ -37,7 +37,7 @@ fn write_all(out: &mut String, report: &Report<'_>) -> std::fmt::Result {
             line.count,
             line.error,
             format!("{:?}", line.stage).to_lowercase(),
-            line.side,
+            line.side.name(),
             line.remedy
         )?;
     }
@@ -141,6 +141,9 @@ fn server(out: &mut String, report: &Report<'_>) -> std::fmt::Result {
 }
 
 fn verdict(out: &mut String, report: &Report<'_>) -> std::fmt::Result {
+    for found in &report.diagnosis {
+        found.write(out)?;
+    }
     for objective in &report.slo {
         let sign = if objective.met { "met" } else { "NOT MET" };
         writeln!(out, "  objective    {} {sign}", objective.objective)?;

@@ -168,7 +168,7 @@ fn errors(errors: &[ErrorLine], width: u16) -> Vec<Line<'static>> {
     let mut lines = vec![Line::styled(head, QUIET)];
     for error in errors.iter().take(ERRORS_MAX) {
         let stage = format!("{:?}", error.stage).to_lowercase();
-        let line = format!("{stage:<9}{:<22}{:>9}  {}", error.error, error.count, error.side);
+        let line = format!("{stage:<9}{:<22}{:>9}  {}", error.error, error.count, error.side.name());
         lines.push(Line::styled(line, BAD));
         lines.extend(flow("  helps:", words(error.remedy, Style::new()), width));
     }

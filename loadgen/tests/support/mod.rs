@@ -3,12 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
 
 pub(crate) mod real_server;
+pub(crate) mod sandbox;
 pub(crate) mod schema;
 pub(crate) mod terminal;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
@@ -35,9 +36,21 @@ pub(crate) fn run(words: &[&str]) -> Run {
     finish(child, file)
 }
 
+/// The same, begun by another program that changes what the run finds, and then becomes it.
+pub(crate) fn run_through(before: &[&str], words: &[&str]) -> Run {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let child = start_through(before, words, file.path().to_str().unwrap());
+    finish(child, file)
+}
+
 /// Starts `loadgen run …` with a report to `path`.
 pub(crate) fn start(words: &[&str], path: &str) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_loadgen"))
+    start_through(&[], words, path)
+}
+
+fn start_through(before: &[&str], words: &[&str], path: &str) -> Child {
+    let mut command = sandbox::command(before, env!("CARGO_BIN_EXE_loadgen").as_ref());
+    command
         .arg("run")
         .args(words)
         .arg("--out")
@@ -78,6 +91,22 @@ impl Run {
                 )
             })
             .collect()
+    }
+
+    /// Panics unless the report has a diagnosis of this class, with the side, and these words in its cause, in its
+    /// evidence and in its remedy, which is printed too.
+    pub(crate) fn is_diagnosed(&self, class: &str, side: &str, [cause, evidence, remedy]: [&str; 3]) {
+        let all = self.report["diagnosis"].as_array().unwrap_or_else(|| panic!("{}\n{}", self.out, self.err));
+        let found = all.iter().find(|found| found["class"] == class);
+        let found = found.unwrap_or_else(|| panic!("{class}: {all:#?}"));
+        assert_eq!(found["side"], side, "{found:#}");
+        let shown: Vec<&str> =
+            found["evidence"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        assert!(found["cause"].as_str().unwrap().contains(cause), "{cause}: {found:#}");
+        assert!(shown.join("; ").contains(evidence), "{evidence}: {found:#}");
+        assert!(found["remedy"].as_str().unwrap().contains(remedy), "{remedy}: {found:#}");
+        assert!(self.out.contains(found["remedy"].as_str().unwrap()), "{}", self.out);
+        assert!(self.out.contains(&format!("diagnosis    {side} side: ")), "{}", self.out);
     }
 
     /// Panics with everything the run said unless it ended with `code` and this verdict.

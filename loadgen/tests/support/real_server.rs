@@ -4,6 +4,10 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use rustix::process::Pid;
+
+use super::sandbox;
+
 /// A running server; killed when dropped.
 pub(crate) struct RealServer {
     child: Child,
@@ -16,7 +20,12 @@ pub(crate) struct RealServer {
 impl RealServer {
     /// A server with one worker, `flags`, and settings of the form `KEY=VALUE` through the environment.
     pub(crate) fn start(flags: &[&str]) -> Self {
-        let mut command = Command::new(program());
+        Self::start_through(&[], flags)
+    }
+
+    /// The same, begun by another program that changes what the server finds, and then becomes it.
+    pub(crate) fn start_through(before: &[&str], flags: &[&str]) -> Self {
+        let mut command = sandbox::command(before, &program());
         command
             .env_clear()
             .env("TICKRING_PIN", "off")
@@ -51,6 +60,11 @@ impl RealServer {
             text.lines().filter_map(|line| line.strip_prefix(name)?.rsplit(' ').next()?.parse::<u64>().ok());
         values.sum()
     }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
 }
 
 impl Drop for RealServer {
@@ -64,7 +78,7 @@ impl Drop for RealServer {
 /// The server's program, which lies beside loadgen's. Cargo builds the programs of the tested package only, so
 /// it is asked for this one; when it is fresh that takes no time. On its own it gets its dependencies with fewer features
 /// than with all packages, most of them anew: `TICKRING_SERVER` names one that is there.
-fn program() -> PathBuf {
+pub(crate) fn program() -> PathBuf {
     if let Some(path) = std::env::var_os("TICKRING_SERVER") {
         return path.into();
     }

@@ -104,6 +104,7 @@ pub fn parse_response(received: &[u8], key: &[u8; 16]) -> Result<Option<usize>, 
         Ok(Status::Partial) if head.len() == HEAD_BYTES_MAX => return Err(too_large()),
         Ok(Status::Partial) => return Ok(None),
         Err(Error::TooManyHeaders) => return Err(too_large()),
+        Err(_) if is_tls(head) => return Err(UpgradeError::Malformed("it is TLS, not HTTP")),
         Err(_) => return Err(UpgradeError::Malformed("it is not HTTP/1.1")),
     };
     match response.code {
@@ -115,6 +116,12 @@ pub fn parse_response(received: &[u8], key: &[u8; 16]) -> Result<Option<usize>, 
         return Err(UpgradeError::Malformed("it is not HTTP/1.1"));
     }
     check_headers(response.headers, key).map(|()| Some(head_bytes))
+}
+
+/// Whether this begins as an alert or a handshake record of SSL 3.0 or any TLS does (RFC 8446 section 5.1): what a TLS
+/// server says to a request that is not encrypted.
+fn is_tls(head: &[u8]) -> bool {
+    matches!(head, [0x15 | 0x16, 0x03, ..])
 }
 
 fn check_headers(headers: &[httparse::Header<'_>], key: &[u8; 16]) -> Result<(), UpgradeError> {

@@ -51,6 +51,24 @@ pub(super) fn page() -> Value {
     })
 }
 
+/// What the status page calls a counter of TCP, and what the kernel does.
+const TCP: [(&str, &str); 3] = [
+    ("listen_overflows", "ListenOverflows"),
+    ("listen_drops", "ListenDrops"),
+    ("aborts_on_memory", "TCPAbortOnMemory"),
+];
+
+/// `/status`, `tcp`: counters of this network namespace that tell why connections are not taken, which no other machine
+/// can see. What this kernel does not count is left out.
+pub(super) fn tcp() -> Map<String, Value> {
+    let netstat = fs::read_to_string("/proc/net/netstat").unwrap_or_default();
+    let mut lines = netstat.lines().filter(|line| line.starts_with("TcpExt:"));
+    let (names, values) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
+    let pairs = || names.split_whitespace().zip(values.split_whitespace());
+    let counter = |name: &str| pairs().find(|(known, _)| *known == name)?.1.parse::<u64>().ok();
+    TCP.iter().filter_map(|(key, name)| Some(((*key).to_owned(), counter(name)?.into()))).collect()
+}
+
 /// A setting, its numbers with single blanks between them.
 fn sysctl(name: &str) -> Option<String> {
     let text = fs::read_to_string(format!("/proc/sys/{}", name.replace('.', "/"))).ok()?;
@@ -85,5 +103,7 @@ mod tests {
         }
         assert!(page["kernel"].is_string() && page["hostname"].is_string());
         assert!(page["sysctls"]["fs.file-max"].is_string());
+        let tcp = tcp();
+        assert!(TCP.iter().all(|(key, _)| tcp[*key].is_u64()), "{tcp:?}");
     }
 }

@@ -32,6 +32,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tickring_protocol::ids::PlayerId;
+use tickring_ring::Ring;
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::oneshot;
 
@@ -124,6 +125,11 @@ pub struct Control {
     admin: Option<TcpListener>,
 }
 
+/// Why there is no runtime. It builds an io_uring and tells little; asked again, our own driver says what forbids it.
+fn no_runtime(source: io::Error) -> ServerError {
+    Ring::probe().err().map_or(ServerError::Runtime(source), ServerError::Ring)
+}
+
 impl Control {
     /// Prepares the control thread on the calling thread.
     ///
@@ -135,7 +141,7 @@ impl Control {
         if let Some(dir) = &config.record.dir {
             scribe::try_out(dir).map_err(|source| ServerError::Record { dir: dir.clone(), source })?;
         }
-        let runtime = tokio_uring::Runtime::new(&tokio_uring::builder()).map_err(ServerError::Runtime)?;
+        let runtime = tokio_uring::Runtime::new(&tokio_uring::builder()).map_err(no_runtime)?;
         let (signals, admin) = runtime.block_on(async {
             let signals = Signals::subscribe().map_err(ServerError::Signals)?;
             let admin = match config.admin {

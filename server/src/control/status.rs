@@ -42,6 +42,7 @@ pub(super) fn page(admin: &Admin, collected: &Collected) -> Value {
         "memory": { "rss_bytes": process::rss_bytes() },
         "cpu_ns": process::cpu_ns(),
         "machine": machine::page(),
+        "tcp": machine::tcp(),
         "recordings": recordings(admin),
         "totals": totals(collected),
         "workers": workers(collected),

@@ -1,0 +1,162 @@
+//! The table of failure classes. A class that needs a sign beside the error stands before the one that does not.
+
+use rustix::io::Errno;
+
+use super::signs::Signs;
+use super::{Side, evidence, remedies};
+use crate::diagnosis::knock::Knock;
+use crate::measure::errors::{Cause, Stage};
+
+/// A class of failure.
+pub(super) struct Class {
+    /// Stable, for other programs.
+    pub(super) name: &'static str,
+    pub(super) side: Side,
+    /// Whether an error can be of this class.
+    pub(super) claims: fn(Stage, &Cause) -> bool,
+    /// Whether everything else speaks for it.
+    pub(super) holds: fn(&Signs) -> bool,
+    /// One sentence.
+    pub(super) cause: fn(&Signs) -> String,
+    /// What shows it, beside the errors themselves.
+    pub(super) evidence: fn(&Signs) -> Vec<String>,
+    /// What helps.
+    pub(super) remedy: fn(&Signs) -> String,
+}
+
+/// All classes, in the order they are tried.
+#[rustfmt::skip]
+pub(super) const CLASSES: &[Class] = &[
+    Class { name: "interrupted", side: Side::Generator,
+        claims: |_, cause| matches!(cause, Cause::Interrupted | Cause::NotAttempted), holds: |signs| signs.interrupted,
+        cause: |_| "the run was interrupted before these connections were ready".to_owned(),
+        evidence: |_| Vec::new(), remedy: |_| "let it run to its end".to_owned() },
+    Class { name: "server-gone", side: Side::Server,
+        claims: |_, cause| cause.is_cut() || cause.is_refused() || cause.is_timeout(), holds: is_gone,
+        cause: |signs| format!("the server is gone: it ended during the run, and nobody listens on {} any more", signs.target),
+        evidence: evidence::server_alive, remedy: |_| remedies::SERVER_ENDED.to_owned() },
+    Class { name: "server-restarted", side: Side::Server,
+        claims: |_, cause| cause.is_cut() || cause.is_refused(), holds: |signs| signs.restarted,
+        cause: |_| "the server was restarted during the run: another process answers now".to_owned(),
+        evidence: evidence::server_alive, remedy: |_| remedies::SERVER_ENDED.to_owned() },
+    Class { name: "nobody-listens", side: Side::Server,
+        claims: |stage, cause| stage == Stage::Connect && cause.is_refused(), holds: |_| true,
+        cause: |signs| format!("nobody listens on {}", signs.target),
+        evidence: evidence::server_alive, remedy: remedies::nobody_listens },
+    Class { name: "server-table-full", side: Side::Server,
+        claims: waits_for_accept, holds: |signs| accept_paused(signs) && evidence::is_table_full(signs),
+        cause: |_| "the server stopped accepting, because its descriptor tables are full".to_owned(),
+        evidence: evidence::server_table, remedy: remedies::table_full },
+    Class { name: "server-accept-paused", side: Side::Server,
+        claims: waits_for_accept, holds: accept_paused,
+        cause: |_| "the server stopped accepting for want of descriptors or memory on its machine".to_owned(),
+        evidence: evidence::server_table, remedy: |_| remedies::ACCEPT_PAUSED.to_owned() },
+    Class { name: "server-draining", side: Side::Server,
+        claims: |_, cause| matches!(cause, Cause::Http(503) | Cause::Fault(102) | Cause::Close(1001)),
+        holds: |signs| signs.status().is_some_and(|status| status.ready == Some(false)),
+        cause: |_| "the server is shutting down and takes nobody in".to_owned(),
+        evidence: |_| vec!["/status: ready is false".to_owned()],
+        remedy: |_| "wait until it has been started again: curl -s ADMIN/readyz answers 200 then".to_owned() },
+    Class { name: "server-full", side: Side::Server,
+        claims: |_, cause| matches!(cause, Cause::Http(503) | Cause::Fault(101)), holds: evidence::is_full,
+        cause: |signs| evidence::full_words(signs),
+        evidence: evidence::server_limits, remedy: remedies::server_full },
+    Class { name: "room-full", side: Side::Server,
+        claims: |_, cause| matches!(cause, Cause::Fault(100)), holds: |_| true,
+        cause: |_| "every seat of the rooms is taken".to_owned(),
+        evidence: evidence::seats, remedy: remedies::room_full },
+    Class { name: "server-overloaded", side: Side::Server,
+        claims: |_, cause| matches!(cause, Cause::Fault(105) | Cause::Close(1013)), holds: |_| true,
+        cause: |_| "the server does not keep up with its ticks and takes nobody in".to_owned(),
+        evidence: evidence::server_closes, remedy: |_| remedies::OVERLOADED.to_owned() },
+    Class { name: "no-such-endpoint", side: Side::Server,
+        claims: |_, cause| matches!(cause, Cause::Http(404)), holds: |_| true,
+        cause: evidence::no_endpoint_words,
+        evidence: evidence::server_known, remedy: remedies::no_endpoint },
+    Class { name: "speaks-tls", side: Side::Server,
+        claims: |_, cause| matches!(cause, Cause::BadUpgrade(what) if what.contains("TLS")), holds: |_| true,
+        cause: |signs| format!("{} speaks TLS, and the connections do not", signs.target),
+        evidence: |_| Vec::new(), remedy: |_| remedies::SPEAKS_TLS.to_owned() },
+    Class { name: "not-a-server", side: Side::Server,
+        claims: |_, cause| cause.is_foreign(), holds: |_| true,
+        cause: |signs| format!("what answers on {} is not a Tickring server, or a proxy stands in between", signs.target),
+        evidence: evidence::server_known, remedy: |_| remedies::CHECK_TARGET.to_owned() },
+    Class { name: "backlog-overflow", side: Side::Server,
+        claims: |stage, cause| cause.is_timeout() && matches!(stage, Stage::Connect | Stage::Upgrade),
+        holds: evidence::has_overflowed,
+        cause: evidence::overflow_words,
+        evidence: evidence::accept_queue, remedy: remedies::overflow },
+    Class { name: "conntrack-full", side: Side::Machine,
+        claims: |stage, cause| stage == Stage::Connect && (cause.is_timeout() || cause.is_errno(Errno::PERM)),
+        holds: |signs| evidence::conntrack_share(signs).is_some_and(|share| share >= evidence::CONNTRACK_FULL),
+        cause: |_| "connection tracking is full, and the kernel drops what is new".to_owned(),
+        evidence: evidence::conntrack, remedy: remedies::conntrack },
+    Class { name: "connect-unanswered", side: Side::Network,
+        claims: |stage, cause| stage == Stage::Connect && cause.is_timeout(), holds: |_| true,
+        cause: |signs| format!("packets to {} are not answered: a firewall drops them, or nobody has that address", signs.target),
+        evidence: evidence::unanswered, remedy: remedies::unanswered },
+    Class { name: "server-silent", side: Side::Server,
+        claims: |stage, cause| stage == Stage::Upgrade && cause.is_timeout(), holds: |_| true,
+        cause: |signs| format!("{} takes connections and does not answer the upgrade", signs.target),
+        evidence: evidence::server_alive, remedy: |_| remedies::SILENT.to_owned() },
+    Class { name: "server-stuck", side: Side::Server,
+        claims: |stage, cause| matches!(stage, Stage::Steady | Stage::Close) && cause.is_timeout(), holds: |_| true,
+        cause: |_| "the server does not answer any more".to_owned(),
+        evidence: evidence::server_alive, remedy: |_| remedies::STUCK.to_owned() },
+    Class { name: "hung-up", side: Side::Server,
+        claims: |stage, cause| stage == Stage::Upgrade && cause.is_cut(), holds: |_| true,
+        cause: |signs| format!("{} ends connections instead of answering the upgrade", signs.target),
+        evidence: evidence::server_closes, remedy: |_| remedies::HUNG_UP.to_owned() },
+    Class { name: "kernel-memory", side: Side::Machine,
+        claims: |_, cause| cause.is_cut() || cause.is_out_of_memory(),
+        holds: |signs| signs.grown(|kernel| kernel.aborts_on_memory) > 0,
+        cause: |_| "the kernel aborted connections, because TCP's memory is used up".to_owned(),
+        evidence: evidence::kernel_memory, remedy: |_| remedies::KERNEL_MEMORY.to_owned() },
+    Class { name: "kernel-memory", side: Side::Machine,
+        claims: |_, cause| cause.is_out_of_memory(), holds: |_| true,
+        cause: |_| "this machine's kernel has no memory for more sockets".to_owned(),
+        evidence: evidence::kernel_memory, remedy: |_| remedies::KERNEL_MEMORY.to_owned() },
+    Class { name: "connections-cut", side: Side::Server,
+        claims: |_, cause| cause.is_cut(), holds: |signs| signs.knock != Some(Knock::Refused),
+        cause: |_| "the server, or something in between, ended connections without saying why; somebody still listens".to_owned(),
+        evidence: evidence::server_closes, remedy: |_| remedies::CUT.to_owned() },
+    Class { name: "ports-exhausted", side: Side::Generator,
+        claims: |_, cause| cause.is_out_of_ports(), holds: |_| true,
+        cause: |signs| format!("no source port towards {} is left", signs.target),
+        evidence: evidence::ports, remedy: remedies::ports },
+    Class { name: "generator-descriptors", side: Side::Generator,
+        claims: |_, cause| cause.is_errno(Errno::MFILE), holds: |_| true,
+        cause: |_| "the generator has no descriptor left to make a socket with".to_owned(),
+        evidence: evidence::descriptors, remedy: |_| remedies::DESCRIPTORS.to_owned() },
+    Class { name: "open-files", side: Side::Machine,
+        claims: |_, cause| cause.is_errno(Errno::NFILE), holds: |_| true,
+        cause: |_| "this machine's table of open files is full".to_owned(),
+        evidence: evidence::open_files, remedy: remedies::open_files },
+    Class { name: "unreachable", side: Side::Network,
+        claims: |_, cause| cause.is_errno(Errno::HOSTUNREACH) || cause.is_errno(Errno::NETUNREACH), holds: |_| true,
+        cause: |signs| format!("there is no way to {}", signs.target),
+        evidence: |_| Vec::new(), remedy: remedies::unreachable },
+    Class { name: "not-attempted", side: Side::Generator,
+        claims: |_, cause| matches!(cause, Cause::NotAttempted), holds: |_| true,
+        cause: |_| "the time for connecting was over before the turn of these connections came".to_owned(),
+        evidence: |_| Vec::new(), remedy: |_| remedies::NOT_ATTEMPTED.to_owned() },
+];
+
+/// The server was there, and is not any more.
+fn is_gone(signs: &Signs) -> bool {
+    let was_there = signs.errors.counts().any(|(stage, _, _)| stage != Stage::Connect);
+    signs.knock == Some(Knock::Refused) && (signs.connected > 0 || was_there)
+}
+
+/// What happens to a connection that the server does not accept.
+fn waits_for_accept(stage: Stage, cause: &Cause) -> bool {
+    match stage {
+        Stage::Connect => cause.is_timeout() || matches!(cause, Cause::NotAttempted),
+        Stage::Upgrade => cause.is_timeout() || cause.is_cut() || matches!(cause, Cause::Interrupted),
+        Stage::Steady | Stage::Close => false,
+    }
+}
+
+fn accept_paused(signs: &Signs) -> bool {
+    signs.served(|totals| totals.accept_pauses) + signs.served(|totals| totals.ring_accepts_dropped) > 0
+}

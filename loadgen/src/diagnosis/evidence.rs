@@ -1,0 +1,217 @@
+//! What shows a class: counters, limits and answers, each with its number.
+
+use super::signs::Signs;
+use crate::doctor::ports;
+use crate::server_side::Status;
+use crate::sources::PORTS;
+
+/// Of its limit: from here on connection tracking counts as full, percent.
+pub(super) const CONNTRACK_FULL: u64 = 99;
+
+/// Whether the server lives, as far as anybody knows.
+pub(super) fn server_alive(signs: &Signs) -> Vec<String> {
+    let knock = signs.knock.map(|knock| knock.words().to_owned());
+    knock.into_iter().chain(signs.gap.clone()).chain(server_known(signs)).collect()
+}
+
+/// Whether a Tickring server answered.
+pub(super) fn server_known(signs: &Signs) -> Vec<String> {
+    let version = |status: &Status| status.version.clone().unwrap_or_default();
+    let told = match (&signs.status_before, &signs.status_after) {
+        (_, Some(after)) => format!("its admin endpoint answers: tickring-server {}", version(after)),
+        (Some(before), None) => {
+            format!("its admin endpoint answered before the run: tickring-server {}", version(before))
+        }
+        (None, None) => "its admin endpoint did not answer".to_owned(),
+    };
+    vec![told]
+}
+
+/// The places of the server's tables, and how many it can have in each.
+fn tables(signs: &Signs) -> Option<(u64, u64)> {
+    let limits = &signs.status()?.limits;
+    limits.workers.zip(limits.connections_per_worker_max)
+}
+
+/// Whether a table that can be full is full: the connections of the run alone fill one.
+pub(super) fn is_table_full(signs: &Signs) -> bool {
+    let before = signs.status_before.as_ref().map_or(0, Status::open);
+    tables(signs).is_some_and(|(_, places)| signs.connected + before >= places)
+}
+
+/// Why the server does not accept.
+pub(super) fn server_table(signs: &Signs) -> Vec<String> {
+    let mut shown = vec![format!(
+        "/status: accept_pauses grew by {}, ring_accepts_dropped by {}",
+        signs.served(|totals| totals.accept_pauses),
+        signs.served(|totals| totals.ring_accepts_dropped)
+    )];
+    if let Some((workers, places)) = tables(signs) {
+        shown.push(format!("{workers} worker(s) with {places} places each, {} connected", signs.connected));
+    }
+    if let Some(limit) = signs.status().and_then(|status| status.limits.descriptors) {
+        shown.push(format!("the server's descriptor limit is {limit}"));
+    }
+    shown
+}
+
+/// Whether the server has as many connections as it may have; unknown counts as such.
+pub(super) fn is_full(signs: &Signs) -> bool {
+    let Some(status) = signs.status() else { return true };
+    let before = signs.status_before.as_ref().map_or(0, Status::open);
+    status.limits.connections_max.is_none_or(|max| signs.conns + before > max)
+}
+
+pub(super) fn full_words(signs: &Signs) -> String {
+    match signs.status().and_then(|status| status.limits.connections_max) {
+        Some(max) => format!("the server is full: it takes {max} connections (max_conns)"),
+        None => "the server says that it is full or draining".to_owned(),
+    }
+}
+
+/// What the server takes, and how many it refused.
+pub(super) fn server_limits(signs: &Signs) -> Vec<String> {
+    let Some(status) = signs.status() else { return server_known(signs) };
+    let mut shown = Vec::new();
+    if let Some(max) = status.limits.connections_max {
+        shown.push(format!("/status: connections_max is {max}, the run asked for {}", signs.conns));
+    }
+    shown.push(format!(
+        "/status: upgrades_refused grew by {}",
+        signs.served(|totals| totals.upgrades_refused)
+    ));
+    shown
+}
+
+/// How many a room seats.
+pub(super) fn seats(signs: &Signs) -> Vec<String> {
+    let seats = signs.status().and_then(|status| status.limits.players_max_per_room);
+    seats.map(|seats| format!("/status: players_max_per_room is {seats}")).into_iter().collect()
+}
+
+/// How the server says that connections ended during the run.
+pub(super) fn server_closes(signs: &Signs) -> Vec<String> {
+    let Some(after) = &signs.status_after else { return server_alive(signs) };
+    let before = signs.status_before.as_ref().map_or(&[][..], |status| &status.totals.closes);
+    let knock = signs.knock.map(|knock| knock.words().to_owned());
+    let grown = after.totals.closes.iter().filter_map(|close| {
+        let same = |other: &&_| close.is_like(other);
+        let count = close.count.saturating_sub(before.iter().find(same).map_or(0, |other| other.count));
+        (count > 0).then(|| format!("/status: {count} closed as {}", close.cause))
+    });
+    knock.into_iter().chain(grown).collect()
+}
+
+pub(super) fn no_endpoint_words(signs: &Signs) -> String {
+    match (&signs.path, signs.status()) {
+        (Some(path), _) => format!("there is no endpoint {path}"),
+        (None, Some(_)) => "the server has no echo endpoint: it was started without --echo".to_owned(),
+        (None, None) => {
+            format!(
+                "{} has no /v1/echo: it was started without --echo, or is not a Tickring server",
+                signs.target
+            )
+        }
+    }
+}
+
+/// Whether connections found an accept queue full.
+pub(super) fn has_overflowed(signs: &Signs) -> bool {
+    signs.unaccepted().is_some_and(|(overflows, _)| overflows > 0)
+}
+
+pub(super) fn overflow_words(signs: &Signs) -> String {
+    let why = if signs.knock == Some(super::knock::Knock::Silent) {
+        "it does not accept at all"
+    } else {
+        "more connections came than it accepts in time"
+    };
+    format!("the accept queue of {} overflowed: {why}", signs.target)
+}
+
+/// The queue and its length.
+pub(super) fn accept_queue(signs: &Signs) -> Vec<String> {
+    let (overflows, drops) = signs.unaccepted().unwrap_or_default();
+    let whose = if signs.is_here { "" } else { " on the server's machine" };
+    let mut shown = vec![format!("ListenOverflows grew by {overflows}, ListenDrops by {drops}{whose}")];
+    if let Some(length) = signs.setting_there("net.core.somaxconn") {
+        shown.push(format!("net.core.somaxconn is {length}{whose}"));
+    }
+    shown.extend(signs.knock.map(|knock| knock.words().to_owned()));
+    shown
+}
+
+/// How full connection tracking is, percent.
+pub(super) fn conntrack_share(signs: &Signs) -> Option<u64> {
+    let max = signs.here.number("net.netfilter.nf_conntrack_max").filter(|max| *max > 0)?;
+    let count = signs.kernel_before.conntrack_count.max(signs.kernel_after.conntrack_count)?;
+    Some(count.saturating_mul(100) / max)
+}
+
+pub(super) fn conntrack(signs: &Signs) -> Vec<String> {
+    let count = signs.kernel_before.conntrack_count.max(signs.kernel_after.conntrack_count);
+    let max = signs.here.number("net.netfilter.nf_conntrack_max");
+    let pair = count.zip(max);
+    pair.map(|(count, max)| format!("nf_conntrack_count is {count} of nf_conntrack_max {max}"))
+        .into_iter()
+        .collect()
+}
+
+/// Nobody answers, and no queue here overflowed.
+pub(super) fn unanswered(signs: &Signs) -> Vec<String> {
+    let queue = match signs.unaccepted() {
+        Some(_) => "ListenOverflows did not grow, so no accept queue was full",
+        None => "whether ListenOverflows grew where the server is, nobody told",
+    };
+    let mut shown = vec![queue.to_owned()];
+    shown.push(format!("TCPTimeouts grew by {}", signs.grown(|kernel| kernel.timeouts)));
+    let dropped = signs.grown(|kernel| kernel.softnet_dropped);
+    if dropped > 0 {
+        shown.push(format!("softnet dropped {dropped} packets here: net.core.netdev_max_backlog"));
+    }
+    shown.extend(signs.knock.map(|knock| knock.words().to_owned()));
+    shown
+}
+
+/// TCP's memory.
+pub(super) fn kernel_memory(signs: &Signs) -> Vec<String> {
+    let mut shown =
+        vec![format!("TCPAbortOnMemory grew by {}", signs.grown(|kernel| kernel.aborts_on_memory))];
+    if let Some(pages) = signs.kernel_after.tcp_memory_pages {
+        shown.push(format!("TCP holds {pages} pages now"));
+    }
+    shown.extend(signs.here.sysctls.get("net.ipv4.tcp_mem").map(|mem| format!("net.ipv4.tcp_mem is {mem}")));
+    shown
+}
+
+/// The ports there were.
+pub(super) fn ports(signs: &Signs) -> Vec<String> {
+    let mut shown = match signs.sources {
+        Some(addresses) => {
+            let ports = u64::from(PORTS) * addresses as u64;
+            vec![format!("{addresses} source address(es) with {PORTS} ports each: {ports}")]
+        }
+        None => vec![format!(
+            "net.ipv4.ip_local_port_range is {}, {} ports that are not reserved",
+            signs.here.sysctls.get("net.ipv4.ip_local_port_range").map_or("unknown", String::as_str),
+            ports::usable(&signs.here).unwrap_or(0)
+        )],
+    };
+    shown.push(format!("{} connected", signs.connected));
+    if let Some(waiting) = signs.kernel_before.tcp_time_wait {
+        shown.push(format!("{waiting} sockets were in TIME_WAIT before the run"));
+    }
+    shown
+}
+
+/// Our own limit.
+pub(super) fn descriptors(signs: &Signs) -> Vec<String> {
+    let limit = signs.descriptors.map_or("unlimited".to_owned(), |limit| limit.to_string());
+    vec![format!("RLIMIT_NOFILE of the generator is {limit}")]
+}
+
+/// The machine's.
+pub(super) fn open_files(signs: &Signs) -> Vec<String> {
+    let open = signs.kernel_after.files_open.unwrap_or(0);
+    vec![format!("{open} files are open, fs.file-max is {}", signs.here.number("fs.file-max").unwrap_or(0))]
+}

@@ -1,0 +1,134 @@
+//! Whose fault it is: from what went wrong to the side, the cause, what shows it, and what to type.
+//!
+//! Everything that is known after a run is gathered first ([`signs`], with one [`knock`] on the target where that
+//! tells something). Then the table of [`classes`] is read from top to bottom: every error of the run goes to the
+//! first class that claims it and whose signs are there, so none goes unexplained and none is explained twice.
+
+mod classes;
+mod evidence;
+mod kinds;
+mod knock;
+mod remedies;
+mod signs;
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use self::classes::{CLASSES, Class};
+pub(crate) use self::signs::Signs;
+use crate::measure::errors::{Cause, ErrorLine, Stage};
+
+/// The side that has to do something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Side {
+    /// This process and its limits.
+    Generator,
+    /// The server's process.
+    Server,
+    /// What lies between the two.
+    Network,
+    /// This machine's kernel, which on loopback both sides share.
+    Machine,
+}
+
+impl Side {
+    /// As the report calls it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Generator => "generator",
+            Self::Server => "server",
+            Self::Network => "network",
+            Self::Machine => "machine",
+        }
+    }
+}
+
+/// One class of failure that was there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Diagnosis {
+    /// The class's name, for other programs.
+    pub(crate) class: &'static str,
+    pub(crate) side: Side,
+    /// One sentence.
+    pub(crate) cause: String,
+    /// What shows it: errors, counters, limits, each with its number.
+    pub(crate) evidence: Vec<String>,
+    /// What to type or to look at.
+    pub(crate) remedy: String,
+}
+
+impl Diagnosis {
+    /// Lines of the summary.
+    pub(crate) fn write(&self, out: &mut String) -> std::fmt::Result {
+        writeln!(out, "  diagnosis    {} side: {}", self.side.name(), self.cause)?;
+        writeln!(out, "               shown by: {}", self.evidence.join("; "))?;
+        writeln!(out, "               remedy: {}", self.remedy)
+    }
+}
+
+/// Explains every error of a run, the most frequent class first.
+pub(crate) fn diagnose(signs: &Signs) -> Vec<Diagnosis> {
+    let mut found: Vec<(u64, Diagnosis)> = Vec::new();
+    for (stage, cause, count) in signs.errors.counts() {
+        let shown = format!("{count} x {} at {}", cause.label(), stage.name());
+        let Some(class) = CLASSES.iter().find(|class| class.explains(signs, stage, cause)) else {
+            found.push((count, unclassed(stage, cause, shown)));
+            continue;
+        };
+        match found.iter_mut().find(|(_, known)| known.class == class.name) {
+            Some((sum, known)) => {
+                known.evidence.insert(0, shown);
+                *sum += count;
+            }
+            None => found.push((count, class.diagnosis(signs, shown))),
+        }
+    }
+    found.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
+    found.into_iter().map(|(_, diagnosis)| diagnosis).collect()
+}
+
+/// The error lines name the side that the diagnosis names: it knows more than the error alone tells.
+pub(crate) fn settle_sides(signs: &Signs, lines: &mut [ErrorLine]) {
+    for (stage, cause, _) in signs.errors.counts() {
+        let Some(class) = CLASSES.iter().find(|class| class.explains(signs, stage, cause)) else { continue };
+        let label = cause.label();
+        for line in lines.iter_mut().filter(|line| line.stage == stage && line.error == label) {
+            line.side = class.side;
+        }
+    }
+}
+
+impl Class {
+    fn explains(&self, signs: &Signs, stage: Stage, cause: &Cause) -> bool {
+        (self.claims)(stage, cause) && (self.holds)(signs)
+    }
+
+    fn diagnosis(&self, signs: &Signs, shown: String) -> Diagnosis {
+        let mut evidence = vec![shown];
+        evidence.extend((self.evidence)(signs));
+        Diagnosis {
+            class: self.name,
+            side: self.side,
+            cause: (self.cause)(signs),
+            evidence,
+            remedy: (self.remedy)(signs),
+        }
+    }
+}
+
+/// What no class claims is explained by the error alone.
+fn unclassed(stage: Stage, cause: &Cause, shown: String) -> Diagnosis {
+    let (side, remedy) = cause.advice(stage);
+    Diagnosis {
+        class: "other",
+        side,
+        cause: format!("{} at {}", cause.label(), stage.name()),
+        evidence: vec![shown],
+        remedy: remedy.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

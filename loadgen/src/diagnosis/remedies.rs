@@ -1,0 +1,132 @@
+//! What helps against a class: what to type, or where to look.
+
+use super::knock::Knock;
+use super::signs::Signs;
+use crate::server_side::Status;
+
+pub(super) const SERVER_ENDED: &str = "find out why it ended: its log and exit status, and whether the kernel killed it \
+     (journalctl -k | grep -i 'out of memory'); then start it again";
+pub(super) const ACCEPT_PAUSED: &str = "the server's log names what ran out: raise fs.file-max or net.ipv4.tcp_mem there \
+     (tuning/tune.sh plan --role server)";
+pub(super) const OVERLOADED: &str = "fewer players per worker: more --workers on the server, or lower --conns; its \
+     log and /status name the worker that is late";
+pub(super) const SPEAKS_TLS: &str =
+    "--target with the port behind the proxy that ends TLS: loadgen speaks ws:// only";
+pub(super) const CHECK_TARGET: &str = "check --target (host, port, path); if it is a Tickring server, compare `versions` \
+     in the report";
+pub(super) const SILENT: &str = "check the port in --target: something else may listen there; if it is the server, it is \
+     stuck or stopped: see its state with `ps -o pid,stat,wchan -C tickring-server`, and its log";
+pub(super) const STUCK: &str =
+    "see whether it is stopped or busy (`ps -o pid,stat,pcpu -C tickring-server`), and its log";
+pub(super) const HUNG_UP: &str = "check --target (host, port, path): another protocol, or a proxy without a server behind \
+     it, ends what it does not understand; if it is the server, see its log";
+pub(super) const KERNEL_MEMORY: &str =
+    "fewer --conns, or a larger net.ipv4.tcp_mem (tuning/tune.sh plan --role both)";
+pub(super) const CUT: &str =
+    "see the server's log for these connections, and the time limits of proxies in between";
+pub(super) const DESCRIPTORS: &str = "raise the limit of the generator before it starts: ulimit -n 4096 (hard limit: \
+     ulimit -Hn, or LimitNOFILE=)";
+pub(super) const NOT_ATTEMPTED: &str = "the other connections took too long: see what they met; else lower --conns, or \
+     raise --connect-rate";
+
+/// Nobody listens, though the admin endpoint may answer.
+pub(super) fn nobody_listens(signs: &Signs) -> String {
+    if signs.status().is_some() {
+        "the server runs, but players connect elsewhere: --target with the address it printed as `listening on`"
+            .to_owned()
+    } else {
+        format!("start the server (tickring-server --listen {}), or check --target", signs.target)
+    }
+}
+
+/// A table is as large as `ring.fixed_table` says, and never larger than the descriptor limit.
+pub(super) fn table_full(signs: &Signs) -> String {
+    let wanted = signs.conns + signs.status_before.as_ref().map_or(0, Status::open);
+    let limits = signs.status().map(|status| status.limits.clone()).unwrap_or_default();
+    let places = limits.connections_per_worker_max.unwrap_or(1).max(1);
+    let workers = wanted.div_ceil(places);
+    if limits.descriptors.is_some_and(|limit| limit <= places) {
+        format!(
+            "start the server with a higher descriptor limit (ulimit -Hn {wanted}, or LimitNOFILE={wanted}), or with \
+             --workers {workers} (a table each)"
+        )
+    } else {
+        format!(
+            "start the server with ring.fixed_table = {wanted}, or with --workers {workers} (a table each)"
+        )
+    }
+}
+
+/// `max_conns` is at most what the tables hold.
+pub(super) fn server_full(signs: &Signs) -> String {
+    let wanted = signs.conns + signs.status_before.as_ref().map_or(0, Status::open);
+    format!("start the server with --max-conns {wanted}, or ask for fewer --conns")
+}
+
+pub(super) fn room_full(signs: &Signs) -> String {
+    let seats = signs.status().and_then(|status| status.limits.players_max_per_room);
+    let rooms = seats.map_or("N".to_owned(), |seats| signs.conns.div_ceil(seats.max(1)).to_string());
+    format!("--rooms {rooms}, or larger rooms: room.players_max on the server")
+}
+
+pub(super) fn no_endpoint(signs: &Signs) -> String {
+    match (&signs.path, signs.status()) {
+        (Some(_), _) => format!(
+            "--target ws://{} without a path; `run idle` and `run echo` need a server started with --echo",
+            signs.target
+        ),
+        (None, Some(_)) => "start the server with --echo".to_owned(),
+        (None, None) => format!("start the server with --echo, or {}", CHECK_TARGET),
+    }
+}
+
+/// Whoever does not accept at all is not helped by a longer queue.
+pub(super) fn overflow(signs: &Signs) -> String {
+    if signs.knock == Some(Knock::Silent) {
+        return format!("the server is stopped or stuck: {STUCK}");
+    }
+    "sysctl -w net.core.somaxconn=4096 and start the server anew (the queue's length is fixed when it listens), more \
+     --workers on the server, or a lower --connect-rate"
+        .to_owned()
+}
+
+pub(super) fn conntrack(signs: &Signs) -> String {
+    format!(
+        "sysctl -w net.netfilter.nf_conntrack_max={}",
+        signs.here.number("net.netfilter.nf_conntrack_max").unwrap_or(0) + 2 * signs.conns
+    )
+}
+
+pub(super) fn unanswered(signs: &Signs) -> String {
+    let host = signs.target.rsplit_once(':').map_or(signs.target.as_str(), |(host, _)| host);
+    let there = if signs.is_here {
+        "see nft list ruleset".to_owned()
+    } else {
+        format!(
+            "see ping {host}, and on the server's machine nft list ruleset and nstat -az TcpExtListenOverflows"
+        )
+    };
+    format!("check --target; {there}")
+}
+
+/// More ports, or more addresses.
+pub(super) fn ports(signs: &Signs) -> String {
+    if signs.sources.is_some() {
+        "more source addresses: --src 127.0.0.2-127.0.0.9 on loopback, or wait until TIME_WAIT is over (60 s)"
+            .to_owned()
+    } else {
+        "sysctl -w net.ipv4.ip_local_port_range='1024 65535', or name more source addresses of this machine with --src; \
+         ports in TIME_WAIT are free after 60 s"
+            .to_owned()
+    }
+}
+
+pub(super) fn open_files(signs: &Signs) -> String {
+    let max = signs.here.number("fs.file-max").unwrap_or(0);
+    format!("sysctl -w fs.file-max={}", max + 4 * signs.conns)
+}
+
+pub(super) fn unreachable(signs: &Signs) -> String {
+    let host = signs.target.rsplit_once(':').map_or(signs.target.as_str(), |(host, _)| host);
+    format!("check --target, and the way there: ip route get {host}")
+}

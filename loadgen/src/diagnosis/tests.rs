@@ -1,0 +1,174 @@
+//! Which class explains what.
+
+use rustix::io::Errno;
+
+use super::knock::Knock;
+use super::*;
+use crate::kernel::KernelCounters;
+use crate::measure::errors::ErrorTable;
+use crate::server_side::{Status, StatusLimits, StatusTotals};
+
+/// Ten of twenty connections failed, of a server that is fine otherwise.
+fn signs() -> Signs {
+    Signs {
+        conns: 20,
+        connected: 10,
+        target: "127.0.0.1:9001".to_owned(),
+        is_here: true,
+        sources: Some(1),
+        status_before: Some(status(0)),
+        status_after: Some(status(0)),
+        ..Signs::default()
+    }
+}
+
+fn status(accept_pauses: u64) -> Status {
+    let limits = StatusLimits {
+        descriptors: Some(16),
+        connections_max: Some(16),
+        connections_per_worker_max: Some(16),
+        workers: Some(1),
+        ..StatusLimits::default()
+    };
+    Status { limits, totals: StatusTotals { accept_pauses, ..StatusTotals::default() }, ..Status::default() }
+}
+
+fn overflowed(listen_overflows: u64) -> KernelCounters {
+    KernelCounters { listen_overflows: Some(listen_overflows), ..KernelCounters::default() }
+}
+
+fn errno(errno: Errno) -> Cause {
+    Cause::Errno(errno.raw_os_error())
+}
+
+/// The only diagnosis of ten such errors.
+fn only(mut signs: Signs, stage: Stage, cause: Cause) -> Diagnosis {
+    signs.errors.add_many(stage, cause, 10);
+    let found = diagnose(&signs);
+    assert_eq!(found.len(), 1, "{found:?}");
+    found.into_iter().next().unwrap()
+}
+
+#[test]
+fn one_error_means_different_things_beside_different_signs() {
+    let timeout = |signs| only(signs, Stage::Connect, Cause::Timeout);
+    let network = timeout(signs());
+    assert_eq!((network.class, network.side), ("connect-unanswered", Side::Network));
+
+    let queue = Signs { kernel_before: overflowed(3), kernel_after: overflowed(9), ..signs() };
+    let burst = timeout(Signs { knock: Some(Knock::Accepted), ..queue.clone() });
+    assert_eq!((burst.class, burst.side), ("backlog-overflow", Side::Server));
+    assert!(burst.evidence[1].contains("ListenOverflows grew by 6"), "{burst:?}");
+    assert!(burst.remedy.contains("somaxconn"), "{burst:?}");
+    let stuck = timeout(Signs { knock: Some(Knock::Silent), ..queue.clone() });
+    assert!(stuck.remedy.contains("stopped or stuck") && !stuck.remedy.contains("somaxconn"), "{stuck:?}");
+    // This machine's counters tell nothing of another one.
+    let away = Signs { is_here: false, ..queue.clone() };
+    assert_eq!(timeout(away.clone()).class, "connect-unanswered");
+    // That one tells of its own.
+    let mut away = away;
+    for (status, listen_overflows) in [(&mut away.status_before, 7), (&mut away.status_after, 8)] {
+        status.as_mut().unwrap().tcp.listen_overflows = Some(listen_overflows);
+    }
+    let away = timeout(away);
+    assert_eq!((away.class, away.side), ("backlog-overflow", Side::Server));
+    assert!(away.evidence[1].contains("grew by 1, ListenDrops by 0 on the server's machine"), "{away:?}");
+
+    let paused = Signs { status_after: Some(status(1)), connected: 16, ..queue.clone() };
+    assert_eq!(timeout(paused.clone()).class, "server-table-full");
+    assert_eq!(timeout(Signs { connected: 3, ..paused }).class, "server-accept-paused");
+    assert_eq!(timeout(Signs { knock: Some(Knock::Refused), ..queue }).class, "server-gone");
+}
+
+#[test]
+fn a_server_that_went_away_is_told_from_one_that_never_was_and_one_that_cut() {
+    let reset = |signs| only(signs, Stage::Steady, errno(Errno::CONNRESET));
+    assert_eq!(reset(Signs { knock: Some(Knock::Refused), ..signs() }).class, "server-gone");
+    assert_eq!(reset(Signs { restarted: true, ..signs() }).class, "server-restarted");
+    let cut = reset(Signs { knock: Some(Knock::Accepted), ..signs() });
+    assert_eq!(cut.class, "connections-cut");
+    assert!(cut.evidence.iter().any(|line| line.contains("was accepted")), "{cut:?}");
+    let never = Signs { connected: 0, knock: Some(Knock::Refused), ..signs() };
+    let never = only(never, Stage::Connect, errno(Errno::CONNREFUSED));
+    assert_eq!((never.class, never.side), ("nobody-listens", Side::Server));
+    assert!(never.remedy.contains("listening on"), "the admin endpoint answers: {never:?}");
+}
+
+#[test]
+fn our_own_limits_are_ours() {
+    let ports = only(Signs { sources: None, ..signs() }, Stage::Connect, errno(Errno::ADDRNOTAVAIL));
+    assert_eq!((ports.class, ports.side), ("ports-exhausted", Side::Generator));
+    assert!(ports.remedy.contains("ip_local_port_range"), "{ports:?}");
+    let pairs = only(signs(), Stage::Connect, Cause::PortsExhausted);
+    assert!(pairs.evidence[1].contains("64512 ports each") && pairs.remedy.contains("--src"), "{pairs:?}");
+    let limit = only(Signs { descriptors: Some(64), ..signs() }, Stage::Connect, errno(Errno::MFILE));
+    assert_eq!(limit.side, Side::Generator);
+    assert!(limit.evidence[1].contains("64") && limit.remedy.contains("ulimit -n"), "{limit:?}");
+    let table = only(signs(), Stage::Connect, errno(Errno::NFILE));
+    assert_eq!((table.class, table.side), ("open-files", Side::Machine));
+}
+
+#[test]
+fn what_the_machine_cannot_be_brought_to_here_is_told_too() {
+    let mut tracked = signs();
+    tracked.here.sysctls.insert("net.netfilter.nf_conntrack_max".to_owned(), "1000".to_owned());
+    tracked.kernel_after.conntrack_count = Some(1000);
+    let tracked = only(tracked, Stage::Connect, Cause::Timeout);
+    assert_eq!((tracked.class, tracked.side), ("conntrack-full", Side::Machine));
+    assert!(tracked.remedy.contains("nf_conntrack_max=1040"), "{tracked:?}");
+    let mut memory = signs();
+    memory.kernel_before.aborts_on_memory = Some(1);
+    memory.kernel_after.aborts_on_memory = Some(5);
+    let memory = only(memory, Stage::Steady, errno(Errno::CONNRESET));
+    assert_eq!((memory.class, memory.side), ("kernel-memory", Side::Machine));
+    assert!(memory.evidence[1].contains("grew by 4"), "{memory:?}");
+}
+
+#[test]
+fn refusals_are_explained_by_what_the_server_allows() {
+    let full = only(signs(), Stage::Upgrade, Cause::Http(503));
+    assert_eq!(full.class, "server-full");
+    assert!(full.cause.contains("takes 16") && full.remedy.contains("--max-conns 20"), "{full:?}");
+    // It is not: whoever answers so is something else.
+    assert_eq!(only(Signs { conns: 12, ..signs() }, Stage::Upgrade, Cause::Http(503)).class, "other");
+    let leaving = Status { ready: Some(false), ..status(0) };
+    let leaving = Signs { status_after: Some(leaving), ..signs() };
+    assert_eq!(only(leaving, Stage::Upgrade, Cause::Http(503)).class, "server-draining");
+    let echo = only(signs(), Stage::Upgrade, Cause::Http(404));
+    assert_eq!((echo.class, echo.remedy.as_str()), ("no-such-endpoint", "start the server with --echo"));
+    let path = Signs { path: Some("/game".to_owned()), ..signs() };
+    assert!(only(path, Stage::Upgrade, Cause::Http(404)).cause.contains("/game"));
+    assert_eq!(only(signs(), Stage::Upgrade, Cause::Http(200)).class, "not-a-server");
+}
+
+#[test]
+fn nothing_goes_unexplained_and_the_most_frequent_comes_first() {
+    assert_eq!(diagnose(&signs()), Vec::new());
+    let mut signs = Signs { kernel_before: overflowed(0), kernel_after: overflowed(1), ..signs() };
+    let mut errors = ErrorTable::default();
+    errors.add_many(Stage::Connect, Cause::Timeout, 2);
+    errors.add_many(Stage::Upgrade, Cause::Timeout, 3);
+    errors.add_many(Stage::Upgrade, Cause::Fault(103), 4);
+    signs.errors = errors;
+    let found = diagnose(&signs);
+    let classes: Vec<&str> = found.iter().map(|found| found.class).collect();
+    assert_eq!(classes, ["backlog-overflow", "other"], "{found:?}");
+    assert!(found[0].evidence.contains(&"3 x timeout at upgrade".to_owned()), "{found:?}");
+    let mut lines = signs.errors.lines();
+    settle_sides(&signs, &mut lines);
+    assert!(lines.iter().all(|line| line.side == Side::Server), "{lines:?}");
+}
+
+#[test]
+fn every_class_and_every_error_has_all_its_words() {
+    for class in CLASSES {
+        let found = class.diagnosis(&signs(), String::new());
+        assert!(!found.cause.is_empty() && !found.remedy.is_empty(), "{}", class.name);
+    }
+    for code in 1..134 {
+        for stage in [Stage::Connect, Stage::Upgrade, Stage::Steady, Stage::Close] {
+            let found = only(signs(), stage, Cause::Errno(code));
+            assert!(!found.remedy.is_empty() && found.evidence[0].starts_with("10 x "), "{found:?}");
+        }
+    }
+}
