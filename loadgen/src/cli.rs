@@ -1,5 +1,6 @@
 //! The command line, flag by flag; [`crate::plan`] checks how they go together.
 
+mod report;
 mod values;
 
 use std::time::Duration;
@@ -9,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::forge::Forge;
 use crate::link_model::Stall;
 use crate::slo::Slo;
+pub(crate) use report::ReportArgs;
 use values::{number, short_time, stall, time, whole};
 
 /// Most connections of one run: below it every count fits where it is used.
@@ -54,6 +56,9 @@ pub(crate) enum Command {
     /// Reckon whether N connections fit, here and on the server, which limit ends first, and what to type
     #[command(after_help = DOCTOR_HELP, args_override_self = true)]
     Doctor(DoctorArgs),
+    /// Make the HTML page of a saved report, or compare two runs with the noise shown
+    #[command(after_help = report::HELP)]
+    Report(ReportArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -206,8 +211,9 @@ pub(crate) struct CommonArgs {
     /// Objective, repeatable: 'p99<20ms' 'gaps==0' 'lateness_p99<=1ms' (an unknown name lists them all)
     #[arg(long, value_name = "SLO")]
     pub(crate) slo: Vec<Slo>,
-    /// Report: json=FILE
-    #[arg(long, value_name = "KIND=FILE")]
+    /// Report, repeatable: json=FILE, csv=FILE (the course), hgrm=FILE (the latency, for the HdrHistogram plotter),
+    /// html=FILE (one page with drawings), prom=IP:PORT (Prometheus asks there while the run lasts)
+    #[arg(long, value_name = "KIND=PLACE")]
     pub(crate) out: Vec<String>,
     /// Read the server's CPU and memory from /proc/PID instead of the admin endpoint
     #[arg(long, value_name = "PID", value_parser = whole::<u32>(1, PID_MAX, "--server-pid $(pidof tickring-server)"))]
@@ -306,7 +312,7 @@ impl Cli {
     pub(crate) fn preset<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<PresetArgs, clap::Error> {
         match Self::try_parse_from(["loadgen", "run"].into_iter().chain(words))?.command {
             Command::Run { preset } => Ok(*preset),
-            Command::Doctor(_) => unreachable!("the words begin with run"),
+            Command::Doctor(_) | Command::Report(_) => unreachable!("the words begin with run"),
         }
     }
 }

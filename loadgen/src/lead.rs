@@ -10,6 +10,7 @@ use crate::measure::series::{Point, Series};
 use crate::measure::tally::Window;
 use crate::plan::Plan;
 use crate::progress::Progress;
+use crate::report::prometheus::Exporter;
 use crate::server_side::{self, Status, Usage};
 use crate::shared::{LiveReading, Phase, Shared};
 
@@ -38,6 +39,8 @@ impl ServerReading {
 /// What the leading thread saw: the server and the kernel at the turning points.
 #[derive(Debug)]
 pub(crate) struct Timeline {
+    /// When the first connection was attempted: what the course counts from.
+    pub(crate) started_ns: u64,
     pub(crate) window: Window,
     pub(crate) server_idle: ServerReading,
     pub(crate) server_start: ServerReading,
@@ -88,6 +91,8 @@ pub(crate) struct Leader<'a> {
     /// Whether the admin endpoint answered at the start.
     admin_works: bool,
     progress: Progress,
+    /// Answers Prometheus, if asked to.
+    exporter: Option<Exporter>,
     series: Series,
     kernel_before: KernelCounters,
     server_idle: ServerReading,
@@ -107,6 +112,7 @@ impl<'a> Leader<'a> {
             interrupted,
             admin_works,
             progress: Progress::new(plan.conns, shared.started_ns),
+            exporter: plan.outs.prom.as_ref().map(|listener| Exporter::start(listener, plan.sample_ns())),
             series: Series::new(shared.live.len(), plan.sample_ns()),
             kernel_before: KernelCounters::read(),
             server_idle: ServerReading::take(plan, admin_works),
@@ -156,6 +162,7 @@ impl<'a> Leader<'a> {
         }
         self.collect();
         let mut timeline = Timeline {
+            started_ns: self.shared.started_ns,
             window,
             server_idle: self.server_idle,
             server_start,
@@ -185,6 +192,9 @@ impl<'a> Leader<'a> {
             while let Some(sample) = live.samples.pop() {
                 self.series.take(worker, sample, |after_ns| self.plan.requested(after_ns));
             }
+        }
+        if let Some(exporter) = &self.exporter {
+            exporter.publish(self.series.points());
         }
     }
 
@@ -222,6 +232,7 @@ mod tests {
 
     fn judged(idle: ServerReading, start: ServerReading, end: ServerReading) -> Timeline {
         let mut timeline = Timeline {
+            started_ns: 0,
             window: Window::UNSET,
             server_idle: idle,
             server_start: start,

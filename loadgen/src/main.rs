@@ -1,4 +1,4 @@
-//! The load generator binary: `loadgen run game|rewind|echo|idle`, and `loadgen doctor`.
+//! The load generator binary: `loadgen run game|rewind|echo|idle`, `loadgen doctor` and `loadgen report`.
 //!
 //! How it is put together, in the order of a run: [`cli`] parses, [`plan`] checks, [`preflight`]
 //! refuses what will not fit, [`run`] starts one [`worker`] per thread and leads it through its phases,
@@ -41,6 +41,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let planned = match cli::Cli::parse().command {
         cli::Command::Run { preset } => plan::Plan::new(*preset).map(run::run),
+        cli::Command::Report(args) => Ok(report::command::run(&args)),
         cli::Command::Doctor(args) => doctor::Question::new(args).map(|question| doctor::run(&question)),
     };
     let done = match planned {

@@ -6,7 +6,6 @@ mod out;
 mod place;
 mod target;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -18,6 +17,7 @@ use crate::pacing::Pacer;
 use crate::slo::Slo;
 use crate::sources::Sources;
 
+pub(crate) use out::Outs;
 pub(crate) use place::Place;
 pub(crate) use place::at_most_conns;
 pub(crate) use target::Target;
@@ -48,7 +48,7 @@ pub(crate) struct Plan {
     pub(crate) seed: u64,
     pub(crate) slo: Vec<Slo>,
     #[serde(skip)]
-    pub(crate) json: Option<PathBuf>,
+    pub(crate) outs: Outs,
     pub(crate) server_pid: Option<u32>,
     #[serde(skip)]
     pub(crate) sources: Sources,
@@ -267,7 +267,7 @@ impl Plan {
             exact: args.exact,
             seed: args.seed,
             slo: args.slo,
-            json: out::parse(&args.out)?,
+            outs: out::parse(&args.out)?,
             server_pid: args.server_pid,
             sources: place.sources,
             force: args.force,

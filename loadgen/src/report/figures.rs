@@ -1,5 +1,7 @@
 //! From what the workers and the leading thread noted to the figures of the report.
 
+use hdrhistogram::Histogram;
+
 use super::Findings;
 use super::json::{Conns, Game, Generator, Messages, Report, Server};
 use super::rewind::Rewind;
@@ -124,7 +126,7 @@ pub(crate) fn server(plan: &Plan, merged: &Merged, timeline: &Timeline) -> Serve
         Some(pick(&last.tick)?.saturating_sub(pick(&first.tick)?))
     };
     let status = end.status.as_ref();
-    let lateness = status.and_then(|last| last.tick.lateness_since(&start.status.as_ref()?.tick));
+    let lateness = lateness(timeline);
     Server {
         source: cpu_ns.map(|_| if plan.server_pid.is_some() { "pid" } else { "admin" }),
         gap: timeline.server_gap.clone(),
@@ -141,6 +143,17 @@ pub(crate) fn server(plan: &Plan, merged: &Merged, timeline: &Timeline) -> Serve
         tick_hz: status.and_then(|status| status.tick_hz),
         snapshot_hz: status.and_then(|status| status.snapshot_hz),
     }
+}
+
+/// How late the server's ticks of the window began, ns.
+pub(crate) fn lateness(timeline: &Timeline) -> Option<Histogram<u64>> {
+    let (first, last) = (timeline.server_start.status.as_ref()?, timeline.server_end.status.as_ref()?);
+    last.tick.lateness_since(&first.tick)
+}
+
+/// The time between two moments, seconds.
+pub(crate) fn seconds_between(start_ns: u64, end_ns: u64) -> f64 {
+    float(end_ns.saturating_sub(start_ns)) / 1e9
 }
 
 /// CPU time between two readings.

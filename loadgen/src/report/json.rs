@@ -1,11 +1,12 @@
 //! The JSON report. Its keys are documented in `docs/loadgen.md` and `docs/loadgen.schema.json`; other
 //! tools rely on them, so they only ever grow.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Findings;
 use super::figures::{self, Merged};
 use super::rewind::Rewind;
+use super::spectra::Spectra;
 use crate::clock;
 use crate::kernel::KernelCounters;
 use crate::link_model::LinkModel;
@@ -13,16 +14,17 @@ use crate::machine::Machine;
 use crate::measure::errors::ErrorLine;
 use crate::measure::health::RingCounters;
 use crate::measure::latency::Percentiles;
+use crate::measure::series::Point;
 use crate::plan::Plan;
 use crate::verdict::{Verdict, judge};
 
 /// Version of the layout.
-const SCHEMA: u32 = 1;
+pub(super) const SCHEMA: u64 = 1;
 
 /// The whole report.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report<'a> {
-    pub(crate) schema: u32,
+    pub(crate) schema: u64,
     pub(crate) preset: &'static str,
     pub(crate) verdict: Verdict,
     pub(crate) exit_code: u8,
@@ -32,6 +34,8 @@ pub(crate) struct Report<'a> {
     pub(crate) finished_unix_s: u64,
     /// Length of the measuring window.
     pub(crate) window_s: f64,
+    /// Seconds from the first attempt to connect to the start of the measuring window.
+    pub(crate) window_start_s: f64,
     /// The modelled link, if there is one.
     pub(crate) link: Option<LinkModel>,
     pub(crate) conns: Conns,
@@ -48,6 +52,11 @@ pub(crate) struct Report<'a> {
     pub(crate) seed: u64,
     pub(crate) slo: Vec<Objective>,
     pub(crate) plan: &'a Plan,
+    /// Between two points of the course.
+    pub(crate) course_interval_s: f64,
+    /// What happened interval by interval, from the first attempt to connect to the last goodbye.
+    pub(crate) course: &'a [Point],
+    pub(crate) spectra: Spectra,
 }
 
 /// Connections.
@@ -65,7 +74,7 @@ pub(crate) struct Conns {
 }
 
 /// Messages; the rates and counts are of the window, the stream checks of the whole run.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Messages {
     pub(crate) sent: u64,
     pub(crate) received: u64,
@@ -84,14 +93,14 @@ pub(crate) struct Messages {
 }
 
 /// Both latencies of a message.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct LatencyUs {
     pub(crate) intended: Option<Percentiles>,
     pub(crate) service: Option<Percentiles>,
 }
 
 /// The game preset's figures; `null` in the others.
-#[derive(Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Game {
     pub(crate) input_to_effect_us: Option<Percentiles>,
     pub(crate) snapshot_interval_us: Option<Percentiles>,
@@ -158,7 +167,7 @@ pub(crate) struct Versions {
 }
 
 /// An objective and what was measured for it, in its base unit (µs, bytes, a number).
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Objective {
     pub(crate) objective: String,
     pub(crate) measured: Option<f64>,
@@ -179,6 +188,7 @@ impl<'a> Report<'a> {
             reasons: Vec::new(),
             finished_unix_s: clock::unix_s(),
             window_s: merged.window_s,
+            window_start_s: figures::seconds_between(timeline.started_ns, timeline.window.start_ns),
             link: plan.link,
             conns: figures::conns(plan, &merged),
             messages: figures::messages(plan, &merged),
@@ -204,6 +214,9 @@ impl<'a> Report<'a> {
             seed: plan.seed,
             slo: Vec::new(),
             plan,
+            course_interval_s: figures::seconds_between(0, plan.sample_ns()),
+            course: &timeline.course,
+            spectra: Spectra::of(plan, &merged.tally, figures::lateness(timeline).as_ref()),
         };
         let evidence = figures::evidence(findings, &merged, &report);
         let (verdict, reasons) = judge(&evidence);
