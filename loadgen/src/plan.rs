@@ -162,7 +162,7 @@ const SETTLE_NS: u64 = 2_000_000_000;
 const RAMP_GRACE_NS: u64 = 5_000_000_000;
 /// Connections of the rewind probe unless told otherwise.
 const PROBERS: u32 = 40;
-/// Points of a run's course, not counting connecting and closing, at most.
+/// Points of a run's course, not counting late connections and closing, at most.
 const COURSE_POINTS: u64 = 1_200;
 /// Bots of a room unless told otherwise.
 const BOTS_PER_ROOM: u32 = 50;
@@ -307,7 +307,8 @@ impl Plan {
 
     /// Between two points of the run's course: a second, or longer so that a long run has not too many.
     pub(crate) fn sample_ns(&self) -> u64 {
-        let length = self.warmup + self.duration;
+        let ramp = Duration::from_secs(u64::from(self.conns / self.connect_rate));
+        let length = ramp + self.warmup + self.duration;
         let seconds = length.as_secs().div_ceil(COURSE_POINTS).max(1);
         seconds * 1_000_000_000
     }

@@ -14,11 +14,15 @@ use support::schema::assert_conforms;
 use support::{Answer, websocket};
 
 fn loadgen(words: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_loadgen")).args(words).stdin(Stdio::null()).output().unwrap()
+    Command::new(env!("CARGO_BIN_EXE_loadgen"))
+        .args(words)
+        .stdin(Stdio::null())
+        .output()
+        .expect("the program starts")
 }
 
 fn words(bytes: &[u8]) -> &str {
-    std::str::from_utf8(bytes).unwrap()
+    std::str::from_utf8(bytes).expect("it writes UTF-8")
 }
 
 /// Asks until it is told what is wanted: the run is a child that needs some time. Gives up when the run is over.
@@ -102,15 +106,18 @@ fn pages(at: &dyn Fn(&str) -> String, folder: &Path) {
     let again = loadgen(&["report", &at("a.json"), "--out", &at("again.html")]);
     assert_eq!(again.status.code(), Some(0), "{}", words(&again.stderr));
     assert_eq!(words(&again.stdout), format!("wrote {}\n", at("again.html")));
-    assert_eq!(std::fs::read(at("again.html")).unwrap(), std::fs::read(at("a.html")).unwrap());
-    assert!(std::fs::metadata(at("a.html")).unwrap().len() < 300_000);
+    assert_eq!(
+        std::fs::read(at("again.html")).expect("the page is there"),
+        std::fs::read(at("a.html")).expect("the page is there")
+    );
+    assert!(std::fs::metadata(at("a.html")).expect("the page is there").len() < 300_000);
 
     let same = loadgen(&["report", &at("a.json"), &at("a.json")]);
     assert_eq!(same.status.code(), Some(0), "{}", words(&same.stderr));
     let table = words(&same.stdout);
     assert!(table.contains("latency p99") && table.contains("1.00"), "{table}");
     assert!(!table.contains("  beyond the noise"), "{table}");
-    assert!(std::fs::read_to_string(at("a-to-a.html")).unwrap().contains("<svg"));
+    assert!(std::fs::read_to_string(at("a-to-a.html")).expect("the page is there").contains("<svg"));
 
     let piped = loadgen(&["report", &at("a.json"), "--out", "-"]);
     assert!(piped.stdout.starts_with(b"<!DOCTYPE html>") && piped.status.code() == Some(0));

@@ -178,3 +178,14 @@ proptest! {
         prop_assert!(most - least <= 1, "{least} to {most} players a room");
     }
 }
+
+#[test]
+fn the_course_of_the_longest_run_is_no_longer_than_a_thousand_points_or_two() {
+    for flags in ["idle", "idle --duration 86400s", "idle --conns 1000000 --connect-rate 10"] {
+        let plan = parse(flags).unwrap();
+        let ramp_s = u64::from(plan.conns / plan.connect_rate);
+        let length_s = ramp_s + plan.warmup.as_secs() + plan.duration.as_secs();
+        let points = length_s * 1_000_000_000 / plan.sample_ns();
+        assert!(points <= COURSE_POINTS, "{flags}: {points}");
+    }
+}

@@ -97,8 +97,13 @@ impl Row {
     }
 }
 
+/// Gets a figure of a distribution.
+type OfLatency = fn(Percentiles) -> f64;
+/// Gets a count of a report.
+type Counted = fn(&View) -> Option<u64>;
+
 fn latencies(rows: &mut Vec<Row>, a: &View, b: &View) {
-    let picks: [(&'static str, fn(Percentiles) -> f64); 5] = [
+    let picks: [(&'static str, OfLatency); 5] = [
         ("latency p50", |l| l.p50),
         ("latency p90", |l| l.p90),
         ("latency p99", |l| l.p99),
@@ -142,7 +147,7 @@ fn traffic(rows: &mut Vec<Row>, a: &View, b: &View) {
         once("bytes down", Unit::BytesPerSecond, a, b, |view| per_second(view.messages.bytes_down, view))
             .told_by(a, b, |point| Some(point.bytes_down_per_s)),
     );
-    let counts: [(&'static str, fn(&View) -> Option<u64>); 8] = [
+    let counts: [(&'static str, Counted); 8] = [
         ("connected", |view| Some(view.conns.connected)),
         ("failed", |view| Some(view.conns.failed)),
         ("lost", |view| Some(view.conns.lost)),

@@ -222,7 +222,7 @@ fn spectrum(title: &str, description: &str, spectra: &[(&str, &[SpectrumPoint])]
         description: description.to_owned(),
         x: Scale::percentiles(rarest),
         y: Scale::logarithmic(drawn().map(|(_, y)| y), |us| Unit::Time.show(us)),
-        x_name: "percentile",
+        x_name: "percentile (%)",
         band: None,
         lines,
     }

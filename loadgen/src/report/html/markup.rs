@@ -1,7 +1,7 @@
 //! The pieces of a page. Whatever comes from a report goes through [`text`].
 
 /// Longest text of a report that a page repeats, characters.
-const TEXT_MAX: usize = 600;
+const TEXT_MAX: usize = 1_000;
 
 /// A cell of at most so many characters is a figure and stays on one line.
 const SHORT: usize = 20;

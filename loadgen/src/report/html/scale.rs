@@ -65,14 +65,14 @@ impl Scale {
         let to = if is_drawn(most) { most.clamp(10.0, 1e12) } else { 10.0 };
         let mut scale = Self { from: 1.0, to, is_logarithmic: true, ticks: Vec::new() };
         let nines = [
-            (1.0, "0 %"),
-            (2.0, "50 %"),
-            (10.0, "90 %"),
-            (1e2, "99 %"),
-            (1e3, "99.9 %"),
-            (1e4, "99.99 %"),
-            (1e5, "99.999 %"),
-            (1e6, "99.9999 %"),
+            (1.0, "0"),
+            (2.0, "50"),
+            (10.0, "90"),
+            (1e2, "99"),
+            (1e3, "99.9"),
+            (1e4, "99.99"),
+            (1e5, "99.999"),
+            (1e6, "99.9999"),
             (1e7, "7 nines"),
             (1e8, "8 nines"),
         ];
@@ -136,7 +136,7 @@ mod tests {
         assert_eq!(names(&Scale::time(17.0, show)), "0 5 10 15");
         assert_eq!(names(&Scale::logarithmic([3.0, 40_000.0].into_iter(), show)), "10 100 1000 10000");
         assert_eq!(names(&Scale::logarithmic([30.0, 31.0].into_iter(), show)), "20 50");
-        assert_eq!(names(&Scale::percentiles(5_000.0)), "0 % 50 % 90 % 99 % 99.9 %");
+        assert_eq!(names(&Scale::percentiles(5_000.0)), "0 50 90 99 99.9");
     }
 
     proptest! {

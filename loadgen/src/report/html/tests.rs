@@ -136,6 +136,7 @@ fn two_runs_are_drawn_together() {
     let page = comparison(["a.json", "b.json"], &view, &view);
     assert_well_formed(&page);
     assert!(page.contains("A: a.json") && page.contains("B: b.json") && page.contains("within the noise"));
+    assert!(page.contains("before you believe a small difference.</p>"), "what is ours is not cut");
     assert!(!page.contains("beyond the noise</td>"), "a run does not differ from itself");
     assert_eq!(page.matches("<svg ").count(), 12);
 }
