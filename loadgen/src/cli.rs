@@ -2,6 +2,7 @@
 
 mod expand;
 mod help;
+mod report;
 mod run;
 pub(crate) mod values;
 
@@ -14,6 +15,7 @@ use crate::plan::PlanFile;
 use values::{short_time, stall, whole};
 
 pub(crate) use expand::Refused;
+pub(crate) use report::ReportArgs;
 pub(crate) use run::{PresetArgs, RunArgs};
 
 /// Most connections of one run: below it every count fits where it is used.
@@ -39,6 +41,9 @@ pub(crate) enum Command {
     /// Reckon whether N connections fit, here and on the server, which limit ends first, and what to type
     #[command(after_help = help::DOCTOR, args_override_self = true)]
     Doctor(DoctorArgs),
+    /// Make the HTML page of a saved report, or compare two runs with the noise shown
+    #[command(after_help = report::HELP)]
+    Report(ReportArgs),
 }
 
 #[derive(Debug, Args)]

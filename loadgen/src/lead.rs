@@ -9,6 +9,7 @@ use crate::kernel::KernelCounters;
 use crate::measure::series::{Point, Series};
 use crate::measure::tally::Window;
 use crate::plan::{Plan, nanoseconds};
+use crate::report::prometheus::Exporter;
 use crate::server_side::{self, Status, Usage};
 use crate::shared::{LiveReading, Shared, Step};
 use crate::view::View;
@@ -37,6 +38,8 @@ impl ServerReading {
 /// What the leading thread saw: the server and the kernel at the turning points.
 #[derive(Debug)]
 pub(crate) struct Timeline {
+    /// When the first connection was attempted: what the course counts from.
+    pub(crate) started_ns: u64,
     pub(crate) window: Window,
     pub(crate) server_idle: ServerReading,
     /// At the start of the window, and at the end of each phase.
@@ -87,6 +90,8 @@ pub(crate) struct Leader<'a> {
     /// Whether the admin endpoint answered at the start.
     admin_works: bool,
     view: View,
+    /// Answers Prometheus, if asked to.
+    exporter: Option<Exporter>,
     series: Series,
     window_start_ns: Option<u64>,
     kernel_before: KernelCounters,
@@ -107,6 +112,7 @@ impl<'a> Leader<'a> {
             interrupted,
             admin_works,
             view: View::open(plan, shared.started_ns),
+            exporter: plan.outs.prom.as_ref().map(|listener| Exporter::start(listener, plan.sample_ns())),
             series: Series::new(shared.live.len(), plan.sample_ns()),
             window_start_ns: None,
             kernel_before: KernelCounters::read(),
@@ -154,6 +160,7 @@ impl<'a> Leader<'a> {
         self.collect();
         let course = self.finish_course();
         let mut timeline = Timeline {
+            started_ns: self.shared.started_ns,
             window,
             server_idle: self.server_idle,
             server,
@@ -182,6 +189,9 @@ impl<'a> Leader<'a> {
             while let Some(sample) = live.samples.pop() {
                 self.series.take(worker, sample, requested(self.plan, self.shared, self.window_start_ns));
             }
+        }
+        if let Some(exporter) = &self.exporter {
+            exporter.publish(self.series.points());
         }
     }
 
@@ -264,6 +274,7 @@ mod tests {
 
     fn judged(idle: ServerReading, start: ServerReading, end: ServerReading) -> Timeline {
         let mut timeline = Timeline {
+            started_ns: 0,
             window: Window::UNSET,
             server_idle: idle,
             server: vec![start, end],

@@ -1,4 +1,4 @@
-//! The load generator binary: `loadgen run game|rewind|echo|idle`, and `loadgen doctor`.
+//! The load generator binary: `loadgen run game|rewind|echo|idle`, `loadgen doctor` and `loadgen report`.
 //!
 //! How it is put together, in the order of a run: [`cli`] parses, [`plan`] checks, [`preflight`]
 //! refuses what will not fit, [`run`] starts one [`worker`] per thread and leads it through its phases,
@@ -53,6 +53,7 @@ fn main() -> ExitCode {
             return refuse(&"FILE.toml stands for a file of yours: loadgen run evening.toml");
         }
         (cli::Command::Doctor(args), _) => doctor::Question::new(args).map(|question| doctor::run(&question)),
+        (cli::Command::Report(args), _) => Ok(report::command::run(&args)),
     };
     let done = match planned {
         Ok(done) => done,

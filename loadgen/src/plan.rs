@@ -9,7 +9,6 @@ mod place;
 mod target;
 mod traffic;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -22,6 +21,7 @@ use crate::slo::Slo;
 use crate::sources::Sources;
 
 pub(crate) use file::{FileError, PlanFile};
+pub(crate) use out::Outs;
 pub(crate) use phases::{Backoff, Phase, Phases, STAGES_MAX, Stages};
 pub(crate) use place::Place;
 pub(crate) use place::at_most_conns;
@@ -61,7 +61,7 @@ pub(crate) struct Plan {
     pub(crate) seed: u64,
     pub(crate) slo: Vec<Slo>,
     #[serde(skip)]
-    pub(crate) json: Option<PathBuf>,
+    pub(crate) outs: Outs,
     /// Plain lines, even on a terminal.
     #[serde(skip)]
     pub(crate) no_tui: bool,
@@ -174,7 +174,7 @@ const SETTLE_NS: u64 = 2_000_000_000;
 const RAMP_GRACE_NS: u64 = 5_000_000_000;
 /// Connections of a plan file that names none.
 const CONNS_DEFAULT: u32 = 1_000;
-/// Points of a run's course, not counting connecting and closing, at most.
+/// Points of a run's course, not counting late connections and closing, at most.
 const COURSE_POINTS: u64 = 1_200;
 impl Plan {
     /// Checks and completes the command line and the plan file behind it.
@@ -232,7 +232,7 @@ impl Plan {
             exact: args.exact,
             seed: args.seed,
             slo: args.slo,
-            json: out::parse(&args.out)?,
+            outs: out::parse(&args.out)?,
             no_tui: args.no_tui,
             server_pid: args.server_pid,
             sources: place.sources,
@@ -285,7 +285,8 @@ impl Plan {
 
     /// Between two points of the run's course: a second, or longer so that a long run has not too many.
     pub(crate) fn sample_ns(&self) -> u64 {
-        let length = self.warmup + self.duration;
+        let ramp = Duration::from_secs(u64::from(self.conns / self.connect_rate));
+        let length = ramp + self.warmup + self.duration;
         let seconds = length.as_secs().div_ceil(COURSE_POINTS).max(1);
         seconds * 1_000_000_000
     }

@@ -103,8 +103,9 @@ pub(crate) struct RunArgs {
     /// Objective, repeatable: 'p99<20ms' 'gaps==0' 'lateness_p99<=1ms' (an unknown name lists them all)
     #[arg(long, value_name = "SLO")]
     pub(crate) slo: Vec<Slo>,
-    /// Report: json=FILE
-    #[arg(long, value_name = "KIND=FILE")]
+    /// Report, repeatable: json=FILE, csv=FILE (the course), hgrm=FILE (the latency, for the HdrHistogram plotter),
+    /// html=FILE (one page with drawings), prom=IP:PORT (Prometheus asks there while the run lasts)
+    #[arg(long, value_name = "KIND=PLACE")]
     pub(crate) out: Vec<String>,
     /// One plain line a second on standard error, even if that is a terminal, where a view is shown otherwise
     #[arg(long)]

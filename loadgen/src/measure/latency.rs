@@ -1,7 +1,7 @@
 //! Latency histograms: fixed memory, merged as histograms, never as percentiles.
 
 use hdrhistogram::Histogram;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Lowest value told apart from zero, ns.
 const LOWEST_NS: u64 = 1_000;
@@ -46,6 +46,16 @@ impl Latency {
         Percentiles::of(&self.histogram)
     }
 
+    /// The points of its drawing; empty when nothing was recorded.
+    pub(crate) fn spectrum(&self) -> Vec<SpectrumPoint> {
+        spectrum(&self.histogram)
+    }
+
+    /// All of it, for those who write it in a format of its own.
+    pub(crate) const fn histogram(&self) -> &Histogram<u64> {
+        &self.histogram
+    }
+
     /// Some quantile in ns; 0 when nothing was recorded.
     pub(crate) fn quantile_ns(&self, quantile: f64) -> u64 {
         self.histogram.value_at_quantile(quantile)
@@ -53,7 +63,7 @@ impl Latency {
 }
 
 /// A distribution in the report, µs.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Percentiles {
     pub(crate) p50: f64,
     pub(crate) p90: f64,
@@ -76,6 +86,53 @@ impl Percentiles {
             count: histogram.len(),
         })
     }
+}
+
+/// A point of a distribution: so many recordings lie at or below this value.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct SpectrumPoint {
+    /// Of all recordings, percent; 100 at the largest value.
+    pub(crate) percentile: f64,
+    pub(crate) value_us: f64,
+    /// Recordings at or below the value.
+    pub(crate) count: u64,
+}
+
+/// Most points of a spectrum, give or take the steps of one halving.
+const SPECTRUM_POINTS: u32 = 140;
+/// Most steps of a spectrum for each halving of what lies above.
+const SPECTRUM_STEPS: u32 = 8;
+
+/// A histogram of ns as points that lie the denser the rarer the values are: a few for each halving of what lies
+/// above, as its usual drawings want them.
+pub(crate) fn spectrum(histogram: &Histogram<u64>) -> Vec<SpectrumPoint> {
+    let Some(halvings) = histogram.len().checked_ilog2() else { return Vec::new() };
+    let steps = (SPECTRUM_POINTS / (halvings + 2)).clamp(1, SPECTRUM_STEPS);
+    let mut count = 0;
+    let mut points: Vec<SpectrumPoint> = histogram
+        .iter_quantiles(steps)
+        .map(|step| {
+            count += step.count_since_last_iteration();
+            SpectrumPoint {
+                percentile: step.quantile_iterated_to() * 100.0,
+                value_us: microseconds(step.value_iterated_to().min(histogram.max())),
+                count,
+            }
+        })
+        .collect();
+    // Where several percentiles meet one value, the first and the last draw the step.
+    let mut kept = 0;
+    for at in 0..points.len() {
+        let is_between = kept >= 2
+            && points.get(at + 1).is_some_and(|next| next.count == points[at].count)
+            && points[kept - 1].count == points[at].count;
+        if !is_between {
+            points[kept] = points[at];
+            kept += 1;
+        }
+    }
+    points.truncate(kept);
+    points
 }
 
 /// ns as µs with one decimal.
@@ -109,6 +166,31 @@ mod tests {
         fast.merge(&slow);
         let shown = fast.percentiles().unwrap();
         assert!(shown.p90 < 1_100.0 && shown.max > 990_000.0, "{shown:?}");
+    }
+
+    #[test]
+    fn a_spectrum_is_short_rises_and_ends_with_everything() {
+        assert!(Latency::default().spectrum().is_empty());
+        let mut latency = Latency::default();
+        for count in [1_u64, 2, 1_000, 3_000_000] {
+            for value in (0..count).step_by(usize::try_from(count.div_ceil(20_000)).unwrap()) {
+                latency.record(1_000_000 + value * value);
+            }
+            latency.histogram.record_n(2_000_000, count).unwrap();
+            let points = latency.spectrum();
+            assert!(points.len() <= 150, "{}", points.len());
+            let last = points.last().unwrap();
+            let all = latency.percentiles().unwrap();
+            assert_eq!(last.count, all.count);
+            assert!(
+                (last.percentile - 100.0).abs() < 1e-9 && (last.value_us - all.max).abs() < 0.2,
+                "{last:?}"
+            );
+            for pair in points.windows(2) {
+                assert!(pair[0].percentile <= pair[1].percentile && pair[0].value_us <= pair[1].value_us);
+                assert!(pair[0].count <= pair[1].count, "{pair:?}");
+            }
+        }
     }
 
     #[test]

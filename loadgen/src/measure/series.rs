@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::errors::ErrorTable;
 use super::latency::Percentiles;
@@ -13,7 +13,7 @@ use super::tally::{Connections, Counters};
 const PENDING_MAX: usize = 3;
 
 /// What happened in one interval, all workers together.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Point {
     /// Its end, seconds since the first attempt to connect.
     pub(crate) at_s: f64,

@@ -1,31 +1,106 @@
-//! Where the report goes. That it can be written there is found out before the run, not after it.
+//! Where the report goes. That it cannot go there is found out before the run, not after it.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::PlanError;
 
-/// The file of `json=FILE`, which can be written.
+/// The kinds of `--out` and what each is, as an error or a help lists them.
+const KINDS: &str = "permitted are json=FILE, csv=FILE, hgrm=FILE, html=FILE and prom=IP:PORT, for example \
+                     --out json=run.json,html=run.html";
+
+/// Where the report goes, all of it able to take it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Outs {
+    /// The report, for machines.
+    pub(crate) json: Option<PathBuf>,
+    /// The course of the run, a row an interval.
+    pub(crate) csv: Option<PathBuf>,
+    /// The latency's distribution, for the plotter of HdrHistogram.
+    pub(crate) hgrm: Option<PathBuf>,
+    /// The report, for people.
+    pub(crate) html: Option<PathBuf>,
+    /// Where the run can be asked for its figures while it lasts.
+    pub(crate) prom: Option<Arc<TcpListener>>,
+}
+
+/// The places of `KIND=PLACE[,KIND=PLACE...]`, repeatable; given twice, the last of a kind counts.
 ///
 /// # Errors
-/// [`PlanError`] says what is allowed, or why the file cannot be written and what helps.
-pub(super) fn parse(outs: &[String]) -> Result<Option<PathBuf>, PlanError> {
-    let mut json = None;
-    for out in outs.iter().flat_map(|out| out.split(',')) {
-        match out.split_once('=') {
-            Some(("json", file)) if !file.is_empty() => {
-                let path = PathBuf::from(file);
-                probe(&path).map_err(|error| PlanError::new("out", out, problem(&path, &error)))?;
-                json = Some(path);
+/// [`PlanError`] says what is allowed, or why the file cannot be written or the address not be listened on and what
+/// helps.
+pub(super) fn parse(given: &[String]) -> Result<Outs, PlanError> {
+    let mut outs = Outs::default();
+    for out in given.iter().flat_map(|out| out.split(',')) {
+        let (kind, place) = out.split_once('=').unwrap_or((out, ""));
+        let file = match kind {
+            "json" => &mut outs.json,
+            "csv" => &mut outs.csv,
+            "hgrm" => &mut outs.hgrm,
+            "html" => &mut outs.html,
+            "prom" if !place.is_empty() => {
+                // Two of them at one address: the first must have let go of it.
+                outs.prom = None;
+                let listener = listen(place).map_err(|problem| PlanError::new("out", out, problem))?;
+                outs.prom = Some(Arc::new(listener));
+                continue;
             }
-            _ => {
-                let permitted = "permitted is json=FILE, for example --out json=run.json";
-                return Err(PlanError::new("out", out, permitted));
+            _ => return Err(PlanError::new("out", out, KINDS)),
+        };
+        if place.is_empty() {
+            return Err(PlanError::new("out", out, KINDS));
+        }
+        let path = PathBuf::from(place);
+        probe(&path).map_err(|error| PlanError::new("out", out, problem(kind, &path, &error)))?;
+        *file = Some(path);
+    }
+    outs.all_differ()?;
+    Ok(outs)
+}
+
+impl Outs {
+    /// The files, each with its kind.
+    fn files(&self) -> impl Iterator<Item = (&'static str, &Path)> {
+        [("json", &self.json), ("csv", &self.csv), ("hgrm", &self.hgrm), ("html", &self.html)]
+            .into_iter()
+            .filter_map(|(kind, path)| Some((kind, path.as_deref()?)))
+    }
+
+    /// Two kinds in one file would leave only the last.
+    fn all_differ(&self) -> Result<(), PlanError> {
+        for (kind, path) in self.files() {
+            let twin = self.files().find(|(other, twin)| *other != kind && *twin == path);
+            let is_kept = fs::metadata(path).map_or(true, |found| found.is_file());
+            if let Some((other, _)) = twin.filter(|_| is_kept) {
+                let problem = format!("the file is that of {other}=, too; give each kind a file of its own");
+                return Err(PlanError::new("out", format!("{kind}={}", path.display()), problem));
             }
         }
+        Ok(())
     }
-    Ok(json)
+}
+
+/// Listens where Prometheus will ask.
+fn listen(place: &str) -> Result<TcpListener, String> {
+    let address: SocketAddr = place.parse().map_err(|_| {
+        "is no address; permitted is IP:PORT, for example --out prom=127.0.0.1:9464".to_owned()
+    })?;
+    TcpListener::bind(address).and_then(|listener| listener.set_nonblocking(true).map(|()| listener)).map_err(
+        |error| {
+            let remedy = match error.kind() {
+                ErrorKind::AddrInUse => {
+                    "another program listens there (ss -ltnp names it): choose another port"
+                }
+                ErrorKind::AddrNotAvailable => "use an address of this machine: ip -brief address lists them",
+                ErrorKind::PermissionDenied => "ports below 1024 are root's: choose a higher one",
+                _ => "choose another address, for example --out prom=127.0.0.1:9464",
+            };
+            format!("cannot listen there: {error}; {remedy}")
+        },
+    )
 }
 
 /// Whether a file can be written. One that exists keeps its contents, one that does not stays away.
@@ -48,14 +123,15 @@ fn probe(path: &Path) -> io::Result<()> {
 }
 
 /// What is wrong, and what to do.
-fn problem(path: &Path, error: &io::Error) -> String {
+fn problem(kind: &str, path: &Path, error: &io::Error) -> String {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let remedy = match error.kind() {
         ErrorKind::NotFound => format!("create its folder first: mkdir -p {}", folder.display()),
         ErrorKind::IsADirectory => {
-            format!("name a file in it, for example --out json={}", path.join("run.json").display())
+            let file = path.join(format!("run.{kind}"));
+            format!("name a file in it, for example --out {kind}={}", file.display())
         }
-        _ => "name a file that you may write, for example --out json=/tmp/run.json".to_owned(),
+        _ => format!("name a file that you may write, for example --out {kind}=/tmp/run.{kind}"),
     };
     format!("the report could not be written there: {error}; {remedy}")
 }
@@ -64,8 +140,12 @@ fn problem(path: &Path, error: &io::Error) -> String {
 mod tests {
     use super::*;
 
+    fn outs(text: &str) -> Result<Outs, String> {
+        parse(&[text.to_owned()]).map_err(|error| error.to_string())
+    }
+
     fn out(path: &Path) -> Result<Option<PathBuf>, String> {
-        parse(&[format!("json={}", path.display())]).map_err(|error| error.to_string())
+        outs(&format!("json={}", path.display())).map(|outs| outs.json)
     }
 
     #[test]
@@ -89,5 +169,42 @@ mod tests {
         assert!(directory.contains("is a directory") && directory.contains("/run.json"), "{directory}");
         let below_a_file = out(Path::new("/dev/null/run.json")).unwrap_err();
         assert!(below_a_file.contains("you may write"), "{below_a_file}");
+        let html = outs(&format!("html={}", folder.path().display())).unwrap_err();
+        assert!(html.contains("--out html=") && html.contains("/run.html"), "{html}");
+    }
+
+    #[test]
+    fn several_kinds_go_together_and_the_last_of_a_kind_counts() {
+        let given =
+            ["json=/tmp/a.json,csv=/tmp/a.csv", "html=/tmp/a.html", "hgrm=/tmp/a.hgrm,json=/tmp/b.json"];
+        let outs = parse(&given.map(str::to_owned)).unwrap();
+        assert_eq!(outs.json.as_deref(), Some(Path::new("/tmp/b.json")));
+        assert_eq!(outs.files().count(), 4);
+        assert!(outs.prom.is_none());
+    }
+
+    #[test]
+    fn a_kind_that_is_none_and_a_file_for_two_are_refused() {
+        for text in ["xml=/tmp/a", "json", "json=", "prom=", "", "json=/tmp/a.json,"] {
+            let error = outs(text).unwrap_err();
+            assert!(error.contains("permitted are json=FILE") && error.contains("for example"), "{error}");
+        }
+        let error = outs("json=/tmp/none-yet,html=/tmp/none-yet").unwrap_err();
+        assert!(error.contains("that of html="), "{error}");
+        assert!(outs("json=/dev/null,html=/dev/null").is_ok());
+    }
+
+    #[test]
+    fn an_address_in_use_or_of_nobody_is_refused() {
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let error = outs(&format!("prom={}", taken.local_addr().unwrap())).unwrap_err();
+        assert!(error.contains("another program listens there"), "{error}");
+        for (text, reason) in
+            [("9464", "IP:PORT"), ("localhost:9464", "IP:PORT"), ("192.0.2.1:9464", "this machine")]
+        {
+            let error = outs(&format!("prom={text}")).unwrap_err();
+            assert!(error.contains(reason), "{error}");
+        }
+        assert!(outs("prom=127.0.0.1:0").unwrap().prom.is_some());
     }
 }

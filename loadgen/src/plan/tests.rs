@@ -71,8 +71,8 @@ fn what_cannot_be_is_named_with_what_can() {
         ("idle --cpus 3-1", "--cpus 3-1", "like 1 or 0,2-3"),
         ("idle --src 1.2.3", "--src", "127.0.0.2-127.0.0.17"),
         ("idle --src 127.0.0.2 --target ws://[::1]:1", "--src", "IPv4"),
-        ("idle --out csv=x", "--out csv=x", "json=FILE, for example --out json=run.json"),
-        ("idle --out /x", "--out /x", "json=FILE, for example --out json=run.json"),
+        ("idle --out xml=x", "--out xml=x", "prom=IP:PORT, for example --out json=run.json"),
+        ("idle --out /x", "--out /x", "prom=IP:PORT, for example --out json=run.json"),
         ("idle --admin foo", "--admin foo", "http://HOST:PORT"),
         ("idle --admin https://x", "--admin https://x", "http://HOST:PORT"),
         ("idle --slo gaps==0.5", "gaps==0.5", "a whole number, for example gaps==0"),
@@ -189,5 +189,16 @@ proptest! {
         }
         let (least, most) = (players.iter().min().unwrap(), players.iter().max().unwrap());
         prop_assert!(most - least <= 1, "{least} to {most} players a room");
+    }
+}
+
+#[test]
+fn the_course_of_the_longest_run_is_no_longer_than_a_thousand_points_or_two() {
+    for flags in ["idle", "idle --duration 86400s", "idle --conns 1000000 --connect-rate 10"] {
+        let plan = parse(flags).unwrap();
+        let ramp_s = u64::from(plan.conns / plan.connect_rate);
+        let length_s = ramp_s + plan.warmup.as_secs() + plan.duration.as_secs();
+        let points = length_s * 1_000_000_000 / plan.sample_ns();
+        assert!(points <= COURSE_POINTS, "{flags}: {points}");
     }
 }

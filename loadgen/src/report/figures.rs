@@ -1,5 +1,7 @@
 //! From what the workers and the leading thread noted to the figures of the report.
 
+use hdrhistogram::Histogram;
+
 use super::Findings;
 use super::crowd::Crowd;
 use super::json::{Conns, Game, Generator, Messages, Report, Server};
@@ -170,6 +172,18 @@ impl Spent {
     pub(super) fn cpu_us_per(&self, count: u64) -> Option<f64> {
         self.cpu_ns.filter(|_| count > 0).map(|ns| ratio(ns, float(count)) / 1e3)
     }
+}
+
+/// How late the server's ticks of the window began, ns.
+pub(crate) fn lateness(timeline: &Timeline) -> Option<Histogram<u64>> {
+    let status = |reading: Option<&'_ ServerReading>| reading?.status.clone();
+    let (first, last) = (status(timeline.server.first())?, status(timeline.server.last())?);
+    last.tick.lateness_since(&first.tick)
+}
+
+/// The time between two moments, seconds.
+pub(crate) fn seconds_between(start_ns: u64, end_ns: u64) -> f64 {
+    float(end_ns.saturating_sub(start_ns)) / 1e9
 }
 
 /// CPU time between two readings.

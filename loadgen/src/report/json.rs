@@ -1,12 +1,13 @@
 //! The JSON report. Its keys are documented in `docs/loadgen.md` and `docs/loadgen.schema.json`; other
 //! tools rely on them, so they only ever grow.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Findings;
 use super::crowd::{Crowd, PhaseFigures};
 use super::figures::{self, Merged};
 use super::rewind::Rewind;
+use super::spectra::Spectra;
 use crate::clock;
 use crate::diagnosis::Diagnosis;
 use crate::kernel::KernelCounters;
@@ -15,16 +16,17 @@ use crate::machine::Machine;
 use crate::measure::errors::ErrorLine;
 use crate::measure::health::RingCounters;
 use crate::measure::latency::Percentiles;
+use crate::measure::series::Point;
 use crate::plan::Plan;
 use crate::verdict::{Verdict, judge};
 
 /// Version of the layout.
-const SCHEMA: u32 = 1;
+pub(super) const SCHEMA: u64 = 1;
 
 /// The whole report.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report<'a> {
-    pub(crate) schema: u32,
+    pub(crate) schema: u64,
     /// The preset, or the name of the plan file.
     pub(crate) preset: &'a str,
     /// What the connections did.
@@ -37,6 +39,8 @@ pub(crate) struct Report<'a> {
     pub(crate) finished_unix_s: u64,
     /// Length of the measuring window.
     pub(crate) window_s: f64,
+    /// Seconds from the first attempt to connect to the start of the measuring window.
+    pub(crate) window_start_s: f64,
     /// The modelled link, if there is one.
     pub(crate) link: Option<LinkModel>,
     pub(crate) conns: Conns,
@@ -59,6 +63,11 @@ pub(crate) struct Report<'a> {
     pub(crate) seed: u64,
     pub(crate) slo: Vec<Objective>,
     pub(crate) plan: &'a Plan,
+    /// Between two points of the course.
+    pub(crate) course_interval_s: f64,
+    /// What happened interval by interval, from the first attempt to connect to the last goodbye.
+    pub(crate) course: &'a [Point],
+    pub(crate) spectra: Spectra,
 }
 
 /// Connections.
@@ -76,7 +85,7 @@ pub(crate) struct Conns {
 }
 
 /// Messages; the rates and counts are of the window, the stream checks of the whole run.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Messages {
     pub(crate) sent: u64,
     pub(crate) received: u64,
@@ -95,14 +104,14 @@ pub(crate) struct Messages {
 }
 
 /// Both latencies of a message.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct LatencyUs {
     pub(crate) intended: Option<Percentiles>,
     pub(crate) service: Option<Percentiles>,
 }
 
 /// The game preset's figures; `null` in the others.
-#[derive(Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Game {
     pub(crate) input_to_effect_us: Option<Percentiles>,
     pub(crate) snapshot_interval_us: Option<Percentiles>,
@@ -169,7 +178,7 @@ pub(crate) struct Versions {
 }
 
 /// An objective and what was measured for it, in its base unit (µs, bytes, a number).
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Objective {
     pub(crate) objective: String,
     pub(crate) measured: Option<f64>,
@@ -191,6 +200,7 @@ impl<'a> Report<'a> {
             reasons: Vec::new(),
             finished_unix_s: clock::unix_s(),
             window_s: merged.window_s,
+            window_start_s: figures::seconds_between(timeline.started_ns, timeline.window.start_ns),
             link: plan.link,
             conns: figures::conns(plan, &merged),
             messages: figures::messages(plan, &merged),
@@ -219,6 +229,9 @@ impl<'a> Report<'a> {
             seed: plan.seed,
             slo: Vec::new(),
             plan,
+            course_interval_s: figures::seconds_between(0, plan.sample_ns()),
+            course: &timeline.course,
+            spectra: Spectra::of(plan, &merged.tally, figures::lateness(timeline).as_ref()),
         };
         let evidence = figures::evidence(findings, &merged, &report);
         let (verdict, reasons) = judge(&evidence);

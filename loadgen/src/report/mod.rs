@@ -1,13 +1,26 @@
-//! What is left of a run: a JSON file for machines, a summary for people.
+//! What is left of a run: a JSON file for machines, a page and a summary for people, and other forms of both.
 
+pub(crate) mod command;
+mod compare;
 mod crowd;
+mod csv;
 mod figures;
+mod hgrm;
+mod html;
 pub(crate) mod json;
+mod noise;
+pub(crate) mod prometheus;
+mod quantity;
 mod rewind;
+#[cfg(test)]
+mod samples;
+mod spectra;
 mod summary;
+mod view;
 
 use std::fs;
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -16,6 +29,7 @@ use crate::diagnosis::{self, Signs};
 use crate::kernel::KernelCounters;
 use crate::lead::Timeline;
 use crate::machine::Machine;
+use crate::measure::latency::Latency;
 use crate::plan::Plan;
 use crate::terminal;
 use crate::worker::Outcome;
@@ -38,17 +52,75 @@ pub(crate) fn deliver(findings: &Findings) -> anyhow::Result<u8> {
     let signs = Signs::gather(findings, report.kernel.after.clone());
     diagnosis::settle_sides(&signs, &mut report.conns.errors);
     report.diagnosis = diagnosis::diagnose(&signs);
-    // The file first: whoever reads the summary may be gone.
-    let written = findings.plan.json.as_deref().map_or(Ok(()), |path| write(&report, path));
-    // And the summary even without the file: it is all that is left of the run then.
+    // The files first: whoever reads the summary may be gone.
+    let written = write(&report, findings);
+    // And the summary even without the files: it is all that is left of the run then.
     terminal::answer(format_args!("{}", summary::text(&report))).context("cannot print the summary")?;
     written?;
     Ok(verdict.exit_code())
 }
 
-/// Writes the JSON report.
-fn write(report: &json::Report<'_>, path: &Path) -> anyhow::Result<()> {
-    let mut text = serde_json::to_string_pretty(report).context("the report does not serialise")?;
-    text.push('\n');
-    fs::write(path, text).with_context(|| format!("cannot write the report {}", path.display()))
+/// Writes the report in every form asked for. One that cannot be written does not cost the others; the first error
+/// is told.
+fn write(report: &json::Report<'_>, findings: &Findings) -> anyhow::Result<()> {
+    let outs = &findings.plan.outs;
+    let mut written = Ok(());
+    let mut note = |result: anyhow::Result<()>| {
+        if written.is_ok() {
+            written = result;
+        }
+    };
+    if outs.json.is_some() || outs.html.is_some() {
+        let mut text = serde_json::to_string_pretty(report).context("the report does not serialise")?;
+        text.push('\n');
+        if let Some(path) = &outs.json {
+            note(write_file(path, text.as_bytes()));
+        }
+        if let Some(path) = &outs.html {
+            let view =
+                view::View::parse(text.as_bytes()).context("the report does not read back: a bug of loadgen");
+            note(view.and_then(|view| write_file(path, html::page(&view).as_bytes())));
+        }
+    }
+    if let Some(path) = &outs.csv {
+        note(write_file(path, csv::text(report.course).as_bytes()));
+    }
+    if let Some(path) = &outs.hgrm {
+        // A closed loop has no intended times.
+        let is_open = findings.plan.preset.is_open_loop();
+        let mut latency = Latency::default();
+        for outcome in &findings.outcomes {
+            latency.merge(if is_open { &outcome.tally.intended } else { &outcome.tally.service });
+        }
+        note(write_file(path, hgrm::text(latency.histogram()).as_bytes()));
+    }
+    written
+}
+
+/// Writes a file whole or not at all. What is no regular file, such as a pipe, is written to as it is.
+fn write_file(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let is_special = fs::symlink_metadata(path).is_ok_and(|found| !found.is_file());
+    let written = if is_special { fs::write(path, bytes) } else { replace(path, bytes) };
+    written.with_context(|| format!("cannot write the report {}", path.display()))
+}
+
+/// Writes beside a file and puts that in its place.
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(format!(".{}.part", std::process::id()));
+    let beside = PathBuf::from(beside);
+    match fs::write(&beside, bytes) {
+        // A folder that takes no new file may hold one that can be written.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return fs::write(path, bytes),
+        written => written,
+    }
+    .and_then(|()| match fs::metadata(path) {
+        Ok(found) => fs::set_permissions(&beside, found.permissions()),
+        Err(_) => Ok(()),
+    })
+    .and_then(|()| fs::rename(&beside, path))
+    .inspect_err(|_| {
+        // It may not even be there; what is told is why.
+        let _ = fs::remove_file(&beside);
+    })
 }

@@ -1,0 +1,227 @@
+//! A report read back from its JSON: what pages and comparisons are made of, of a run that is just over as of a saved
+//! one. It asks for the keys that schema 1 had from the start; those that came later may be missing.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::{Map, Value, error::Category};
+
+use super::json::{Game, LatencyUs, Messages, Objective, SCHEMA};
+use super::spectra::Spectra;
+use crate::measure::latency::Percentiles;
+use crate::measure::series::Point;
+
+/// A report. Keys that it does not know are no concern of it.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct View {
+    pub(crate) preset: String,
+    pub(crate) verdict: String,
+    pub(crate) exit_code: u64,
+    pub(crate) reasons: Vec<String>,
+    pub(crate) finished_unix_s: u64,
+    pub(crate) window_s: f64,
+    /// Seconds from the first attempt to connect to the window.
+    #[serde(default)]
+    pub(crate) window_start_s: f64,
+    pub(crate) link: Option<Map<String, Value>>,
+    pub(crate) conns: Conns,
+    pub(crate) messages: Messages,
+    pub(crate) latency_us: LatencyUs,
+    pub(crate) game: Game,
+    pub(crate) rewind: Option<Map<String, Value>>,
+    pub(crate) server: Server,
+    pub(crate) generator: Generator,
+    pub(crate) kernel: Kernel,
+    pub(crate) machine: Map<String, Value>,
+    pub(crate) versions: Map<String, Value>,
+    pub(crate) seed: u64,
+    pub(crate) slo: Vec<Objective>,
+    pub(crate) plan: Map<String, Value>,
+    #[serde(default)]
+    pub(crate) course_interval_s: f64,
+    #[serde(default)]
+    pub(crate) course: Vec<Point>,
+    #[serde(default)]
+    pub(crate) spectra: Spectra,
+}
+
+/// Connections.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Conns {
+    pub(crate) requested: u64,
+    pub(crate) connected: u64,
+    pub(crate) failed: u64,
+    pub(crate) lost: u64,
+    pub(crate) connect_us: Option<Percentiles>,
+    pub(crate) upgrade_us: Option<Percentiles>,
+    pub(crate) errors: Vec<ErrorRow>,
+}
+
+/// What went wrong.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct ErrorRow {
+    pub(crate) stage: String,
+    pub(crate) error: String,
+    pub(crate) count: u64,
+    pub(crate) side: String,
+    pub(crate) remedy: String,
+}
+
+/// The server as it saw itself.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Server {
+    pub(crate) gap: Option<String>,
+    pub(crate) cpu_us_per_message: Option<f64>,
+    pub(crate) cpu_percent: Option<f64>,
+    pub(crate) rss_bytes: Option<f64>,
+    pub(crate) rss_bytes_per_conn: Option<f64>,
+    pub(crate) tick_lateness_us: Option<Percentiles>,
+    pub(crate) ticks: Option<u64>,
+    pub(crate) ticks_missed: Option<u64>,
+}
+
+/// The generator's own health.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Generator {
+    pub(crate) cpu_percent: f64,
+    pub(crate) busy_seconds: u64,
+    pub(crate) send_lag_us: Option<Percentiles>,
+    pub(crate) left_out_share: Option<f64>,
+    pub(crate) rss_bytes: Option<f64>,
+}
+
+/// Counters of the kernel, by name.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Kernel {
+    pub(crate) before: BTreeMap<String, Option<u64>>,
+    pub(crate) during: BTreeMap<String, Option<u64>>,
+    pub(crate) after: BTreeMap<String, Option<u64>>,
+}
+
+/// Why some bytes are no report.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ViewError {
+    #[error("is not JSON ({0}); name a file that --out json=FILE wrote")]
+    NotJson(serde_json::Error),
+    #[error(
+        "ends in the middle ({0}): it was cut off, or is still being written; get the whole file, or run again"
+    )]
+    CutOff(serde_json::Error),
+    #[error("is JSON, but no report of loadgen: it has no `schema`; name a file that --out json=FILE wrote")]
+    NoSchema,
+    #[error(
+        "has the schema {0}, and this loadgen reads schema {SCHEMA}: use the loadgen that wrote it (`versions.loadgen`)"
+    )]
+    OtherSchema(String),
+    #[error("is no whole report: {0}; was it edited? Name a file as --out json=FILE wrote it")]
+    NotWhole(serde_json::Error),
+}
+
+/// What tells a report from anything else.
+#[derive(Deserialize)]
+struct Head {
+    schema: Option<Value>,
+}
+
+/// Of what is no object, whether it is JSON at all; serde would take an array for one.
+fn other(bytes: &[u8]) -> Result<Head, serde_json::Error> {
+    serde_json::from_slice::<IgnoredAny>(bytes).map(|_| Head { schema: None })
+}
+
+impl View {
+    /// Reads the bytes of a report.
+    ///
+    /// # Errors
+    /// [`ViewError`] says what they are instead.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, ViewError> {
+        let is_object = bytes.trim_ascii_start().starts_with(b"{");
+        let head = if is_object { serde_json::from_slice(bytes) } else { other(bytes) };
+        let head: Head = head.map_err(|error| match error.classify() {
+            Category::Eof if !bytes.trim_ascii().is_empty() => ViewError::CutOff(error),
+            Category::Data => ViewError::NoSchema,
+            _ => ViewError::NotJson(error),
+        })?;
+        match head.schema {
+            None => Err(ViewError::NoSchema),
+            Some(schema) if schema.as_u64() == Some(SCHEMA) => {
+                serde_json::from_slice(bytes).map_err(ViewError::NotWhole)
+            }
+            Some(schema) => Err(ViewError::OtherSchema(schema.to_string().chars().take(40).collect())),
+        }
+    }
+
+    /// What the run was against.
+    pub(crate) fn target(&self) -> &str {
+        self.plan
+            .get("target")
+            .and_then(|target| target.get("url"))
+            .and_then(Value::as_str)
+            .unwrap_or("an unknown server")
+    }
+
+    /// From the intended send time where there is one.
+    pub(crate) fn latency(&self) -> Option<Percentiles> {
+        self.latency_us.intended.or(self.latency_us.service)
+    }
+
+    /// The intervals that lie wholly within the measuring window.
+    pub(crate) fn window(&self) -> impl Iterator<Item = &Point> {
+        // Times are sums of binary fractions; a nanosecond more or less is no other interval.
+        let (start_s, end_s) = (self.window_start_s - 1e-9, self.window_start_s + self.window_s + 1e-9);
+        let interval_s = self.course_interval_s;
+        self.course.iter().filter(move |point| {
+            interval_s > 0.0 && point.at_s - interval_s >= start_s && point.at_s <= end_s
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::samples;
+
+    fn problem(text: &str) -> String {
+        View::parse(text.as_bytes()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_is_no_report_is_told_apart() {
+        for (text, why) in [
+            ("", "is not JSON"),
+            ("  ", "is not JSON"),
+            ("hello", "is not JSON"),
+            ("\u{0}", "is not JSON"),
+            ("{\"schema\": 1, \"pre", "ends in the middle"),
+            ("[1, 2]", "no `schema`"),
+            ("3", "no `schema`"),
+            ("{}", "no `schema`"),
+            ("{\"schema\": 2}", "has the schema 2"),
+            ("{\"schema\": \"1\"}", "has the schema \"1\""),
+            ("{\"schema\": 1}", "missing field `preset`"),
+        ] {
+            assert!(problem(text).contains(why), "{text}: {}", problem(text));
+        }
+        let deep = "[".repeat(100_000);
+        assert!(!problem(&deep).is_empty());
+    }
+
+    #[test]
+    fn the_keys_of_the_beginning_are_needed_and_the_later_ones_are_not() {
+        let whole = samples::report();
+        let later = ["window_start_s", "course_interval_s", "course", "spectra", "link", "rewind", "schema"];
+        for key in whole.as_object().unwrap().keys() {
+            let mut report = whole.clone();
+            report.as_object_mut().unwrap().remove(key);
+            let result = View::parse(report.to_string().as_bytes());
+            assert_eq!(result.is_ok(), later[..6].contains(&key.as_str()), "{key}");
+        }
+    }
+
+    #[test]
+    fn only_whole_intervals_of_the_window_count() {
+        let view = samples::view();
+        let times: Vec<f64> = view.window().map(|point| point.at_s).collect();
+        assert_eq!(times, (4..=22).map(f64::from).collect::<Vec<_>>());
+    }
+}
