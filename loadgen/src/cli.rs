@@ -1,5 +1,7 @@
 //! The command line, flag by flag; [`crate::plan`] checks how they go together.
 
+pub(crate) mod calibrate;
+pub(crate) mod find;
 mod values;
 
 use std::time::Duration;
@@ -51,12 +53,18 @@ pub(crate) enum Command {
         #[command(subcommand)]
         preset: Box<PresetArgs>,
     },
+    /// Search the largest load that still meets the objectives
+    #[command(after_help = find::HELP, args_override_self = true)]
+    Find(find::FindArgs),
+    /// Measure the generator's own ceiling, against a built-in sink
+    #[command(after_help = calibrate::HELP, args_override_self = true)]
+    Calibrate(calibrate::CalibrateArgs),
     /// Reckon whether N connections fit, here and on the server, which limit ends first, and what to type
     #[command(after_help = DOCTOR_HELP, args_override_self = true)]
     Doctor(DoctorArgs),
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 pub(crate) enum PresetArgs {
     /// Bots join rooms, move and shoot; every snapshot is decoded and checked
     #[command(after_help = GAME_HELP, args_override_self = true)]
@@ -152,7 +160,7 @@ pub(crate) struct DoctorArgs {
 }
 
 /// Where the load comes from and goes to, and how much of it there is.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct PlaceArgs {
     /// Server: ws://HOST:PORT[/PATH]; with --raw also tcp://HOST:PORT
     #[arg(long, value_name = "URL", default_value = "ws://127.0.0.1:9001")]
@@ -173,7 +181,7 @@ pub(crate) struct PlaceArgs {
 }
 
 /// Flags every preset has.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct CommonArgs {
     #[command(flatten)]
     pub(crate) place: PlaceArgs,
@@ -183,9 +191,9 @@ pub(crate) struct CommonArgs {
     /// From starting a connection to its being ready for traffic
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = time(1, "--connect-timeout 10s"))]
     pub(crate) connect_timeout: Duration,
-    /// Length of the measuring window, after connecting and warm-up
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time(1, "--duration 30s"))]
-    pub(crate) duration: Duration,
+    /// Length of the measuring window, after connecting and warm-up [default: 30s; in `find` its --step-duration]
+    #[arg(long, value_name = "TIME", value_parser = time(1, "--duration 30s"))]
+    pub(crate) duration: Option<Duration>,
     /// Traffic before the measuring window
     #[arg(long, value_name = "TIME", default_value = "3s", value_parser = time(0, "--warmup 3s"))]
     pub(crate) warmup: Duration,
@@ -244,7 +252,7 @@ pub(crate) struct LinkArgs {
     pub(crate) stall: Option<Stall>,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct GameArgs {
     #[command(flatten)]
     pub(crate) common: CommonArgs,
@@ -259,7 +267,7 @@ pub(crate) struct GameArgs {
     pub(crate) input_hz: Option<u16>,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct RewindArgs {
     #[command(flatten)]
     pub(crate) common: CommonArgs,
@@ -268,13 +276,13 @@ pub(crate) struct RewindArgs {
     pub(crate) forge: Option<Forge>,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct EchoArgs {
     #[command(flatten)]
     pub(crate) common: CommonArgs,
-    /// Messages a second and connection
-    #[arg(long, value_name = "HZ", default_value_t = 20.0, conflicts_with = "closed", value_parser = number(0.01, 1e6, "--rate 20"))]
-    pub(crate) rate: f64,
+    /// Messages a second and connection [default: 20]
+    #[arg(long, value_name = "HZ", conflicts_with = "closed", value_parser = number(0.01, 1e6, "--rate 20"))]
+    pub(crate) rate: Option<f64>,
     /// Closed loop: send the next message when one returns
     #[arg(long)]
     pub(crate) closed: bool,
@@ -286,7 +294,7 @@ pub(crate) struct EchoArgs {
     pub(crate) size: u32,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct IdleArgs {
     #[command(flatten)]
     pub(crate) common: CommonArgs,
@@ -300,13 +308,12 @@ pub(crate) enum GameName {
     Pulse,
 }
 
-#[cfg(test)]
 impl Cli {
     /// The preset after `loadgen run`.
     pub(crate) fn preset<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<PresetArgs, clap::Error> {
         match Self::try_parse_from(["loadgen", "run"].into_iter().chain(words))?.command {
             Command::Run { preset } => Ok(*preset),
-            Command::Doctor(_) => unreachable!("the words begin with run"),
+            _ => unreachable!("the words begin with run"),
         }
     }
 }

@@ -176,7 +176,9 @@ impl<'a> Leader<'a> {
     /// Hears what the workers tell, and shows it.
     fn look(&mut self, now_ns: u64, what: &str) {
         self.collect();
-        self.progress.tick(now_ns, what, self.shared, self.series.newest());
+        if !self.plan.silent {
+            self.progress.tick(now_ns, what, self.shared, self.series.newest());
+        }
     }
 
     /// Takes what the workers have told.

@@ -1,4 +1,5 @@
-//! The load generator binary: `loadgen run game|rewind|echo|idle`, and `loadgen doctor`.
+//! The load generator binary: `loadgen run game|rewind|echo|idle`, `loadgen find`, `loadgen calibrate`
+//! and `loadgen doctor`.
 //!
 //! How it is put together, in the order of a run: [`cli`] parses, [`plan`] checks, [`preflight`]
 //! refuses what will not fit, [`run`] starts one [`worker`] per thread and leads it through its phases,
@@ -7,10 +8,12 @@
 
 mod bots;
 mod budget;
+mod calibrate;
 mod cli;
 mod clock;
 mod doctor;
 mod drivers;
+mod find;
 mod forge;
 mod kernel;
 mod lead;
@@ -41,6 +44,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let planned = match cli::Cli::parse().command {
         cli::Command::Run { preset } => plan::Plan::new(*preset).map(run::run),
+        cli::Command::Find(args) => find::Question::new(args).map(|question| find::run(&question)),
+        cli::Command::Calibrate(args) => {
+            calibrate::Question::new(&args).map(|question| calibrate::run(&question))
+        }
         cli::Command::Doctor(args) => doctor::Question::new(args).map(|question| doctor::run(&question)),
     };
     let done = match planned {

@@ -18,6 +18,7 @@ use crate::pacing::Pacer;
 use crate::slo::Slo;
 use crate::sources::Sources;
 
+pub(crate) use out::{parse as report_file, writable};
 pub(crate) use place::Place;
 pub(crate) use place::at_most_conns;
 pub(crate) use target::Target;
@@ -53,6 +54,9 @@ pub(crate) struct Plan {
     #[serde(skip)]
     pub(crate) sources: Sources,
     pub(crate) force: bool,
+    /// No lines of progress: somebody else tells how far things are.
+    #[serde(skip)]
+    pub(crate) silent: bool,
     /// Plain TCP with these sizes.
     pub(crate) raw: Option<RawSizes>,
     /// What lies between the bots and the server; `None`: nothing but the machine.
@@ -145,7 +149,7 @@ pub(crate) struct PlanError {
 }
 
 impl PlanError {
-    fn new(flag: &str, value: impl std::fmt::Display, problem: impl Into<String>) -> Self {
+    pub(crate) fn new(flag: &str, value: impl std::fmt::Display, problem: impl Into<String>) -> Self {
         Self { given: format!("--{flag} {value}"), problem: problem.into() }
     }
 }
@@ -160,6 +164,10 @@ const RAW_INPUT_BYTES: u32 = 64;
 const SETTLE_NS: u64 = 2_000_000_000;
 /// Grace for the last connections, ns.
 const RAMP_GRACE_NS: u64 = 5_000_000_000;
+/// Measuring window unless told otherwise.
+const DURATION: Duration = Duration::from_secs(30);
+/// Echo messages a second and connection unless told otherwise.
+const ECHO_RATE_HZ: f64 = 20.0;
 /// Connections of the rewind probe unless told otherwise.
 const PROBERS: u32 = 40;
 /// Points of a run's course, not counting connecting and closing, at most.
@@ -220,7 +228,7 @@ impl Plan {
         let pace = if args.closed {
             Pace::Closed { pipeline: args.pipeline }
         } else {
-            Pace::Open { rate_hz: args.rate }
+            Pace::Open { rate_hz: args.rate.unwrap_or(ECHO_RATE_HZ) }
         };
         let head = frame_head_bytes(args.size);
         let raw = args.common.raw.then_some(RawSizes {
@@ -259,10 +267,10 @@ impl Plan {
             conns: place.conns,
             connect_rate: args.connect_rate,
             connect_timeout: args.connect_timeout,
-            duration: args.duration,
+            duration: args.duration.unwrap_or(DURATION),
             warmup: args.warmup,
             workers: place.workers,
-            cpus: args.cpus.as_deref().map(parse_cpus).transpose()?.unwrap_or_default(),
+            cpus: args.cpus.as_deref().map(|cpus| parse_cpus("cpus", cpus)).transpose()?.unwrap_or_default(),
             gather_us,
             exact: args.exact,
             seed: args.seed,
@@ -271,6 +279,7 @@ impl Plan {
             server_pid: args.server_pid,
             sources: place.sources,
             force: args.force,
+            silent: false,
             raw,
             link,
         })
@@ -358,8 +367,12 @@ const fn frame_head_bytes(payload: u32) -> u32 {
     }
 }
 
-fn parse_cpus(text: &str) -> Result<Vec<usize>, PlanError> {
-    let wrong = || PlanError::new("cpus", text, "CPU numbers and ranges like 1 or 0,2-3 (at most 1023)");
+/// The CPUs that a flag names.
+///
+/// # Errors
+/// [`PlanError`] says what is permitted.
+pub(crate) fn parse_cpus(flag: &str, text: &str) -> Result<Vec<usize>, PlanError> {
+    let wrong = || PlanError::new(flag, text, "CPU numbers and ranges like 1 or 0,2-3 (at most 1023)");
     let mut cpus = Vec::new();
     for part in text.split(',') {
         let (first, last) = part.split_once('-').unwrap_or((part, part));

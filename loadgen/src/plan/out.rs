@@ -10,7 +10,7 @@ use super::PlanError;
 ///
 /// # Errors
 /// [`PlanError`] says what is allowed, or why the file cannot be written and what helps.
-pub(super) fn parse(outs: &[String]) -> Result<Option<PathBuf>, PlanError> {
+pub(crate) fn parse(outs: &[String]) -> Result<Option<PathBuf>, PlanError> {
     let mut json = None;
     for out in outs.iter().flat_map(|out| out.split(',')) {
         match out.split_once('=') {
@@ -26,6 +26,17 @@ pub(super) fn parse(outs: &[String]) -> Result<Option<PathBuf>, PlanError> {
         }
     }
     Ok(json)
+}
+
+/// The file that a flag of its own names, which can be written.
+///
+/// # Errors
+/// [`PlanError`] says why not, and what helps.
+pub(crate) fn writable(flag: &str, path: PathBuf) -> Result<PathBuf, PlanError> {
+    match probe(&path) {
+        Ok(()) => Ok(path),
+        Err(error) => Err(PlanError::new(flag, path.display(), problem(&path, &error))),
+    }
 }
 
 /// Whether a file can be written. One that exists keeps its contents, one that does not stays away.

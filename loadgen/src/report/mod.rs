@@ -5,6 +5,8 @@ pub(crate) mod json;
 mod rewind;
 mod summary;
 
+pub(crate) use figures::share;
+
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
