@@ -63,7 +63,11 @@ impl Peer {
                 }
             }
         };
-        let stays = stays && self.out.len() <= OUT_BYTES_MAX;
+        if self.out.len() > OUT_BYTES_MAX {
+            self.out.clear();
+            self.state = State::Done;
+            return false;
+        }
         if !stays {
             self.state = State::Done;
         }

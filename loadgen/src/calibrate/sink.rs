@@ -141,7 +141,9 @@ struct Desk {
     peers: Vec<Option<Peer>>,
     /// Connections with something to send.
     dirty: Vec<ConnectionId>,
-    /// Connections to close once that is sent.
+    /// Connections to close once everything written is on its way.
+    leaving: Vec<ConnectionId>,
+    /// Connections to close at once.
     doomed: Vec<ConnectionId>,
     spare: Vec<Vec<u8>>,
     messages: u64,
@@ -182,6 +184,17 @@ impl Service {
                 self.ring.send_quietly(id, bytes);
             }
         }
+        let mut leaving = std::mem::take(&mut self.desk.leaving);
+        leaving.retain(|id| {
+            self.desk.peer(*id).is_some_and(|peer| {
+                let is_done = peer.out.is_empty();
+                if is_done {
+                    self.ring.close(*id);
+                }
+                !is_done
+            })
+        });
+        self.desk.leaving = leaving;
         for id in self.desk.doomed.drain(..) {
             self.ring.close(id);
         }
@@ -223,7 +236,7 @@ impl Desk {
         }
         let stays = peer.take(bytes, &mut self.messages);
         if !stays {
-            self.doomed.push(id);
+            self.leaving.push(id);
         }
     }
 

@@ -82,6 +82,11 @@ impl Step {
         }
     }
 
+    /// Too busy, although it hardly used its CPU: others had it.
+    pub(super) fn is_starved(&self) -> bool {
+        self.kind == Kind::Shown(Shown::Missed) && self.generator_cpu_percent < STARVED_PERCENT
+    }
+
     /// Its line in the table.
     pub(super) fn line(&self) -> String {
         let us = |us: Option<f64>| us.map_or("-".to_owned(), |us| format!("{us:.2} us"));

@@ -48,6 +48,8 @@ pub(super) struct Answer {
     /// Of a message and its answer at that rate.
     generator_cpu_us_per_message: Option<f64>,
     sink_cpu_us_per_message: Option<f64>,
+    /// The worker that was too late for more hardly used its CPU: others had it, and the ceiling is theirs too.
+    starved: bool,
     /// What kept more from being valid.
     reasons: Vec<String>,
     steps: Vec<Step>,
@@ -93,6 +95,7 @@ impl Answer {
             }
             _ => steps.last().filter(failed),
         };
+        let starved = bound.is_some_and(Step::is_starved);
         let reasons =
             bound.map(|step| step.reasons.iter().map(|reason| format!("{}/s: {reason}", step.rate_per_s)));
         Self {
@@ -110,6 +113,7 @@ impl Answer {
             generator_cpu_us_per_message: best.and_then(|step| step.generator_cpu_us_per_message),
             sink_cpu_us_per_message: best.and_then(|step| step.sink_cpu_us_per_message),
             reasons: reasons.into_iter().flatten().collect(),
+            starved,
             steps,
             finished_unix_s: clock::unix_s(),
             version: env!("CARGO_PKG_VERSION"),
@@ -128,6 +132,7 @@ impl Answer {
             };
         };
         let what = match self.outcome {
+            Outcome::Ceiling if self.starved => "with others on its CPU as now, the generator's ceiling is",
             Outcome::Ceiling => "the generator's ceiling is",
             Outcome::Sink => "the sink is the limit: the generator's ceiling is at least",
             Outcome::AtLeast | Outcome::Nothing => "the generator's ceiling is at least",
