@@ -1,6 +1,8 @@
 //! The command line, flag by flag; [`crate::plan`] checks how they go together.
 
+pub(crate) mod calibrate;
 mod expand;
+pub(crate) mod find;
 mod help;
 mod report;
 mod run;
@@ -38,6 +40,12 @@ pub(crate) enum Command {
         #[command(subcommand)]
         preset: Box<PresetArgs>,
     },
+    /// Search the largest load that still meets the objectives
+    #[command(after_help = find::HELP, args_override_self = true)]
+    Find(find::FindArgs),
+    /// Measure the generator's own ceiling, against a built-in sink
+    #[command(after_help = calibrate::HELP, args_override_self = true)]
+    Calibrate(calibrate::CalibrateArgs),
     /// Reckon whether N connections fit, here and on the server, which limit ends first, and what to type
     #[command(after_help = help::DOCTOR, args_override_self = true)]
     Doctor(DoctorArgs),
@@ -126,15 +134,27 @@ pub(crate) struct Request {
     pub(crate) file: Option<PlanFile>,
 }
 
+impl Cli {
+    /// What stands after `loadgen run`.
+    ///
+    /// # Errors
+    /// See [`Cli::read`].
+    pub(crate) fn run<'a>(
+        words: impl IntoIterator<Item = &'a str>,
+    ) -> Result<(PresetArgs, PlanFile), Refused> {
+        let words = ["loadgen", "run"].into_iter().chain(words).map(std::ffi::OsString::from);
+        let Request { command, file } = Self::read(words)?;
+        let Command::Run { preset } = command else { unreachable!("the words begin with run") };
+        Ok((*preset, file.expect("every preset has a file")))
+    }
+}
+
 #[cfg(test)]
 impl Cli {
     /// The plan after `loadgen run`, or why there is none.
     pub(crate) fn plan<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<crate::plan::Plan, String> {
-        let words = ["loadgen", "run"].into_iter().chain(words).map(std::ffi::OsString::from);
-        let request = Self::read(words).map_err(|error| error.to_string())?;
-        let Command::Run { preset } = request.command else { unreachable!("the words begin with run") };
-        let file = request.file.expect("a run has a plan file");
-        crate::plan::Plan::new(*preset, &file).map_err(|error| error.to_string())
+        let (preset, file) = Self::run(words).map_err(|error| error.to_string())?;
+        crate::plan::Plan::new(preset, &file).map_err(|error| error.to_string())
     }
 }
 

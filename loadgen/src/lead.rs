@@ -180,7 +180,9 @@ impl<'a> Leader<'a> {
     /// Hears what the workers tell, and shows it.
     fn look(&mut self, now_ns: u64, what: &str, until_ns: Option<u64>) {
         self.collect();
-        self.view.tick(now_ns, what, until_ns, self.shared, &self.series);
+        if !self.plan.silent {
+            self.view.tick(now_ns, what, until_ns, self.shared, &self.series);
+        }
     }
 
     /// Takes what the workers have told.

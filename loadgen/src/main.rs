@@ -1,4 +1,4 @@
-//! The load generator binary: `loadgen run game|rewind|echo|idle`, `loadgen doctor` and `loadgen report`.
+//! The load generator binary: `loadgen run`, `find`, `calibrate`, `doctor` and `report`.
 //!
 //! How it is put together, in the order of a run: [`cli`] parses, [`plan`] checks, [`preflight`]
 //! refuses what will not fit, [`run`] starts one [`worker`] per thread and leads it through its phases,
@@ -7,11 +7,13 @@
 
 mod bots;
 mod budget;
+mod calibrate;
 mod cli;
 mod clock;
 mod diagnosis;
 mod doctor;
 mod drivers;
+mod find;
 mod forge;
 mod kernel;
 mod lead;
@@ -49,11 +51,17 @@ fn main() -> ExitCode {
             Ok(terminal::answer(format_args!("{}", file.text.trim_end())).map(|()| 0).map_err(Into::into))
         }
         (cli::Command::Run { preset }, Some(file)) => plan::Plan::new(*preset, &file).map(run::run),
-        (cli::Command::Run { .. }, None) => {
+        (cli::Command::Run { .. } | cli::Command::Find(_), None) => {
             return refuse(&"FILE.toml stands for a file of yours: loadgen run evening.toml");
         }
         (cli::Command::Doctor(args), _) => doctor::Question::new(args).map(|question| doctor::run(&question)),
         (cli::Command::Report(args), _) => Ok(report::command::run(&args)),
+        (cli::Command::Find(args), Some(file)) => {
+            find::Question::new(args, file).map(|question| find::run(&question))
+        }
+        (cli::Command::Calibrate(args), _) => {
+            calibrate::Question::new(&args).map(|question| calibrate::run(&question))
+        }
     };
     let done = match planned {
         Ok(done) => done,

@@ -1,5 +1,6 @@
 //! What will be done: the command line, parsed and checked once. Nothing behind this looks at text.
 
+mod changes;
 mod file;
 mod link;
 mod objectives;
@@ -21,10 +22,9 @@ use crate::slo::Slo;
 use crate::sources::Sources;
 
 pub(crate) use file::{FileError, PlanFile};
-pub(crate) use out::Outs;
+pub(crate) use out::{Outs, report_file, writable};
 pub(crate) use phases::{Backoff, Phase, Phases, STAGES_MAX, Stages};
-pub(crate) use place::Place;
-pub(crate) use place::at_most_conns;
+pub(crate) use place::{Place, at_most_conns, parse_cpus};
 pub(crate) use target::Target;
 pub(crate) use traffic::TrafficName;
 
@@ -69,6 +69,9 @@ pub(crate) struct Plan {
     #[serde(skip)]
     pub(crate) sources: Sources,
     pub(crate) force: bool,
+    /// No lines of progress: somebody else tells how far things are.
+    #[serde(skip)]
+    pub(crate) silent: bool,
     /// Plain TCP with these sizes.
     pub(crate) raw: Option<RawSizes>,
     /// What lies between the bots and the server; `None`: nothing but the machine.
@@ -163,7 +166,7 @@ pub(crate) struct PlanError {
 }
 
 impl PlanError {
-    fn new(flag: &str, value: impl std::fmt::Display, problem: impl Into<String>) -> Self {
+    pub(crate) fn new(flag: &str, value: impl std::fmt::Display, problem: impl Into<String>) -> Self {
         Self { given: format!("--{flag} {value}"), problem: problem.into() }
     }
 }
@@ -172,8 +175,6 @@ impl PlanError {
 const SETTLE_NS: u64 = 2_000_000_000;
 /// Grace for the last connections, ns.
 const RAMP_GRACE_NS: u64 = 5_000_000_000;
-/// Connections of a plan file that names none.
-const CONNS_DEFAULT: u32 = 1_000;
 /// Points of a run's course, not counting late connections and closing, at most.
 const COURSE_POINTS: u64 = 1_200;
 impl Plan {
@@ -185,7 +186,7 @@ impl Plan {
         let name = TrafficName::of(&preset)?;
         let args = preset.into_args();
         traffic::refuse_meaningless(&args, name, &file.title)?;
-        let phases = phases_of(&args, file)?;
+        let phases = changes::phases(&args, file)?;
         let (preset, raw) = traffic::of(&args, name, phases.conns_max())?;
         Self::complete(args, &file.title, preset, phases, raw)
     }
@@ -227,7 +228,7 @@ impl Plan {
             warmup: if phases.conns_at_start() == 0 { Duration::ZERO } else { args.warmup },
             phases,
             workers: place.workers,
-            cpus: args.cpus.as_deref().map(parse_cpus).transpose()?.unwrap_or_default(),
+            cpus: args.cpus.as_deref().map(|cpus| parse_cpus("cpus", cpus)).transpose()?.unwrap_or_default(),
             gather_us,
             exact: args.exact,
             seed: args.seed,
@@ -237,6 +238,7 @@ impl Plan {
             server_pid: args.server_pid,
             sources: place.sources,
             force: args.force,
+            silent: false,
             raw,
             link,
         })
@@ -344,66 +346,8 @@ impl Plan {
     }
 }
 
-/// The phases of the file, with what the flags change.
-fn phases_of(args: &RunArgs, file: &PlanFile) -> Result<Phases, PlanError> {
-    let mut list = args.stages.as_ref().map_or_else(|| file.phases.clone(), Stages::phases);
-    let given = |name: &'static str, changed: usize, value: String| {
-        let problem = || format!("no phase of `run {}` has {name}, which this would change", file.title);
-        (changed > 0).then_some(()).ok_or_else(|| PlanError::new(name, value, problem()))
-    };
-    if let Some(duration) = args.duration {
-        let longest = list.iter().map(|phase| phase.duration).max().expect("a plan has a phase");
-        let phase = list.iter_mut().find(|phase| phase.duration == longest).expect("it is in there");
-        phase.duration = duration;
-    }
-    if let Some(rate_hz) = args.leave_rate {
-        let changed = change(&mut list, |phase| &mut phase.leave_rate_hz, rate_hz);
-        given("leave-rate", changed, rate_hz.to_string())?;
-    }
-    if let Some(share) = args.drop {
-        let changed = change(&mut list, |phase| &mut phase.drop, share);
-        given("drop", changed, share.to_string())?;
-    }
-    if let Some(backoff) = args.backoff {
-        let changed = list.iter_mut().filter(|phase| phase.drop.is_some());
-        let changed = changed.map(|phase| phase.backoff = Some(backoff)).count();
-        given("backoff", changed, format!("{backoff:?}").to_lowercase())?;
-    }
-    if let Some(share) = args.stall_share {
-        let changed = change(&mut list, |phase| &mut phase.stall_share, share);
-        given("stall-share", changed, share.to_string())?;
-    }
-    let nobody = if args.stages.is_some() { 0 } else { CONNS_DEFAULT };
-    let phases = Phases::new(list, args.place.conns.unwrap_or(nobody));
-    if phases.conns_max() == 0 {
-        let problem = "in no phase is there a connection; permitted is, for example, --stages 30s:1000,10s:0";
-        return Err(PlanError { given: "conns".to_owned(), problem: problem.to_owned() });
-    }
-    Ok(phases)
-}
-
-/// Changes a setting wherever it is set; returns in how many phases.
-fn change<T: Copy>(list: &mut [Phase], setting: impl Fn(&mut Phase) -> &mut Option<T>, to: T) -> usize {
-    list.iter_mut().filter_map(|phase| setting(phase).as_mut().map(|setting| *setting = to)).count()
-}
-
 fn gcd(a: u64, b: u64) -> u64 {
     if b == 0 { a } else { gcd(b, a % b) }
-}
-
-fn parse_cpus(text: &str) -> Result<Vec<usize>, PlanError> {
-    let wrong = || PlanError::new("cpus", text, "CPU numbers and ranges like 1 or 0,2-3 (at most 1023)");
-    let mut cpus = Vec::new();
-    for part in text.split(',') {
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        let first: usize = first.trim().parse().map_err(|_| wrong())?;
-        let last: usize = last.trim().parse().map_err(|_| wrong())?;
-        if last < first || last > 1_023 {
-            return Err(wrong());
-        }
-        cpus.extend(first..=last);
-    }
-    Ok(cpus)
 }
 
 /// A time of a plan, ns.

@@ -12,6 +12,7 @@ use crate::plan::{Plan, Preset};
 use crate::server_side::Status;
 use crate::slo;
 use crate::sources::Sources;
+use crate::terminal;
 
 /// Something that cannot carry the plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +76,11 @@ pub(crate) fn walls(plan: &Plan, facts: &Facts) -> Vec<Wall> {
     });
     let others = [cpus, server, objectives];
     short.chain(sources(facts)).chain(others.iter().filter_map(|check| check(plan, facts))).collect()
+}
+
+/// Tells people.
+pub(crate) fn say(wall: &Wall) {
+    terminal::say(format_args!("loadgen: preflight: {}\n         remedy: {}", wall.problem, wall.remedy));
 }
 
 fn wall(problem: String, remedy: String) -> Option<Wall> {

@@ -33,37 +33,50 @@ use crate::worker::{Outcome, Worker};
 /// What is neither the user's, the machine's nor the server's fault.
 pub(crate) fn run(plan: Plan) -> anyhow::Result<u8> {
     let interrupted = watch_signals()?;
-    machine::raise_descriptor_limit();
-    let machine = Machine::read();
-    let status = (!plan.admins.is_empty()).then(|| first_status(&plan.admins, &interrupted));
-    let admin_works = matches!(status, Some(Ok(_)));
-    let facts = Facts::gather(&plan.sources, plan.server_pid, &machine, status);
-    let walls = preflight::walls(&plan, &facts);
-    for wall in &walls {
-        terminal::say(format_args!("loadgen: preflight: {}\n         remedy: {}", wall.problem, wall.remedy));
+    match attempt(plan, &interrupted)? {
+        Some(findings) => report::deliver(&findings),
+        None => Ok(verdict::PREFLIGHT),
     }
+}
+
+/// Carries a plan out, from preflight to the last connection's end. `None`: it does not fit, and why has been said.
+///
+/// # Errors
+/// What is neither the user's, the machine's nor the server's fault.
+pub(crate) fn attempt(plan: Plan, interrupted: &AtomicBool) -> anyhow::Result<Option<Findings>> {
+    let (machine, facts) = look_around(&plan, interrupted);
+    let walls = preflight::walls(&plan, &facts);
+    walls.iter().for_each(preflight::say);
     if !walls.is_empty() && !plan.force {
         terminal::say(format_args!("loadgen: not started; --force tries all the same"));
-        return Ok(verdict::PREFLIGHT);
+        return Ok(None);
     }
-    if let Some(Err(error)) = &facts.status {
+    if let Some(Err(error)) = facts.status.as_ref().filter(|_| !plan.silent) {
         terminal::say(format_args!("loadgen: without the server's own figures: {error}"));
     }
     let plan = Arc::new(plan);
-    let findings = match execute(&plan, &interrupted, admin_works) {
-        Ok((timeline, outcomes)) => Findings { plan, machine, timeline, outcomes },
+    match execute(&plan, interrupted, matches!(facts.status, Some(Ok(_)))) {
+        Ok((timeline, outcomes)) => Ok(Some(Findings { plan, machine, timeline, outcomes })),
         Err(Failure::Ring(error)) => {
             terminal::say(format_args!("loadgen: preflight: generator side: {error}"));
-            return Ok(verdict::PREFLIGHT);
+            Ok(None)
         }
-        Err(Failure::Other(error)) => return Err(error),
-    };
-    report::deliver(&findings)
+        Err(Failure::Other(error)) => Err(error),
+    }
+}
+
+/// What the preflight looks at, for a plan.
+pub(crate) fn look_around(plan: &Plan, interrupted: &AtomicBool) -> (Machine, Facts) {
+    machine::raise_descriptor_limit();
+    let machine = Machine::read();
+    let status = (!plan.admins.is_empty()).then(|| first_status(&plan.admins, interrupted));
+    let facts = Facts::gather(&plan.sources, plan.server_pid, &machine, status);
+    (machine, facts)
 }
 
 /// The flag that SIGINT and SIGTERM raise. Watched before anything else is done, so that there is a
 /// report however early they come.
-fn watch_signals() -> anyhow::Result<Arc<AtomicBool>> {
+pub(crate) fn watch_signals() -> anyhow::Result<Arc<AtomicBool>> {
     let interrupted = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         // A second signal ends the process at once.
@@ -150,7 +163,7 @@ impl Drop for Leaving {
 }
 
 /// Pins the calling thread. A refusal is no reason to stop: the figures show it.
-fn pin(cpus: &[usize]) {
+pub(crate) fn pin(cpus: &[usize]) {
     if cpus.is_empty() {
         return;
     }
@@ -198,8 +211,10 @@ fn drive<D: Driver>(
     shared: Arc<Shared>,
     index: u32,
 ) -> Result<Outcome, Failure> {
-    // Two runs in a row should not meet each other's ports; nothing else depends on this.
-    let salt = std::process::id().wrapping_mul(7_919);
+    // Two runs in a row, of one process or of two, should not meet each other's ports; nothing else depends on this.
+    let started_ms =
+        u32::try_from(shared.started_ns / 1_000_000 % u64::from(u32::MAX)).expect("the rest fits");
+    let salt = std::process::id().wrapping_add(started_ms).wrapping_mul(7_919);
     let worker = Worker::new(plan, shared, index, driver, salt).map_err(Failure::Ring)?;
     worker.run().map_err(|error| Failure::Other(anyhow!("the ring of worker {index} failed: {error}")))
 }

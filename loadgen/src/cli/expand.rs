@@ -11,7 +11,7 @@ use crate::plan::{FileError, PlanFile};
 /// The subcommand that stands for a file of the user's.
 const FILE: &str = "FILE.toml";
 /// The commands that have a preset.
-const WITH_PRESET: [&str; 1] = ["run"];
+const WITH_PRESET: [&str; 2] = ["run", "find"];
 /// Flags that a file has no use for: its phases say how long it takes, and the rest is about one run only.
 const NOT_IN_FILES: [&str; 5] = ["duration", "stages", "print-plan", "help", "version"];
 /// By preset, the flags that have no meaning for it.
@@ -146,6 +146,12 @@ pub(super) fn read(mut words: Vec<OsString>) -> Result<Request, Refused> {
             if !is_preset(&name) {
                 check(&name, &found)?;
                 words[at] = FILE.into();
+            }
+            let is_over_rate = words.iter().any(|word| word == "--over=rate")
+                || words.windows(2).any(|pair| pair[0] == "--over" && pair[1] == "rate");
+            if words[1] == "find" && !is_over_rate {
+                // The search chooses them.
+                found.flags.retain(|(key, _)| key != "conns");
             }
             // Other phases begin with other connections; other targets are in place of the file's, not besides them.
             for (flag, key) in [("--stages", "conns"), ("--target", "target"), ("--admin", "admin")] {

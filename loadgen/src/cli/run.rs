@@ -13,7 +13,7 @@ use crate::slo::Slo;
 /// Longest gathering in the generator, us: beyond it, it would measure itself.
 const GATHER_US_MAX: u64 = 5_000;
 /// Largest message: what the echo endpoint takes.
-const SIZE_MAX: u64 = tickring_protocol::limits::ECHO_MESSAGE_BYTES_MAX as u64;
+pub(super) const SIZE_MAX: u64 = tickring_protocol::limits::ECHO_MESSAGE_BYTES_MAX as u64;
 /// Largest process number of Linux on 64 bits.
 const PID_MAX: u64 = 4_194_304;
 
@@ -156,6 +156,21 @@ pub(crate) struct RunArgs {
 impl PresetArgs {
     /// The flags.
     pub(crate) const fn args(&self) -> &RunArgs {
+        match self {
+            Self::Game(args)
+            | Self::Rewind(args)
+            | Self::Echo(args)
+            | Self::Idle(args)
+            | Self::Churn(args)
+            | Self::Storm(args)
+            | Self::SlowConsumer(args)
+            | Self::Handshake(args)
+            | Self::File(args) => args,
+        }
+    }
+
+    /// The flags, to be changed.
+    pub(crate) const fn args_mut(&mut self) -> &mut RunArgs {
         match self {
             Self::Game(args)
             | Self::Rewind(args)

@@ -38,6 +38,19 @@ pub(crate) fn number(
     }
 }
 
+/// A share from 0.1 % to 100 %, as thousandths.
+pub(super) fn permille(example: &'static str) -> impl Fn(&str) -> Result<u64, String> + Clone + Send + Sync {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number from 1 to 1,000")]
+    move |text| {
+        let (number, thousandths) = text.strip_suffix('%').map_or((text, 1e3), |percent| (percent, 10.0));
+        let share = number.trim().parse().map(|share: f64| (share * thousandths).round());
+        match share {
+            Ok(share) if (1.0..=1e3).contains(&share) => Ok(share as u64),
+            _ => Err(format!("permitted is a share from 0.1% to 100%, for example {example}")),
+        }
+    }
+}
+
 /// A time from `min_ms` to a day.
 pub(crate) fn time(
     min_ms: u64,
@@ -157,6 +170,19 @@ mod tests {
         assert_eq!(short_time(500, "--latency 75ms")("75ms"), Ok(ms(75)));
         // A bare number is seconds: too long for a link, and refused rather than waited for.
         assert!(short_time(500, "--latency 75ms")("75").unwrap_err().contains("0ms to 500ms"));
+    }
+
+    #[test]
+    fn shares_are_thousandths() {
+        let parse = permille("--precision 5%");
+        for (text, expected) in
+            [("5%", 50), ("0.05", 50), ("2.5 %", 25), ("0.1%", 1), ("100%", 1_000), ("1", 1_000)]
+        {
+            assert_eq!(parse(text), Ok(expected), "{text}");
+        }
+        for wrong in ["0%", "0.01%", "101%", "5", "-5%", "nan", "inf", "%", ""] {
+            assert!(parse(wrong).unwrap_err().contains("--precision 5%"), "{wrong}");
+        }
     }
 
     #[test]

@@ -103,6 +103,33 @@ fn listen(place: &str) -> Result<TcpListener, String> {
     )
 }
 
+/// The file of `json=FILE`, where nothing else is written.
+///
+/// # Errors
+/// [`PlanError`] for another kind, or a file that cannot be written.
+pub(crate) fn report_file(given: &[String]) -> Result<Option<PathBuf>, PlanError> {
+    let is_json = |out: &&str| out.starts_with("json=");
+    if let Some(other) = given.iter().flat_map(|out| out.split(',')).find(|out| !is_json(out)) {
+        return Err(PlanError::new(
+            "out",
+            other,
+            "permitted here is json=FILE, for example --out json=search.json",
+        ));
+    }
+    parse(given).map(|outs| outs.json)
+}
+
+/// The file that a flag of its own names, which can be written.
+///
+/// # Errors
+/// [`PlanError`] says why not, and what helps.
+pub(crate) fn writable(flag: &str, path: PathBuf) -> Result<PathBuf, PlanError> {
+    match probe(&path) {
+        Ok(()) => Ok(path),
+        Err(error) => Err(PlanError::new(flag, path.display(), problem("json", &path, &error))),
+    }
+}
+
 /// Whether a file can be written. One that exists keeps its contents, one that does not stays away.
 fn probe(path: &Path) -> io::Result<()> {
     match fs::metadata(path) {

@@ -57,3 +57,22 @@ pub(crate) fn at_most_conns(flag: &'static str, value: u32, conns: u32) -> Resul
     let problem = || format!("permitted is 1 to --conns ({conns}), for example --{flag} 1");
     (value <= conns).then_some(()).ok_or_else(|| PlanError::new(flag, value, problem()))
 }
+
+/// The CPUs that a flag names.
+///
+/// # Errors
+/// [`PlanError`] says what is permitted.
+pub(crate) fn parse_cpus(flag: &str, text: &str) -> Result<Vec<usize>, PlanError> {
+    let wrong = || PlanError::new(flag, text, "CPU numbers and ranges like 1 or 0,2-3 (at most 1023)");
+    let mut cpus = Vec::new();
+    for part in text.split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let first: usize = first.trim().parse().map_err(|_| wrong())?;
+        let last: usize = last.trim().parse().map_err(|_| wrong())?;
+        if last < first || last > 1_023 {
+            return Err(wrong());
+        }
+        cpus.extend(first..=last);
+    }
+    Ok(cpus)
+}

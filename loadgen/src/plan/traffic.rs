@@ -41,7 +41,7 @@ impl TrafficName {
     ///
     /// # Errors
     /// When a preset that is named after its traffic was given another.
-    pub(super) fn of(preset: &PresetArgs) -> Result<Self, PlanError> {
+    pub(crate) fn of(preset: &PresetArgs) -> Result<Self, PlanError> {
         let own = match preset {
             PresetArgs::Game(_) => Some(Self::Game),
             PresetArgs::Rewind(_) => Some(Self::Rewind),

@@ -44,7 +44,7 @@ pub(super) fn ratio(part: u64, whole: f64) -> f64 {
 }
 
 /// `part / whole`; nothing when there is no whole.
-pub(super) fn share(part: u64, whole: u64) -> Option<f64> {
+pub(crate) fn share(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| ratio(part, float(whole)))
 }
 

@@ -18,6 +18,8 @@ mod spectra;
 mod summary;
 mod view;
 
+pub(crate) use figures::share;
+
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};

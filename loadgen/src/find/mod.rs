@@ -1,0 +1,128 @@
+//! `loadgen find`: the largest load that still meets the objectives. Every trial is a run like any other; [`search`]
+//! says which one comes next.
+
+mod args;
+mod hunt;
+mod record;
+pub(crate) mod search;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::budget::{Demand, budgets};
+use crate::cli::PresetArgs;
+use crate::cli::find::{FindArgs, Over};
+use crate::plan::{self, Plan, PlanError, PlanFile};
+use crate::preflight::{self, Facts, Wall};
+use crate::run;
+use crate::verdict;
+
+use args::Scale;
+use hunt::Hunt;
+use search::Bounds;
+
+/// Measuring window of a trial unless told otherwise.
+const STEP: Duration = Duration::from_secs(10);
+
+/// What is asked, checked.
+#[derive(Debug)]
+pub(crate) struct Question {
+    args: PresetArgs,
+    file: PlanFile,
+    scale: Scale,
+    /// As asked; what does not fit is not cut off yet.
+    bounds: Bounds,
+    step: Duration,
+    /// Where the search as JSON goes.
+    json: Option<PathBuf>,
+    /// Where the ordinary report of the largest run that held goes.
+    best: Option<PathBuf>,
+}
+
+impl Question {
+    /// Checks and completes the command line.
+    ///
+    /// # Errors
+    /// [`PlanError`] names the flag, its value and what is allowed.
+    pub(crate) fn new(given: FindArgs, file: PlanFile) -> Result<Self, PlanError> {
+        let FindArgs { search, preset: args } = given;
+        let scale = Scale::of(&args, &file, search.over)?;
+        let most = scale.most / scale.grain * scale.grain;
+        let to = search.to.map_or(Ok(most), |to| scale.units("to", to))?;
+        let from = search.from.map_or(Ok(scale.first.min(to)), |from| scale.units("from", from))?;
+        if from > to {
+            let problem =
+                format!("is above --to {}; for example --from {}", scale.shown(to), scale.shown(to));
+            return Err(PlanError::new("from", scale.shown(from), problem));
+        }
+        let step = search.step_duration.or(args.args().duration).unwrap_or(STEP);
+        let bounds = Bounds {
+            from,
+            to,
+            grain: scale.grain,
+            precision_permille: search.precision,
+            confirm: search.confirm,
+        };
+        let json = plan::report_file(&args.args().out)?;
+        let best = search.best.map(|file| plan::writable("best", file)).transpose()?;
+        let question = Self { args: *args, file, scale, bounds, step, json, best };
+        // Both ends, so that nothing is wrong with what lies between.
+        question.plan(from)?;
+        question.plan(to)?;
+        Ok(question)
+    }
+
+    /// The run that tries a load.
+    fn plan(&self, load: u64) -> Result<Plan, PlanError> {
+        let plan = Plan::new(self.scale.apply(&self.args, load, self.step), &self.file)?;
+        Ok(Plan { silent: true, ..plan })
+    }
+
+    /// The bounds without what will not fit, and what cut it off.
+    ///
+    /// # Errors
+    /// Everything that stands in the way of the least load.
+    fn room(&self, facts: &Facts) -> Result<(Bounds, Option<Wall>), Vec<Wall>> {
+        let walls = |load| {
+            let plan = self.plan(load).expect("both ends of the bounds make a plan");
+            let carries = budgets(&Demand::of(&plan), facts).iter().map(|budget| budget.carries).min();
+            (preflight::walls(&plan, facts).into_iter().next(), carries)
+        };
+        let least = self.plan(self.bounds.from).map_or(Vec::new(), |plan| preflight::walls(&plan, facts));
+        if self.args.args().force {
+            return Ok((self.bounds, None));
+        }
+        if !least.is_empty() {
+            return Err(least);
+        }
+        let (mut bounds, mut first) = (self.bounds, None);
+        if self.scale.over == Over::Rate {
+            return Ok((bounds, first));
+        }
+        while let (Some(wall), carries) = walls(bounds.to) {
+            // What a smaller load asks for may be less than the share of a larger one: it is looked at again.
+            let carries = carries.unwrap_or(0).min(bounds.to - bounds.grain) / bounds.grain * bounds.grain;
+            bounds.to = carries.max(bounds.from);
+            first = Some(wall);
+        }
+        // Told is what stands in the way of about the next load, not of the farthest.
+        let next = first.as_ref().and_then(|_| walls(bounds.to.saturating_mul(2).min(self.bounds.to)).0);
+        Ok((bounds, next.or(first)))
+    }
+}
+
+/// Searches and reports; returns the exit code.
+///
+/// # Errors
+/// What is neither the user's, the machine's nor the server's fault.
+pub(crate) fn run(question: &Question) -> anyhow::Result<u8> {
+    let interrupted = run::watch_signals()?;
+    let (_, facts) = run::look_around(&question.plan(question.bounds.to)?, &interrupted);
+    match question.room(&facts) {
+        Ok((bounds, wall)) => Hunt::new(question, bounds, wall, &facts, &interrupted).run(),
+        Err(walls) => {
+            walls.iter().for_each(preflight::say);
+            Ok(verdict::PREFLIGHT)
+        }
+    }
+}
