@@ -1,5 +1,7 @@
 //! Plans that do something to connections, against the real server.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
+
 mod support;
 
 use serde_json::Value;
