@@ -15,7 +15,7 @@ pub(crate) fn text(report: &Report<'_>) -> String {
 }
 
 fn write_all(out: &mut String, report: &Report<'_>) -> std::fmt::Result {
-    let (conns, messages) = (&report.conns, &report.messages);
+    let messages = &report.messages;
     writeln!(out)?;
     writeln!(
         out,
@@ -25,33 +25,7 @@ fn write_all(out: &mut String, report: &Report<'_>) -> std::fmt::Result {
         report.window_s,
         report.seed
     )?;
-    writeln!(
-        out,
-        "  connections  {} of {} connected, {} failed, {} lost",
-        conns.connected, conns.requested, conns.failed, conns.lost
-    )?;
-    for line in &conns.errors {
-        writeln!(
-            out,
-            "               {} x {} while {} ({} side): {}",
-            line.count,
-            line.error,
-            format!("{:?}", line.stage).to_lowercase(),
-            line.side.name(),
-            line.remedy
-        )?;
-    }
-    if let Some(link) = report.link {
-        write!(out, "  link         each way {}", time(micros(link.latency_ns)))?;
-        write!(out, ", jitter up to {}", time(micros(link.jitter_ns)))?;
-        if link.stall_ns > 0 {
-            let (length, period) = (micros(link.stall_ns), micros(link.stall_period_ns));
-            write!(out, ", a stall of {} in every {}", time(length), time(period))?;
-        }
-        writeln!(out)?;
-    }
-    spread(out, "connect", conns.connect_us)?;
-    spread(out, "upgrade", conns.upgrade_us)?;
+    connections(out, report)?;
     if messages.sent + messages.received > 0 {
         writeln!(
             out,
@@ -91,6 +65,38 @@ fn write_all(out: &mut String, report: &Report<'_>) -> std::fmt::Result {
         None => writeln!(out)?,
     }
     verdict(out, report)
+}
+
+fn connections(out: &mut String, report: &Report<'_>) -> std::fmt::Result {
+    let conns = &report.conns;
+    writeln!(
+        out,
+        "  connections  {} of {} connected, {} failed, {} lost",
+        conns.connected, conns.requested, conns.failed, conns.lost
+    )?;
+    for line in &conns.errors {
+        writeln!(
+            out,
+            "               {} x {} while {} ({} side): {}",
+            line.count,
+            line.error,
+            format!("{:?}", line.stage).to_lowercase(),
+            line.side.name(),
+            line.remedy
+        )?;
+    }
+    if let Some(link) = report.link {
+        write!(out, "  link         each way {}", time(micros(link.latency_ns)))?;
+        write!(out, ", jitter up to {}", time(micros(link.jitter_ns)))?;
+        if link.stall_ns > 0 {
+            let (length, period) = (micros(link.stall_ns), micros(link.stall_period_ns));
+            write!(out, ", a stall of {} in every {}", time(length), time(period))?;
+        }
+        writeln!(out)?;
+    }
+    spread(out, "connect", conns.connect_us)?;
+    spread(out, "upgrade", conns.upgrade_us)?;
+    Ok(())
 }
 
 fn game(out: &mut String, report: &Report<'_>) -> std::fmt::Result {
