@@ -171,7 +171,9 @@ fn ports(demand: &Demand, here: &Readings) -> Option<Budget> {
 }
 
 fn conntrack(side: Side, demand: &Demand, machine: &Readings) -> Option<Budget> {
-    let count = machine.number("net.netfilter.nf_conntrack_count")?;
+    // The module may be loaded without a rule that makes it look at connections: then it has not even seen the one to
+    // the admin endpoint, and never will.
+    let count = machine.number("net.netfilter.nf_conntrack_count").filter(|count| *count > 0)?;
     let free = machine.number("net.netfilter.nf_conntrack_max")?.saturating_sub(count);
     Some(Budget {
         side,

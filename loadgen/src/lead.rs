@@ -14,6 +14,8 @@ use crate::server_side::{self, Status, Usage};
 use crate::shared::{LiveReading, Shared, Step};
 use crate::view::View;
 
+/// How often the leading thread looks whether the workers are set up.
+const READY_LOOK: Duration = Duration::from_millis(1);
 /// How often the leading thread looks up.
 pub(crate) const LOOK: Duration = Duration::from_millis(20);
 
@@ -40,6 +42,8 @@ impl ServerReading {
 pub(crate) struct Timeline {
     /// When the first connection was attempted: what the course counts from.
     pub(crate) started_ns: u64,
+    /// Memory of this process with its workers set up and before the first connection, bytes.
+    pub(crate) rss_before: Option<u64>,
     pub(crate) window: Window,
     pub(crate) server_idle: ServerReading,
     /// At the start of the window, and at the end of each phase.
@@ -120,8 +124,9 @@ impl<'a> Leader<'a> {
         }
     }
 
-    /// Leads the workers to the end; `all_gone` says whether every worker has left.
-    pub(crate) fn lead(mut self, all_gone: impl Fn() -> bool) -> Timeline {
+    /// Leads the workers to the end; `any_gone` and `all_gone` say whether a worker has left, and whether all have.
+    pub(crate) fn lead(mut self, any_gone: impl Fn() -> bool, all_gone: impl Fn() -> bool) -> Timeline {
+        let rss_before = self.let_begin(&any_gone);
         let ramp_end_ns = clock::now_ns() + self.plan.ramp_ns_max();
         self.watch("connecting", ramp_end_ns, |live| live.ramp_done);
 
@@ -161,6 +166,7 @@ impl<'a> Leader<'a> {
         let course = self.finish_course();
         let mut timeline = Timeline {
             started_ns: self.shared.started_ns,
+            rss_before,
             window,
             server_idle: self.server_idle,
             server,
@@ -175,6 +181,19 @@ impl<'a> Leader<'a> {
             timeline.mind_the_gap(self.admin_works);
         }
         timeline
+    }
+
+    /// Lets the workers connect once all are set up. Should one fail in that, there is nothing to connect for.
+    fn let_begin(&self, any_gone: &impl Fn() -> bool) -> Option<u64> {
+        while !self.shared.are_ready() && !any_gone() {
+            thread::sleep(READY_LOOK);
+        }
+        if any_gone() {
+            self.shared.advance(Step::Closing);
+        }
+        let rss = Usage::of_process(std::process::id()).rss_bytes;
+        self.shared.begin();
+        rss
     }
 
     /// Hears what the workers tell, and shows it.
@@ -277,6 +296,7 @@ mod tests {
     fn judged(idle: ServerReading, start: ServerReading, end: ServerReading) -> Timeline {
         let mut timeline = Timeline {
             started_ns: 0,
+            rss_before: None,
             window: Window::UNSET,
             server_idle: idle,
             server: vec![start, end],

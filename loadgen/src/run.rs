@@ -140,7 +140,8 @@ fn execute(
                 thread::Builder::new().name(name).spawn_scoped(scope, body).expect("a thread can be started")
             })
             .collect();
-        let timeline = leader.lead(|| workers.iter().all(ScopedJoinHandle::is_finished));
+        let any_gone = || workers.iter().any(ScopedJoinHandle::is_finished);
+        let timeline = leader.lead(any_gone, || workers.iter().all(ScopedJoinHandle::is_finished));
         let outcomes = workers.into_iter().map(|worker| {
             worker
                 .join()

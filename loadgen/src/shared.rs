@@ -1,12 +1,16 @@
 //! What the control thread and the workers tell each other: a handful of atomics, no locks.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use crossbeam::queue::ArrayQueue;
 
 use crate::measure::sample::Sample;
 use crate::measure::tally::{Connections, Counters, Window};
 
+/// How often a worker looks whether the others are ready.
+const READY_LOOK: Duration = Duration::from_millis(1);
 /// Samples that may wait for the leading thread, which looks many times in an interval.
 const SAMPLES_MAX: usize = 4;
 
@@ -30,6 +34,10 @@ pub(crate) struct Shared {
     /// When the run started: what intervals are counted from.
     pub(crate) started_ns: u64,
     step: AtomicU8,
+    /// Workers whose rings are set up.
+    ready: AtomicU32,
+    /// Whether connections may be made.
+    begun: AtomicBool,
     window_start_ns: AtomicU64,
     window_end_ns: AtomicU64,
     /// One per worker.
@@ -76,6 +84,8 @@ impl Shared {
         Self {
             started_ns,
             step: AtomicU8::new(Step::Connecting as u8),
+            ready: AtomicU32::new(0),
+            begun: AtomicBool::new(false),
             window_start_ns: AtomicU64::new(u64::MAX),
             window_end_ns: AtomicU64::new(u64::MAX),
             live: (0..workers).map(|_| Live::new()).collect(),
@@ -89,6 +99,24 @@ impl Shared {
             2 => Step::Settling,
             _ => Step::Closing,
         }
+    }
+
+    /// A worker has its ring. Comes back when all have theirs, so that nobody connects in a run that cannot be.
+    pub(crate) fn wait_for_the_others(&self) {
+        self.ready.fetch_add(1, Ordering::AcqRel);
+        while !self.begun.load(Ordering::Acquire) {
+            thread::sleep(READY_LOOK);
+        }
+    }
+
+    /// Whether every worker has its ring.
+    pub(crate) fn are_ready(&self) -> bool {
+        self.ready.load(Ordering::Acquire) as usize == self.live.len()
+    }
+
+    /// Lets the workers go on.
+    pub(crate) fn begin(&self) {
+        self.begun.store(true, Ordering::Release);
     }
 
     /// Goes on to `step`; going back is not possible.

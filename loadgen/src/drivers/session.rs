@@ -82,7 +82,10 @@ impl Session {
             match frames.next().map_err(|error| Cause::Protocol(error.cause()))? {
                 None => return Ok(()),
                 Some(Event::Binary(payload)) => on_message(turn, payload),
-                Some(Event::Ping(payload)) => write_masked_frame(turn.out, OpCode::Pong, payload, self.mask),
+                Some(Event::Ping(payload)) => {
+                    turn.tally.counters.pings_answered += 1;
+                    write_masked_frame(turn.out, OpCode::Pong, payload, self.mask);
+                }
                 Some(Event::Pong(_)) => {}
                 Some(Event::Text(_)) => return Err(Cause::Protocol("a text message that nobody sent")),
                 Some(Event::Close { .. }) if self.closing => {

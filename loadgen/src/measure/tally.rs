@@ -53,6 +53,8 @@ pub(crate) struct Counters {
     pub(crate) events: u64,
     /// Connections that became ready.
     pub(crate) opened: u64,
+    /// WebSocket pings answered, where no client of a game does it by itself.
+    pub(crate) pings_answered: u64,
     /// Shots the bots fired.
     pub(crate) shots: u64,
     /// Shots whose aim was on a target as the shooter saw it.
@@ -125,6 +127,7 @@ impl Counters {
             snapshots_slow: self.snapshots_slow - earlier.snapshots_slow,
             events: self.events - earlier.events,
             opened: self.opened - earlier.opened,
+            pings_answered: self.pings_answered - earlier.pings_answered,
             shots: self.shots - earlier.shots,
             hits_expected: self.hits_expected - earlier.hits_expected,
             hits_confirmed: self.hits_confirmed - earlier.hits_confirmed,
@@ -145,6 +148,7 @@ impl Counters {
         self.snapshots_slow += other.snapshots_slow;
         self.events += other.events;
         self.opened += other.opened;
+        self.pings_answered += other.pings_answered;
         self.shots += other.shots;
         self.hits_expected += other.hits_expected;
         self.hits_confirmed += other.hits_confirmed;

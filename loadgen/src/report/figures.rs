@@ -86,6 +86,7 @@ pub(crate) fn messages(plan: &Plan, merged: &Merged) -> Messages {
         reordered: correctness.stream.reordered,
         dropped_declared: correctness.stream.declared,
         corrupted: correctness.corrupted,
+        pings_answered: (!plan.preset.plays() && plan.raw.is_none()).then_some(measured.pings_answered),
     }
 }
 
@@ -192,6 +193,9 @@ fn used(start: &Usage, end: &Usage) -> Option<u64> {
 }
 
 pub(crate) fn generator(findings: &Findings, merged: &Merged) -> Generator {
+    let rss_bytes = Usage::of_process(std::process::id()).rss_bytes;
+    let grown = rss_bytes.zip(findings.timeline.rss_before).map(|(now, before)| now.saturating_sub(before));
+    let connected = merged.tally.connections.connected;
     Generator {
         cpu_percent: merged.health.cpu_percent,
         cpu_percent_by_worker: findings.outcomes.iter().map(|outcome| outcome.health.cpu_percent).collect(),
@@ -199,7 +203,9 @@ pub(crate) fn generator(findings: &Findings, merged: &Merged) -> Generator {
         send_lag_us: merged.tally.send_lag.percentiles(),
         left_out_share: share(merged.tally.measured.left_out, merged.tally.measured.due),
         ring: merged.health.ring,
-        rss_bytes: Usage::of_process(std::process::id()).rss_bytes,
+        rss_bytes,
+        rss_bytes_before: findings.timeline.rss_before,
+        rss_bytes_per_conn: grown.filter(|_| connected > 0).map(|grown| ratio(grown, float(connected))),
     }
 }
 

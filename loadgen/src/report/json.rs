@@ -101,6 +101,8 @@ pub(crate) struct Messages {
     pub(crate) reordered: u64,
     pub(crate) dropped_declared: u64,
     pub(crate) corrupted: u64,
+    /// WebSocket pings of the server that were answered; `null` where bots play, whose client answers by itself.
+    pub(crate) pings_answered: Option<u64>,
 }
 
 /// Both latencies of a message.
@@ -158,6 +160,9 @@ pub(crate) struct Generator {
     pub(crate) left_out_share: Option<f64>,
     pub(crate) ring: RingCounters,
     pub(crate) rss_bytes: Option<u64>,
+    /// With its workers set up, before the first connection.
+    pub(crate) rss_bytes_before: Option<u64>,
+    pub(crate) rss_bytes_per_conn: Option<f64>,
 }
 
 /// Counters of the kernel.

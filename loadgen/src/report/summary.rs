@@ -62,7 +62,10 @@ fn write_all(out: &mut String, report: &Report<'_>) -> std::fmt::Result {
     write!(out, "  generator    {:.0}% of a core in the busiest worker", report.generator.cpu_percent)?;
     match report.generator.send_lag_us {
         Some(lag) => writeln!(out, ", sends {} late at p99", time(lag.p99))?,
-        None => writeln!(out)?,
+        None => match report.generator.rss_bytes_per_conn {
+            Some(bytes) => writeln!(out, ", {bytes:.0} B per connection")?,
+            None => writeln!(out)?,
+        },
     }
     verdict(out, report)
 }
@@ -84,6 +87,9 @@ fn connections(out: &mut String, report: &Report<'_>) -> std::fmt::Result {
             line.side.name(),
             line.remedy
         )?;
+    }
+    if let Some(pings) = report.messages.pings_answered.filter(|pings| *pings > 0) {
+        writeln!(out, "  pings        {pings} of the server answered")?;
     }
     if let Some(link) = report.link {
         write!(out, "  link         each way {}", time(micros(link.latency_ns)))?;

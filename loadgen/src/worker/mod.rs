@@ -35,6 +35,9 @@ use crate::shared::Shared;
 
 /// Closing handshakes that may take this long, ns: more than the slowest link there and back.
 const CLOSE_NS: u64 = 5_000_000_000;
+/// What each connection of the run adds to the time that all closing handshakes together may take, ns: as long as some are
+/// answered, and none for [`CLOSE_NS`] ends it.
+const CLOSE_EACH_NS: u64 = 1_000_000;
 /// Time for the kernel to give the last sockets back, ns.
 const LEAVE_NS: u64 = 2_000_000_000;
 /// How long after its time a step lasts without a word from the leading thread, ns. It can be kept from
@@ -98,7 +101,7 @@ fn ring_config(plan: &Plan, conns: u32) -> Config {
 }
 
 impl<D: Driver> Worker<D> {
-    /// Sets a worker up on the calling thread; it must stay there.
+    /// Sets a worker up on the calling thread, where it must stay, and waits until all others are set up, too.
     ///
     /// # Errors
     /// When this machine does not let us have the ring.
@@ -112,6 +115,7 @@ impl<D: Driver> Worker<D> {
         let share = plan.share(index);
         let conns = share.end - share.start;
         let ring = Ring::new(&ring_config(plan, conns))?;
+        shared.wait_for_the_others();
         let core = Core::new(plan, shared, index, driver, salt);
         Ok(Self { ring, core })
     }

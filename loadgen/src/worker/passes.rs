@@ -5,7 +5,7 @@ use tickring_ring::{ConnectionId, Event};
 use super::core::Core;
 use super::dial::is_port_taken;
 use super::links::State;
-use super::{CLOSE_NS, CLOSES_PER_PASS, LEAVE_NS, Outcome, PATIENCE_NS};
+use super::{CLOSE_EACH_NS, CLOSE_NS, CLOSES_PER_PASS, LEAVE_NS, Outcome, PATIENCE_NS};
 use crate::clock;
 use crate::drivers::Driver;
 use crate::measure::errors::{Cause, Stage};
@@ -87,7 +87,7 @@ impl<D: Driver> Core<D> {
         }
         if step == Step::Closing {
             self.close_deadline_ns = now_ns + CLOSE_NS;
-            self.leave_ns = now_ns + CLOSE_NS + LEAVE_NS;
+            self.leave_ns = now_ns + CLOSE_NS + u64::from(self.plan.conns) * CLOSE_EACH_NS + LEAVE_NS;
         }
     }
 
@@ -181,6 +181,10 @@ impl<D: Driver> Core<D> {
         for at in self.closed_to..last {
             self.close_link(u32::try_from(at).expect("connections are counted in u32"), now_ns);
         }
+        if last > self.closed_to {
+            // Whose goodbye is said last has as long as the first.
+            self.close_deadline_ns = now_ns + CLOSE_NS;
+        }
         self.closed_to = last;
         if now_ns >= self.close_deadline_ns {
             self.close_deadline_ns = u64::MAX;
@@ -191,6 +195,13 @@ impl<D: Driver> Core<D> {
                     _ => self.doom(local),
                 }
             }
+        }
+    }
+
+    /// The server still answers goodbyes: the others have their time yet, but not for ever.
+    fn keep_waiting(&mut self, now_ns: u64) {
+        if self.step == Step::Closing && self.close_deadline_ns != u64::MAX {
+            self.close_deadline_ns = (now_ns + CLOSE_NS).min(self.leave_ns - LEAVE_NS);
         }
     }
 
@@ -258,6 +269,7 @@ impl<D: Driver> Core<D> {
             }
             Event::Closed { id } => {
                 self.in_ring = self.in_ring.saturating_sub(1);
+                self.keep_waiting(now_ns);
                 if let Some(local) = self.links.find(id) {
                     let target = self.target_index(local);
                     let link = &mut self.links.list[local as usize];
