@@ -18,11 +18,13 @@ use crate::measure::health::{CpuWatch, Health};
 use crate::measure::sample::Sampler;
 use crate::measure::tally::{Counters, Tally, Window};
 use crate::pacing::Wheel;
-use crate::plan::Plan;
+use crate::plan::{Plan, Preset};
 use crate::shared::{Shared, Step};
 
 /// Send buffers kept for the next message.
 const SPARE_BUFFERS_MAX: usize = 4_096;
+/// The same where connections say nothing but hello and goodbye.
+const SPARE_BUFFERS_IDLE_MAX: usize = 256;
 /// A buffer larger than this is not kept.
 const SPARE_BYTES_MAX: usize = 64 * 1_024;
 
@@ -58,6 +60,7 @@ pub(super) struct Core<D: Driver> {
     /// Connections to close.
     pub(super) doomed: Vec<ConnectionId>,
     pub(super) spare: Vec<Vec<u8>>,
+    spare_max: usize,
     pub(super) expired: Vec<(u64, u32)>,
     /// Attempts that are not ready yet.
     pub(super) handshakes: u64,
@@ -114,6 +117,10 @@ impl<D: Driver> Core<D> {
             deaf: Vec::new(),
             doomed: Vec::new(),
             spare: Vec::new(),
+            spare_max: match plan.preset {
+                Preset::Idle => SPARE_BUFFERS_IDLE_MAX,
+                Preset::Echo { .. } | Preset::Game { .. } | Preset::Rewind { .. } => SPARE_BUFFERS_MAX,
+            },
             expired: Vec::new(),
             handshakes: 0,
             in_ring: 0,
@@ -234,7 +241,7 @@ impl<D: Driver> Core<D> {
 
     /// Keeps a buffer for another message.
     pub(super) fn recycle(&mut self, mut buffer: Vec<u8>) {
-        if self.spare.len() < SPARE_BUFFERS_MAX && buffer.capacity() <= SPARE_BYTES_MAX {
+        if self.spare.len() < self.spare_max && buffer.capacity() <= SPARE_BYTES_MAX {
             buffer.clear();
             self.spare.push(buffer);
         }

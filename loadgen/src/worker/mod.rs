@@ -86,18 +86,13 @@ impl WaitPolicy {
 
 /// Sizes of a worker's ring for `conns` connections.
 fn ring_config(plan: &Plan, conns: u32) -> Config {
-    let large = match plan.preset {
-        Preset::Idle => false,
-        Preset::Echo { size, .. } => size > 1_024,
-        Preset::Game { .. } | Preset::Rewind { .. } => true,
+    // Whoever says nothing hears little, and there may be a hundred thousand of them: nothing is kept ready for them.
+    let (buffers, buffer_bytes) = match plan.preset {
+        Preset::Idle => (512, 1_024),
+        Preset::Echo { size, .. } if size <= 1_024 => (2_048, 2_048),
+        Preset::Echo { .. } | Preset::Game { .. } | Preset::Rewind { .. } => (2_048, 8_192),
     };
-    Config {
-        connections_max: conns,
-        completion_entries: 16_384,
-        buffers: 2_048,
-        buffer_bytes: if large { 8_192 } else { 2_048 },
-        ..Config::default()
-    }
+    Config { connections_max: conns, completion_entries: 16_384, buffers, buffer_bytes, ..Config::default() }
 }
 
 impl<D: Driver> Worker<D> {
