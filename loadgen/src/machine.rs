@@ -77,6 +77,13 @@ pub(crate) fn raise_descriptor_limit() {
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
 }
 
+/// Asks the kernel not to back this process's memory with huge pages from now on. They make a busy generator a little
+/// faster, but round each of its many lists up to 2 MiB: with connections that say nothing, most of its memory.
+pub(crate) fn refuse_huge_pages() {
+    // A kernel that does not know the request gives what it gives; the report shows the memory.
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
+}
+
 /// The CPUs this process may use.
 pub(crate) fn usable_cpus() -> Vec<usize> {
     let set = rustix::thread::sched_getaffinity(None).unwrap_or_else(|_| rustix::thread::CpuSet::new());

@@ -54,6 +54,9 @@ pub(crate) fn attempt(plan: Plan, interrupted: &AtomicBool) -> anyhow::Result<Op
     if let Some(Err(error)) = facts.status.as_ref().filter(|_| !plan.silent) {
         terminal::say(format_args!("loadgen: without the server's own figures: {error}"));
     }
+    if matches!(plan.preset, Preset::Idle) {
+        machine::refuse_huge_pages();
+    }
     let plan = Arc::new(plan);
     match execute(&plan, interrupted, matches!(facts.status, Some(Ok(_)))) {
         Ok((timeline, outcomes)) => Ok(Some(Findings { plan, machine, timeline, outcomes })),
