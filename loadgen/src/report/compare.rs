@@ -1,5 +1,8 @@
 //! Two runs, figure by figure, with the noise shown.
 
+mod crowd;
+
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use serde_json::Value;
@@ -13,10 +16,13 @@ use crate::measure::series::Point;
 /// What the histograms of an interval resolve: two significant digits.
 const LATENCY_RESOLUTION: f64 = 0.01;
 
+/// Width of the column of names, at least and at most.
+const NAME_CHARS: (usize, usize) = (28, 48);
+
 /// One figure of both runs.
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
-    pub(crate) name: &'static str,
+    pub(crate) name: Cow<'static, str>,
     pub(crate) unit: Unit,
     pub(crate) a: Option<f64>,
     pub(crate) b: Option<f64>,
@@ -77,6 +83,7 @@ pub(crate) fn rows(a: &View, b: &View) -> Vec<Row> {
     latencies(&mut rows, a, b);
     traffic(&mut rows, a, b);
     sides(&mut rows, a, b);
+    crowd::rows(&mut rows, a, b);
     rows.retain(|row| row.a.is_some() || row.b.is_some());
     rows
 }
@@ -84,7 +91,7 @@ pub(crate) fn rows(a: &View, b: &View) -> Vec<Row> {
 /// A figure that is told once a run.
 fn once(name: &'static str, unit: Unit, a: &View, b: &View, pick: impl Fn(&View) -> Option<f64>) -> Row {
     let judgement = Judgement::Unknown;
-    Row { name, unit, a: pick(a), b: pick(b), spread_a: None, spread_b: None, judgement }
+    Row { name: name.into(), unit, a: pick(a), b: pick(b), spread_a: None, spread_b: None, judgement }
 }
 
 impl Row {
@@ -220,19 +227,40 @@ fn write(out: &mut String, names: [&str; 2], a: &View, b: &View) -> std::fmt::Re
         let cut = |text: &str| printable(text).chars().take(60).collect::<String>();
         writeln!(out, "not asked for the same: {} is {} in A, {} in B", cut(key), cut(in_a), cut(in_b))?;
     }
+    let rows = rows(a, b);
+    let longest = rows.iter().map(|row| row.name.chars().count()).max().unwrap_or(0);
+    let width = longest.clamp(NAME_CHARS.0, NAME_CHARS.1) + 1;
     let head = ["", "A", "B", "B/A", "B-A", "medians", "noise"];
     let mut line = |cells: [&str; 7], words: &str| {
         let [name, a, b, ratio, difference, medians, noise] = cells;
-        writeln!(out, "{name:<29}{a:>11}{b:>11}{ratio:>8}{difference:>12}{medians:>12}{noise:>12}  {words}")
+        writeln!(
+            out,
+            "{name:<width$}{a:>11}{b:>11}{ratio:>8}{difference:>12}{medians:>12}{noise:>12}  {words}"
+        )
     };
     line(head, "")?;
-    for row in rows(a, b) {
+    for row in rows {
         let ratio = row.ratio().map_or_else(|| "–".to_owned(), ratio_text);
         let (in_a, in_b) = (row.unit.show_if(row.a), row.unit.show_if(row.b));
         let (difference, medians, noise) = (row.difference(), row.medians(), row.noise());
-        line([row.name, &in_a, &in_b, &ratio, &difference, &medians, &noise], row.words())?;
+        line([&shortened(&row.name), &in_a, &in_b, &ratio, &difference, &medians, &noise], row.words())?;
     }
     write!(out, "{RECKONING}")
+}
+
+/// The name of a figure, in at most as many characters as its column has. What it is of, a phase, stands first and is cut.
+fn shortened(name: &str) -> String {
+    let name = printable(name);
+    let too_many = name.chars().count().saturating_sub(NAME_CHARS.1);
+    match name.rsplit_once(": ") {
+        _ if too_many == 0 => name,
+        Some((phase, figure)) => {
+            let kept = phase.chars().count().saturating_sub(too_many + 1);
+            let phase: String = phase.chars().take(kept).collect();
+            format!("{phase}…: {figure}")
+        }
+        None => name,
+    }
 }
 
 /// A ratio, two decimals.

@@ -1,6 +1,7 @@
 //! What is drawn of one run, or of two together.
 
 use super::chart::{Chart, Line};
+use super::marks;
 use super::scale::Scale;
 use crate::measure::latency::{Percentiles, SpectrumPoint};
 use crate::measure::series::Point;
@@ -129,7 +130,7 @@ const LATENESS: &str = "How long after its deadline a tick of the server began, 
 const CONNECT: &str = "Share of the connections that took at most so long; the time axis is logarithmic.";
 const INTERVAL: &str = "Share of a player's snapshots that came at most so long after the one before; a steep line is \
                         a steady tick. The time axis is logarithmic.";
-const CONNECTIONS: &str = "At the end of each interval.";
+const CONNECTIONS: &str = "Those asked for by then and those open, at the end of each interval.";
 const CPU: &str = "Of one core. Above 85 % for long, the run is invalid.";
 const LAG: &str = "How late the generator itself came to messages that were due, in each interval.";
 const OF_INTERVAL: &str = "Of each interval.";
@@ -193,6 +194,11 @@ fn over_time(runs: &[Named<'_>], title: &str, description: &str, unit: Unit, pic
         y: Scale::linear(values, |value| unit.show(value)),
         x_name: "since the first connection",
         band,
+        marks: match runs {
+            [(_, view)] => marks::of_one(view),
+            [(_, a), (_, b)] => marks::of_two(a, b),
+            _ => Vec::new(),
+        },
         lines,
     }
 }
@@ -224,6 +230,7 @@ fn spectrum(title: &str, description: &str, spectra: &[(&str, &[SpectrumPoint])]
         y: Scale::logarithmic(drawn().map(|(_, y)| y), |us| Unit::Time.show(us)),
         x_name: "percentile (%)",
         band: None,
+        marks: Vec::new(),
         lines,
     }
 }
@@ -245,6 +252,7 @@ fn cdf(title: &str, description: &str, spectra: &[(&str, &[SpectrumPoint])]) -> 
         y: Scale::linear([1.0].into_iter(), |share| Unit::Share.show(share)),
         x_name: "time",
         band: None,
+        marks: Vec::new(),
         lines,
     }
 }
