@@ -171,13 +171,17 @@ impl View {
         }
     }
 
-    /// What the run was against.
-    pub(crate) fn target(&self) -> &str {
-        self.plan
-            .get("target")
-            .and_then(|target| target.get("url"))
-            .and_then(Value::as_str)
-            .unwrap_or("an unknown server")
+    /// What the run was against: the first server, and how many others.
+    pub(crate) fn target(&self) -> String {
+        let url = |target: Option<&Value>| Some(target?.get("url")?.as_str()?.to_owned());
+        let all = self.plan.get("targets").and_then(Value::as_array);
+        // Once a run had one target, and the key was another.
+        let first = url(all.and_then(|all| all.first())).or_else(|| url(self.plan.get("target")));
+        let first = first.unwrap_or_else(|| "an unknown server".to_owned());
+        match all.map_or(0, Vec::len) {
+            0 | 1 => first,
+            count => format!("{first} and {} more", count - 1),
+        }
     }
 
     /// What was run: the preset, or a plan and what the connections did in it.
@@ -256,6 +260,23 @@ mod tests {
             let result = View::parse(report.to_string().as_bytes());
             assert_eq!(result.is_ok(), later[..10].contains(&key.as_str()), "{key}");
         }
+    }
+
+    #[test]
+    fn the_target_is_told_in_every_layout_of_the_plan() {
+        let mut view = samples::view();
+        let target = |url: &str| serde_json::json!({"url": url, "address": "x"});
+        assert_eq!(view.target(), "ws://127.0.0.1:9001");
+        view.plan.insert(
+            "targets".to_owned(),
+            vec![target("ws://a:1"), target("ws://b:1"), target("ws://c:1")].into(),
+        );
+        assert_eq!(view.target(), "ws://a:1 and 2 more");
+        view.plan.remove("targets");
+        view.plan.insert("target".to_owned(), target("ws://old:1"));
+        assert_eq!(view.target(), "ws://old:1");
+        view.plan.clear();
+        assert_eq!(view.target(), "an unknown server");
     }
 
     #[test]

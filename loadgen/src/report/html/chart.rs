@@ -37,12 +37,14 @@ const COLOURS: [(RGBColor, &str); 4] = [
 pub(super) struct Line {
     pub(super) name: String,
     pub(super) points: Vec<Option<(f64, f64)>>,
+    /// Seen also where another line lies on it.
+    pub(super) is_wide: bool,
 }
 
 impl Line {
     /// A line.
     pub(super) fn new(name: impl Into<String>, points: impl Iterator<Item = Option<(f64, f64)>>) -> Self {
-        Self { name: name.into(), points: points.collect() }
+        Self { name: name.into(), points: points.collect(), is_wide: false }
     }
 
     /// What is drawn of it.
@@ -69,10 +71,11 @@ pub(super) struct Chart {
 }
 
 impl Chart {
-    /// The figure; nothing when there is nothing to draw.
+    /// The figure; nothing when there is nothing to draw, or only zeros.
     pub(super) fn markup(&self) -> String {
         let drawn: Vec<&Line> = self.lines.iter().filter(|line| line.drawn().next().is_some()).collect();
-        if drawn.is_empty() {
+        // What was 0 all the time is told by the tables; a line on the axis shows nothing.
+        if drawn.iter().all(|line| line.drawn().all(|(_, y)| y == 0.0)) {
             return String::new();
         }
         let svg =
@@ -157,6 +160,7 @@ impl Chart {
             chart.draw_series([Text::new(name, (place, 1.0), style.clone())])?;
         }
         for (line, (colour, _)) in self.lines.iter().zip(COLOURS) {
+            let width = if line.is_wide { 14 } else { 4 };
             for part in line.points.split(Option::is_none) {
                 let placed: Vec<(f64, f64)> = part
                     .iter()
@@ -170,7 +174,7 @@ impl Chart {
                         chart.draw_series([Circle::new(*only, 6, colour.filled())])?;
                     }
                     _ => {
-                        chart.draw_series(LineSeries::new(placed, colour.stroke_width(4)))?;
+                        chart.draw_series(LineSeries::new(placed, colour.stroke_width(width)))?;
                     }
                 }
             }

@@ -49,7 +49,6 @@ pub(super) fn tiles(crowd: &Crowd) -> Vec<(&'static str, Option<String>)> {
 /// What became of the connections; what happened to none is left out.
 pub(super) fn crowd(crowd: &Crowd) -> String {
     let counts = [
-        ("became ready", crowd.upgrades),
         ("left in order", crowd.left),
         ("departures with nobody there to leave", crowd.not_left),
         ("dropped", crowd.dropped),
@@ -63,15 +62,13 @@ pub(super) fn crowd(crowd: &Crowd) -> String {
             || match name {
                 "of those back at the end" => crowd.dropped > 0,
                 "of those cut off by the server" => crowd.stalled > 0,
-                name => name == "became ready",
+                _ => false,
             }
     };
-    let mut rows: Vec<Vec<String>> = counts
-        .into_iter()
-        .filter(|(name, figure)| is_told(name, *figure))
-        .map(|(name, figure)| vec![name.to_owned(), count(figure)])
-        .collect();
-    rows.push(vec!["became ready".to_owned(), Unit::PerSecond.show(crowd.upgrades_per_s)]);
+    let ready = format!("{} ({})", count(crowd.upgrades), Unit::PerSecond.show(crowd.upgrades_per_s));
+    let mut rows = vec![vec!["became ready".to_owned(), ready]];
+    let told = counts.into_iter().filter(|(name, figure)| is_told(name, *figure));
+    rows.extend(told.map(|(name, figure)| vec![name.to_owned(), count(figure)]));
     let away = |pick: fn(Percentiles) -> f64| crowd.recovery_us.map(pick);
     for (name, us) in [
         ("99 % of those that dropped were back after", crowd.recovered_99_percent_us),
