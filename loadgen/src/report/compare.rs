@@ -1,17 +1,18 @@
 //! Two runs, figure by figure, with the noise shown.
 
 mod crowd;
+mod plans;
 
 use std::borrow::Cow;
 use std::fmt::Write;
-
-use serde_json::Value;
 
 use super::noise::{Judgement, Spread};
 use super::quantity::Unit;
 use super::view::View;
 use crate::measure::latency::Percentiles;
 use crate::measure::series::Point;
+
+pub(crate) use plans::plan_differences;
 
 /// What the histograms of an interval resolve: two significant digits.
 const LATENCY_RESOLUTION: f64 = 0.01;
@@ -188,18 +189,6 @@ fn sides(rows: &mut Vec<Row>, a: &View, b: &View) {
         ),
         once("generator memory", Unit::Bytes, a, b, |view| view.generator.rss_bytes),
     ]);
-}
-
-/// In what the runs were not asked for the same: the key, and its value in either.
-pub(crate) fn plan_differences(a: &View, b: &View) -> Vec<(String, String, String)> {
-    let show = |value: Option<&Value>| value.map_or_else(|| "–".to_owned(), Value::to_string);
-    let mut keys: Vec<&String> = a.plan.keys().chain(b.plan.keys()).collect();
-    keys.sort();
-    keys.dedup();
-    keys.into_iter()
-        .filter(|key| a.plan.get(*key) != b.plan.get(*key))
-        .map(|key| (key.clone(), show(a.plan.get(key)), show(b.plan.get(key))))
-        .collect()
 }
 
 /// How the noise was reckoned, for whoever reads a comparison.

@@ -160,7 +160,7 @@ impl Chart {
             chart.draw_series([Text::new(name, (place, 1.0), style.clone())])?;
         }
         for (line, (colour, _)) in self.lines.iter().zip(COLOURS) {
-            let width = if line.is_wide { 14 } else { 4 };
+            let width = if line.is_wide { 10 } else { 4 };
             for part in line.points.split(Option::is_none) {
                 let placed: Vec<(f64, f64)> = part
                     .iter()

@@ -4,7 +4,7 @@
 const TEXT_MAX: usize = 1_000;
 
 /// A cell of at most so many characters is a figure and stays on one line.
-const SHORT: usize = 40;
+const SHORT: usize = 26;
 
 /// A text that says nothing but itself, wherever in a page it stands.
 pub(super) fn text(raw: &str) -> String {
