@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::json::Report;
+use super::json::{Messages, Report};
 use crate::measure::latency::Percentiles;
 use crate::verdict::Verdict;
 
@@ -15,7 +15,7 @@ pub(crate) fn text(report: &Report<'_>) -> String {
 }
 
 fn write_all(out: &mut String, report: &Report<'_>) -> std::fmt::Result {
-    let (conns, messages) = (&report.conns, &report.messages);
+    let conns = &report.conns;
     writeln!(out)?;
     writeln!(
         out,
@@ -52,22 +52,7 @@ fn write_all(out: &mut String, report: &Report<'_>) -> std::fmt::Result {
     }
     spread(out, "connect", conns.connect_us)?;
     spread(out, "upgrade", conns.upgrade_us)?;
-    if messages.sent + messages.received > 0 {
-        writeln!(
-            out,
-            "  messages     {} sent ({:.0}/s), {} received ({:.0}/s)",
-            messages.sent, messages.sent_per_s, messages.received, messages.received_per_s
-        )?;
-        writeln!(
-            out,
-            "  streams      {} gaps, {} duplicates, {} reordered, {} dropped as declared, {} corrupted",
-            messages.gaps,
-            messages.duplicates,
-            messages.reordered,
-            messages.dropped_declared,
-            messages.corrupted
-        )?;
-    }
+    traffic(out, &report.messages)?;
     if report.game.input_to_effect_us.is_none() {
         spread(out, "latency", report.latency_us.intended)?;
     }
@@ -91,6 +76,26 @@ fn write_all(out: &mut String, report: &Report<'_>) -> std::fmt::Result {
         None => writeln!(out)?,
     }
     verdict(out, report)
+}
+
+fn traffic(out: &mut String, messages: &Messages) -> std::fmt::Result {
+    if messages.sent + messages.received > 0 {
+        writeln!(
+            out,
+            "  messages     {} sent ({:.0}/s), {} received ({:.0}/s)",
+            messages.sent, messages.sent_per_s, messages.received, messages.received_per_s
+        )?;
+        writeln!(
+            out,
+            "  streams      {} gaps, {} duplicates, {} reordered, {} dropped as declared, {} corrupted",
+            messages.gaps,
+            messages.duplicates,
+            messages.reordered,
+            messages.dropped_declared,
+            messages.corrupted
+        )?;
+    }
+    Ok(())
 }
 
 fn game(out: &mut String, report: &Report<'_>) -> std::fmt::Result {

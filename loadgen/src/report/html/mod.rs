@@ -72,7 +72,10 @@ fn compared(rows: &[Row]) -> String {
             || "–".to_owned(),
             |spread| {
                 let (low, high) = spread.quartiles;
-                format!("{} ({} to {})", unit.show(spread.median), unit.show(low), unit.show(high))
+                // A figure and its unit stay together.
+                let [median, low, high] =
+                    [spread.median, low, high].map(|value| unit.show(value).replace(' ', "\u{a0}"));
+                format!("{median} ({low} to {high})")
             },
         )
     };
