@@ -46,7 +46,7 @@ pub(crate) enum Command {
     /// Measure the generator's own ceiling, against a built-in sink
     #[command(after_help = calibrate::HELP, args_override_self = true)]
     Calibrate(calibrate::CalibrateArgs),
-    /// Reckon whether N connections fit, here and on the server, which limit ends first, and what to type
+    /// Reckon whether N connections fit, which limit ends first, and what to type
     #[command(after_help = help::DOCTOR, args_override_self = true)]
     Doctor(DoctorArgs),
     /// Make the HTML page of a saved report, or compare two runs with the noise shown
@@ -80,7 +80,7 @@ pub(crate) struct PlaceArgs {
     /// its port + 1; none with --raw]
     #[arg(long, value_name = "URL")]
     pub(crate) admin: Vec<String>,
-    /// Connections [default: game 1000, rewind 40, echo 100, idle 1000, doctor 1000]
+    /// Connections [default: 1000]
     #[arg(long, value_name = "N", value_parser = whole::<u32>(1, CONNS_MAX, "--conns 1000"))]
     pub(crate) conns: Option<u32>,
     /// Threads, each with its own ring and its own share of the connections

@@ -8,23 +8,33 @@ use super::CONNS_MAX;
 use super::run::SIZE_MAX;
 use super::values::{number, permille, time, whole};
 
-pub(crate) const HELP: &str = "Starts a sink in this process, which accepts WebSocket connections on a loopback port and returns every message as
-cheaply as can be, and runs `echo` against it in an open loop at rising rates: doubled until the generator is too busy to
-be believed, then halved in between. Too busy is a worker above 85% of its CPU over a step, or sends later than
-intended, at p99, by more than a tenth of --objective: what would make a run of `loadgen run` invalid. A step that is
-too busy is tried once more. When the sink is what cannot keep up, that is said, and the answer is a lower bound.
+pub(crate) const HELP: &str = "Starts a sink in this process, which accepts WebSocket connections on a loopback port and returns every \
+    message as cheaply as can be, and runs `echo` against it in an open loop at rising rates: doubled until the \
+    generator is too busy to be believed, then halved in between. Too busy is a worker above 85% of its CPU over a \
+    step, or sends later than intended, at p99, by more than a tenth of --objective: what would make a run of \
+    `loadgen run` invalid. A step that is too busy is tried once more. When the sink is what cannot keep up, that \
+    is said, and the answer is a lower bound.
 
-The sink has threads of its own, and with more than one CPU they are pinned apart from the generator's.
+The sink has threads of its own, and with more than one CPU they are pinned apart from the generator's. No \
+    server is needed.
 
-Exit codes: 0 a ceiling, or a lower bound of it, was found; 2 usage; 3 it does not fit; 4 no rate was valid; 130 interrupted.
+Exit codes:
+  0    a ceiling, or a lower bound of it, was found
+  2    usage
+  3    it does not fit
+  4    no rate was valid
+  5    something came back wrong
+  130  interrupted
 
 Examples:
   loadgen calibrate
       100 connections with 64 B, one worker, about half a minute
-  loadgen calibrate --conns 1000 --size 512 --workers 2 --cpus 0,1 --sink-cpus 2,3
-      what two workers can do, against two threads of the sink
+  loadgen calibrate --conns 1000 --size 512
+      more connections, larger messages
   loadgen calibrate --objective 2ms --json
-      for objectives on latency as tight as 2 ms; as JSON";
+      for objectives on latency as tight as 2 ms; as JSON
+  loadgen calibrate --workers 2 --cpus 0,1 --sink-cpus 2,3
+      with four CPUs: what two workers can do, against two threads of the sink";
 
 #[derive(Debug, Args)]
 pub(crate) struct CalibrateArgs {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use clap::{CommandFactory, FromArgMatches};
 
-use super::{Cli, Request};
+use super::{Cli, Request, help};
 use crate::plan::{FileError, PlanFile};
 
 /// The subcommand that stands for a file of the user's.
@@ -119,17 +119,25 @@ pub(crate) enum Refused {
     Flag { file: String, place: String, problem: String },
 }
 
-/// All commands and flags. What has no meaning for a preset does not stand in its help.
+/// All commands and flags. What has no meaning for a preset does not stand in its help, and what does is told of it.
 pub(super) fn command() -> clap::Command {
-    MEANINGLESS.iter().fold(Cli::command(), |command, (preset, flags)| {
+    let presets = MEANINGLESS.into_iter().chain([(FILE, &[] as &[&str])]);
+    presets.fold(Cli::command(), |command, (preset, flags)| {
         WITH_PRESET.iter().fold(command, |command, name| {
             command.mut_subcommand(*name, |parent| {
-                parent.mut_subcommand(*preset, |preset| {
-                    flags.iter().fold(preset, |preset, flag| preset.mut_arg(*flag, |arg| arg.hide(true)))
-                })
+                parent.mut_subcommand(preset, |found| of_preset(found, name, preset, flags))
             })
         })
     })
+}
+
+/// The help of one preset, of `run` or of `find`.
+fn of_preset(found: clap::Command, command: &str, preset: &str, hidden: &[&str]) -> clap::Command {
+    let found = hidden.iter().fold(found, |found, flag| found.mut_arg(*flag, |arg| arg.hide(true)));
+    let conns =
+        help::conns(preset, command).unwrap_or_else(|| "Connections [default: the file's]".to_owned());
+    let found = found.mut_arg("conns", |arg| arg.help(conns));
+    if command == "find" { found.after_help(help::of_search(preset)) } else { found }
 }
 
 /// See [`Cli::read`].
@@ -303,6 +311,53 @@ mod tests {
             assert!(error.contains(".toml: "), "{error}");
         }
         assert!(answer(&format!("traffic = \"game\"\nexact = true\nraw = false{phase}")).is_ok());
+    }
+
+    #[test]
+    fn every_help_is_of_its_own_command() {
+        for preset in MEANINGLESS.map(|(preset, _)| preset).into_iter().chain([FILE]) {
+            for name in WITH_PRESET {
+                let mut all = command();
+                let found = all.find_subcommand_mut(name).and_then(|found| found.find_subcommand_mut(preset));
+                let help = found.unwrap().render_long_help().to_string();
+                let examples = help.split_once("Examples:").unwrap().1;
+                assert!(examples.contains(&format!("loadgen {name} ")), "{name} {preset}: {examples}");
+                assert!(!help.contains("--over") || name == "find", "{help}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_example_is_a_command_line() {
+        let mut texts =
+            vec![help::EXIT_CODES.to_owned(), help::RUN.to_owned(), crate::cli::find::HELP.to_owned()];
+        texts.extend(
+            [help::GAME, help::REWIND, help::ECHO, help::IDLE, help::DOCTOR, help::FILE].map(str::to_owned),
+        );
+        texts.extend([help::CHURN, help::STORM, help::SLOW_CONSUMER, help::HANDSHAKE].map(str::to_owned));
+        texts.extend([crate::cli::calibrate::HELP, crate::cli::report::HELP].map(str::to_owned));
+        texts.extend(MEANINGLESS.map(|(preset, _)| help::of_search(preset)));
+        let folder = tempfile::tempdir().unwrap();
+        let plan = folder.path().join("evening.toml");
+        std::fs::write(&plan, PlanFile::preset("storm").unwrap().text).unwrap();
+        let text = texts.join("\n");
+        for line in text.lines().filter(|line| line.starts_with("  ")) {
+            assert!(line.chars().count() <= 80, "too long for a small terminal: {line}");
+        }
+        let mut seen = 0;
+        for line in text.replace("\\\n", " ").lines().filter(|line| line.starts_with("  loadgen ")) {
+            // Without what a shell does with it.
+            let typed = line.split(" > ").next().and_then(|line| line.split(" | ").next()).unwrap();
+            let typed = typed.replace('\'', "").replace("$(pidof tickring-server)", "42");
+            let words = typed.replace("evening.toml", &plan.to_string_lossy());
+            match read(words.split_whitespace().map(OsString::from).collect()) {
+                Ok(_) => {}
+                Err(Refused::Words(error)) if error.kind() == clap::error::ErrorKind::DisplayHelp => {}
+                Err(error) => panic!("{line}: {error}"),
+            }
+            seen += 1;
+        }
+        assert!(seen > 40, "{seen}");
     }
 
     #[test]

@@ -8,22 +8,33 @@ use clap::{Args, ValueEnum};
 use super::PresetArgs;
 use super::values::{number, permille, time, whole};
 
-pub(crate) const HELP: &str = "Every trial is a whole run of the preset with its flags, and with one value changed. From --from the load is
-doubled until a trial misses; then what lies between is halved until the largest that held and the smallest that missed
-are within --precision; what was found must hold --confirm times more. A trial that does not hold is tried once more
-before it counts, since a machine that others use too has bad moments. Missed is what `loadgen run` calls missed: an
-objective (--slo), or without any, connections that failed or were lost and messages not sent or never answered. Loads
-that will not fit, by the reckoning of `loadgen doctor`, are never attempted.
+pub(crate) const HELP: &str = "Every trial is a whole run of the preset with its flags, and with one value changed. From --from the load is \
+    doubled until a trial misses; then what lies between is halved until the largest that held and the smallest \
+    that missed are within --precision; what was found must hold --confirm times more. A trial that does not hold \
+    is tried once more before it counts, since a machine that others use too has bad moments. Missed is what \
+    `loadgen run` calls missed: an objective (--slo), and also without any, connections that failed or were lost \
+    and messages not sent or never answered. Loads that will not fit, by the reckoning of `loadgen doctor`, are \
+    never attempted.
 
-Exit codes: 0 found, also when the upper bound holds; 2 usage; 3 not even --from fits; 4 the generator was the limit, not
-the server; 5 something arrived wrong; 99 not even --from holds; 130 interrupted, what was found until then is told.
+Exit codes:
+  0    found, also when the upper bound holds
+  1    a report could not be written
+  2    usage
+  3    not even --from fits
+  4    the generator was the limit, not the server
+  5    something arrived wrong
+  99   not even --from holds
+  130  interrupted; what was found until then is told
 
 Examples:
   loadgen find game --slo 'p99<50ms'
       how many players this server carries
-  loadgen find echo --conns 100 --over rate --slo 'p99<5ms' --out json=search.json
-      how many messages a second each of 100 connections may send; the whole search as JSON
-  loadgen find idle --from 1000 --to 20000 --precision 2% --slo 'rss_bytes_per_conn<1kB' --best best.json
+  loadgen find echo --conns 100 --over rate --slo 'p99<5ms' \\
+      --out json=search.json
+      how many messages a second each of 100 connections may send; the whole
+      search as JSON
+  loadgen find idle --from 1000 --to 5000 --precision 2% --best best.json \\
+      --slo 'rss_bytes_per_conn<1kB'
       with the ordinary report of the largest run that held";
 
 #[derive(Debug, Args)]
@@ -38,13 +49,14 @@ pub(crate) struct FindArgs {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "The search")]
 pub(crate) struct SearchArgs {
-    /// What grows: connections, or the messages a second of each connection
+    /// What grows
     #[arg(long, global = true, value_enum, default_value_t = Over::Conns)]
     pub(crate) over: Over,
-    /// First and least load [default: 100 connections, rewind 40, at least one for each worker; 10 a second]
+    /// First and least load [default: 100 connections, rewind 40, at least one for each worker; with --over
+    /// rate 10 a second, handshake 100]
     #[arg(long, global = true, value_name = "N", value_parser = number(0.01, 4e6, "--from 100"))]
     pub(crate) from: Option<f64>,
-    /// No load beyond this [default: what fits; 1,000,000 a second, game 1,000]
+    /// No load beyond this [default: what fits; with --over rate 1,000,000 a second, game 1,000]
     #[arg(long, global = true, value_name = "N", value_parser = number(0.01, 4e6, "--to 20000"))]
     pub(crate) to: Option<f64>,
     /// How far what held and what missed may be apart
@@ -65,8 +77,8 @@ pub(crate) struct SearchArgs {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Over {
-    /// Connections.
+    /// Connections
     Conns,
-    /// Messages a second and connection.
+    /// Messages a second of each connection; of handshake, all upgrades a second
     Rate,
 }

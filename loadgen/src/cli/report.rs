@@ -4,21 +4,23 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-pub(super) const HELP: &str = "One report becomes one HTML page: no script, no network, drawings within, light and dark. Two reports are
-compared: a table on standard output and a page with both drawn together. Each difference is held against
-the noise, which is reckoned from the intervals of either run: the medians of the intervals within the
-window differ beyond the noise when they lie more than three standard errors apart. A figure that is told
-once a run, such as the server's memory, has no noise to hold it against, and the table says so.
+pub(super) const HELP: &str = "One report becomes one HTML page: no script, no network, drawings within, light and dark. Two reports are \
+    compared: a table on standard output and a page with both drawn together. Each difference is held against the \
+    noise, which is reckoned from the intervals of either run: the medians of the intervals within the window \
+    differ beyond the noise when they lie more than three standard errors apart. A figure that is told once a run, \
+    such as the server's memory, a phase's or a recovery, has no noise to hold it against, and the table says so.
 
 Exit codes: 0 the page is written, whatever it says; 1 it cannot be written; 2 a file is no report.
 
 Examples:
-  loadgen run game --conns 200 --out json=before.json
+  loadgen run game --conns 50 --duration 10s --out json=before.json
   loadgen report before.json
       writes before.html
+  loadgen run game --conns 50 --duration 10s --out json=after.json
   loadgen report before.json after.json --out change.html
       prints how they differ, and writes change.html
-  loadgen report before.json --out - | gzip > before.html.gz";
+  loadgen report before.json --out - | gzip > before.html.gz
+      the page for whoever reads standard output";
 
 #[derive(Debug, Args)]
 pub(crate) struct ReportArgs {

@@ -55,7 +55,7 @@ pub(crate) enum PresetArgs {
 pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) place: PlaceArgs,
-    /// What the connections do
+    /// What the connections do [default: game, or what the plan file says]
     #[arg(long, value_enum, value_name = "NAME")]
     pub(crate) traffic: Option<TrafficName>,
     /// New connections a second, all workers together
@@ -64,26 +64,27 @@ pub(crate) struct RunArgs {
     /// From starting a connection to its being ready for traffic
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = time(1, "--connect-timeout 10s"))]
     pub(crate) connect_timeout: Duration,
-    /// Length of the measuring window, after connecting and warm-up; of several phases, of the longest
+    /// Length of the measuring window, after connecting and warm-up; of several phases, of the longest [default:
+    /// as --print-plan tells; a trial of find 10s]
     #[arg(long, value_name = "TIME", value_parser = time(1, "--duration 30s"))]
     pub(crate) duration: Option<Duration>,
-    /// Traffic before the measuring window
+    /// Traffic before the measuring window; handshake 1s unless told otherwise
     #[arg(long, value_name = "TIME", default_value = "3s", value_parser = time(0, "--warmup 3s"))]
     pub(crate) warmup: Duration,
     /// Phases in which the number of connections changes evenly: 30s:1000,1m:1000,10s:0 (in place of the
     /// preset's phases; from --conns, or none, at the start)
     #[arg(long, value_name = "TIME:CONNS,…", value_parser = stages, conflicts_with = "duration")]
     pub(crate) stages: Option<Stages>,
-    /// So many connections a second leave, and others take their places
+    /// So many connections a second leave, and others take their places [default: churn 50, handshake 1000]
     #[arg(long, value_name = "N", value_parser = number(0.01, 1e6, "--leave-rate 50"))]
     pub(crate) leave_rate: Option<f64>,
-    /// Share of the connections that drops at once
+    /// Share of the connections that drops at once [default: storm 50%]
     #[arg(long, value_name = "SHARE", value_parser = share)]
     pub(crate) drop: Option<f64>,
-    /// How those come back that dropped
+    /// How those come back that dropped [default: jitter]
     #[arg(long, value_enum, value_name = "HOW")]
     pub(crate) backoff: Option<Backoff>,
-    /// Share of the connections that stops reading
+    /// Share of the connections that stops reading [default: slow-consumer 5%]
     #[arg(long, value_name = "SHARE", value_parser = share)]
     pub(crate) stall_share: Option<f64>,
     /// Pin the workers to these CPUs, round robin: 1 or 0,2-3

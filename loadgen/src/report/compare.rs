@@ -1,8 +1,10 @@
 //! Two runs, figure by figure, with the noise shown.
 
-use std::fmt::Write;
+mod crowd;
+mod plans;
 
-use serde_json::Value;
+use std::borrow::Cow;
+use std::fmt::Write;
 
 use super::noise::{Judgement, Spread};
 use super::quantity::Unit;
@@ -10,13 +12,18 @@ use super::view::View;
 use crate::measure::latency::Percentiles;
 use crate::measure::series::Point;
 
+pub(crate) use plans::plan_differences;
+
 /// What the histograms of an interval resolve: two significant digits.
 const LATENCY_RESOLUTION: f64 = 0.01;
+
+/// Width of the column of names, at least and at most.
+const NAME_CHARS: (usize, usize) = (28, 48);
 
 /// One figure of both runs.
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
-    pub(crate) name: &'static str,
+    pub(crate) name: Cow<'static, str>,
     pub(crate) unit: Unit,
     pub(crate) a: Option<f64>,
     pub(crate) b: Option<f64>,
@@ -77,6 +84,7 @@ pub(crate) fn rows(a: &View, b: &View) -> Vec<Row> {
     latencies(&mut rows, a, b);
     traffic(&mut rows, a, b);
     sides(&mut rows, a, b);
+    crowd::rows(&mut rows, a, b);
     rows.retain(|row| row.a.is_some() || row.b.is_some());
     rows
 }
@@ -84,7 +92,7 @@ pub(crate) fn rows(a: &View, b: &View) -> Vec<Row> {
 /// A figure that is told once a run.
 fn once(name: &'static str, unit: Unit, a: &View, b: &View, pick: impl Fn(&View) -> Option<f64>) -> Row {
     let judgement = Judgement::Unknown;
-    Row { name, unit, a: pick(a), b: pick(b), spread_a: None, spread_b: None, judgement }
+    Row { name: name.into(), unit, a: pick(a), b: pick(b), spread_a: None, spread_b: None, judgement }
 }
 
 impl Row {
@@ -183,18 +191,6 @@ fn sides(rows: &mut Vec<Row>, a: &View, b: &View) {
     ]);
 }
 
-/// In what the runs were not asked for the same: the key, and its value in either.
-pub(crate) fn plan_differences(a: &View, b: &View) -> Vec<(String, String, String)> {
-    let show = |value: Option<&Value>| value.map_or_else(|| "–".to_owned(), Value::to_string);
-    let mut keys: Vec<&String> = a.plan.keys().chain(b.plan.keys()).collect();
-    keys.sort();
-    keys.dedup();
-    keys.into_iter()
-        .filter(|key| a.plan.get(*key) != b.plan.get(*key))
-        .map(|key| (key.clone(), show(a.plan.get(key)), show(b.plan.get(key))))
-        .collect()
-}
-
 /// How the noise was reckoned, for whoever reads a comparison.
 pub(crate) const RECKONING: &str = "Noise: the medians of the intervals within the measuring window are compared. They differ beyond the noise when \
      they lie more than three standard errors apart (from the interquartile range, with fewer intervals where \
@@ -220,19 +216,40 @@ fn write(out: &mut String, names: [&str; 2], a: &View, b: &View) -> std::fmt::Re
         let cut = |text: &str| printable(text).chars().take(60).collect::<String>();
         writeln!(out, "not asked for the same: {} is {} in A, {} in B", cut(key), cut(in_a), cut(in_b))?;
     }
+    let rows = rows(a, b);
+    let longest = rows.iter().map(|row| row.name.chars().count()).max().unwrap_or(0);
+    let width = longest.clamp(NAME_CHARS.0, NAME_CHARS.1) + 1;
     let head = ["", "A", "B", "B/A", "B-A", "medians", "noise"];
     let mut line = |cells: [&str; 7], words: &str| {
         let [name, a, b, ratio, difference, medians, noise] = cells;
-        writeln!(out, "{name:<29}{a:>11}{b:>11}{ratio:>8}{difference:>12}{medians:>12}{noise:>12}  {words}")
+        writeln!(
+            out,
+            "{name:<width$}{a:>11}{b:>11}{ratio:>8}{difference:>12}{medians:>12}{noise:>12}  {words}"
+        )
     };
     line(head, "")?;
-    for row in rows(a, b) {
+    for row in rows {
         let ratio = row.ratio().map_or_else(|| "–".to_owned(), ratio_text);
         let (in_a, in_b) = (row.unit.show_if(row.a), row.unit.show_if(row.b));
         let (difference, medians, noise) = (row.difference(), row.medians(), row.noise());
-        line([row.name, &in_a, &in_b, &ratio, &difference, &medians, &noise], row.words())?;
+        line([&shortened(&row.name), &in_a, &in_b, &ratio, &difference, &medians, &noise], row.words())?;
     }
     write!(out, "{RECKONING}")
+}
+
+/// The name of a figure, in at most as many characters as its column has. What it is of, a phase, stands first and is cut.
+fn shortened(name: &str) -> String {
+    let name = printable(name);
+    let too_many = name.chars().count().saturating_sub(NAME_CHARS.1);
+    match name.rsplit_once(": ") {
+        _ if too_many == 0 => name,
+        Some((phase, figure)) => {
+            let kept = phase.chars().count().saturating_sub(too_many + 1);
+            let phase: String = phase.chars().take(kept).collect();
+            format!("{phase}…: {figure}")
+        }
+        None => name,
+    }
 }
 
 /// A ratio, two decimals.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Findings;
 use super::figures::{Merged, Spent, float, ratio};
@@ -16,7 +16,7 @@ use crate::plan::{Plan, Preset};
 const NOT_LEFT_MAX: f64 = 0.01;
 
 /// Over the whole window.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Crowd {
     /// Left in order.
     pub(crate) left: u64,
@@ -49,7 +49,7 @@ pub(crate) struct Crowd {
 }
 
 /// One phase. Latencies are those of the connections that nothing has befallen.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct PhaseFigures {
     pub(crate) name: String,
     /// After the window's start.

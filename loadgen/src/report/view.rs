@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value, error::Category};
 
+use super::crowd::{Crowd, PhaseFigures};
 use super::json::{Game, LatencyUs, Messages, Objective, SCHEMA};
 use super::spectra::Spectra;
 use crate::measure::latency::Percentiles;
@@ -16,6 +17,9 @@ use crate::measure::series::Point;
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct View {
     pub(crate) preset: String,
+    /// What the connections did; in reports of before there were plans, what the preset is called.
+    #[serde(default)]
+    pub(crate) traffic: Option<String>,
     pub(crate) verdict: String,
     pub(crate) exit_code: u64,
     pub(crate) reasons: Vec<String>,
@@ -30,9 +34,15 @@ pub(crate) struct View {
     pub(crate) latency_us: LatencyUs,
     pub(crate) game: Game,
     pub(crate) rewind: Option<Map<String, Value>>,
+    #[serde(default)]
+    pub(crate) crowd: Option<Crowd>,
+    #[serde(default)]
+    pub(crate) phases: Vec<PhaseFigures>,
     pub(crate) server: Server,
     pub(crate) generator: Generator,
     pub(crate) kernel: Kernel,
+    #[serde(default)]
+    pub(crate) diagnosis: Vec<DiagnosisRow>,
     pub(crate) machine: Map<String, Value>,
     pub(crate) versions: Map<String, Value>,
     pub(crate) seed: u64,
@@ -65,6 +75,16 @@ pub(crate) struct ErrorRow {
     pub(crate) error: String,
     pub(crate) count: u64,
     pub(crate) side: String,
+    pub(crate) remedy: String,
+}
+
+/// Whose fault some of what went wrong is.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct DiagnosisRow {
+    pub(crate) class: String,
+    pub(crate) side: String,
+    pub(crate) cause: String,
+    pub(crate) evidence: Vec<String>,
     pub(crate) remedy: String,
 }
 
@@ -151,13 +171,25 @@ impl View {
         }
     }
 
-    /// What the run was against.
-    pub(crate) fn target(&self) -> &str {
-        self.plan
-            .get("target")
-            .and_then(|target| target.get("url"))
-            .and_then(Value::as_str)
-            .unwrap_or("an unknown server")
+    /// What the run was against: the first server, and how many others.
+    pub(crate) fn target(&self) -> String {
+        let url = |target: Option<&Value>| Some(target?.get("url")?.as_str()?.to_owned());
+        let all = self.plan.get("targets").and_then(Value::as_array);
+        // Once a run had one target, and the key was another.
+        let first = url(all.and_then(|all| all.first())).or_else(|| url(self.plan.get("target")));
+        let first = first.unwrap_or_else(|| "an unknown server".to_owned());
+        match all.map_or(0, Vec::len) {
+            0 | 1 => first,
+            count => format!("{first} and {} more", count - 1),
+        }
+    }
+
+    /// What was run: the preset, or a plan and what the connections did in it.
+    pub(crate) fn what(&self) -> String {
+        match &self.traffic {
+            Some(traffic) if *traffic != self.preset => format!("{} ({traffic})", self.preset),
+            _ => self.preset.clone(),
+        }
     }
 
     /// From the intended send time where there is one.
@@ -209,13 +241,42 @@ mod tests {
     #[test]
     fn the_keys_of_the_beginning_are_needed_and_the_later_ones_are_not() {
         let whole = samples::report();
-        let later = ["window_start_s", "course_interval_s", "course", "spectra", "link", "rewind", "schema"];
+        let later = [
+            "window_start_s",
+            "course_interval_s",
+            "course",
+            "spectra",
+            "traffic",
+            "diagnosis",
+            "crowd",
+            "phases",
+            "link",
+            "rewind",
+            "schema",
+        ];
         for key in whole.as_object().unwrap().keys() {
             let mut report = whole.clone();
             report.as_object_mut().unwrap().remove(key);
             let result = View::parse(report.to_string().as_bytes());
-            assert_eq!(result.is_ok(), later[..6].contains(&key.as_str()), "{key}");
+            assert_eq!(result.is_ok(), later[..10].contains(&key.as_str()), "{key}");
         }
+    }
+
+    #[test]
+    fn the_target_is_told_in_every_layout_of_the_plan() {
+        let mut view = samples::view();
+        let target = |url: &str| serde_json::json!({"url": url, "address": "x"});
+        assert_eq!(view.target(), "ws://127.0.0.1:9001");
+        view.plan.insert(
+            "targets".to_owned(),
+            vec![target("ws://a:1"), target("ws://b:1"), target("ws://c:1")].into(),
+        );
+        assert_eq!(view.target(), "ws://a:1 and 2 more");
+        view.plan.remove("targets");
+        view.plan.insert("target".to_owned(), target("ws://old:1"));
+        assert_eq!(view.target(), "ws://old:1");
+        view.plan.clear();
+        assert_eq!(view.target(), "an unknown server");
     }
 
     #[test]

@@ -6,7 +6,9 @@
 
 use plotters::coord::ranged1d::{KeyPointHint, Ranged, ValueFormatter};
 use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
 
+use super::marks::{Labels, Mark, labels};
 use super::markup::text;
 use super::scale::Scale;
 
@@ -18,6 +20,9 @@ const LABEL_SIZE: u32 = 42;
 const LABELS_MAX: usize = 40;
 const AXIS: RGBColor = RGBColor(0x59, 0x63, 0x6e);
 const GRID: RGBColor = RGBColor(0xd5, 0xdb, 0xe1);
+/// Room above the axes, without labels there and with them.
+const MARGIN_TOP: (u32, u32) = (24, 60);
+const MARK: RGBColor = RGBColor(0x8c, 0x95, 0x9f);
 const BAND: RGBColor = RGBColor(0xe9, 0xef, 0xf6);
 /// Of the lines, with their names in the style sheet. Told apart with any colour vision.
 const COLOURS: [(RGBColor, &str); 4] = [
@@ -32,12 +37,14 @@ const COLOURS: [(RGBColor, &str); 4] = [
 pub(super) struct Line {
     pub(super) name: String,
     pub(super) points: Vec<Option<(f64, f64)>>,
+    /// Seen also where another line lies on it.
+    pub(super) is_wide: bool,
 }
 
 impl Line {
     /// A line.
     pub(super) fn new(name: impl Into<String>, points: impl Iterator<Item = Option<(f64, f64)>>) -> Self {
-        Self { name: name.into(), points: points.collect() }
+        Self { name: name.into(), points: points.collect(), is_wide: false }
     }
 
     /// What is drawn of it.
@@ -59,13 +66,16 @@ pub(super) struct Chart {
     pub(super) lines: Vec<Line>,
     /// The measuring window, from and to.
     pub(super) band: Option<(f64, f64)>,
+    /// The phases of the window, in their order.
+    pub(super) marks: Vec<Mark>,
 }
 
 impl Chart {
-    /// The figure; nothing when there is nothing to draw.
+    /// The figure; nothing when there is nothing to draw, or only zeros.
     pub(super) fn markup(&self) -> String {
         let drawn: Vec<&Line> = self.lines.iter().filter(|line| line.drawn().next().is_some()).collect();
-        if drawn.is_empty() {
+        // What was 0 all the time is told by the tables; a line on the axis shows nothing.
+        if drawn.iter().all(|line| line.drawn().all(|(_, y)| y == 0.0)) {
             return String::new();
         }
         let svg =
@@ -78,6 +88,9 @@ impl Chart {
         }
         if self.band.is_some() {
             legend.push_str("<li class=\"band\">measuring window</li>");
+        }
+        for name in self.labels().legend {
+            legend.push_str(&format!("<li class=\"mark\">{}</li>", text(&name)));
         }
         format!(
             "<figure><h3>{}</h3>\n<ul class=\"legend\">{legend}</ul>\n{svg}\n<figcaption>{}</figcaption></figure>\n",
@@ -101,10 +114,23 @@ impl Chart {
         ))
     }
 
+    /// Where the phases begin, as far as that is within the drawing, and what they are called.
+    fn placed_marks(&self) -> Vec<(f64, &str)> {
+        let place = |mark: &'_ Mark| self.x.place(mark.at_s);
+        let mut placed: Vec<(f64, &str)> =
+            self.marks.iter().filter_map(|mark| Some((place(mark)?, mark.name.as_str()))).collect();
+        placed.sort_by(|(a, _), (b, _)| a.total_cmp(b));
+        placed
+    }
+
+    fn labels(&self) -> Labels {
+        labels(&self.placed_marks())
+    }
+
     fn draw(&self, into: &mut String) -> Result<(), Box<dyn std::error::Error>> {
         let root = SVGBackend::with_string(into, SIZE).into_drawing_area();
         let mut chart = ChartBuilder::on(&root)
-            .margin_top(24)
+            .margin_top(if self.marks.is_empty() { MARGIN_TOP.0 } else { MARGIN_TOP.1 })
             .margin_right(72)
             .x_label_area_size(120)
             .y_label_area_size(200)
@@ -125,7 +151,16 @@ impl Chart {
             .bold_line_style(GRID.stroke_width(2))
             .light_line_style(TRANSPARENT)
             .draw()?;
+        for (place, _) in self.placed_marks() {
+            chart.draw_series(LineSeries::new([(place, 0.0), (place, 1.0)], MARK.stroke_width(2)))?;
+        }
+        let style =
+            ("sans-serif", LABEL_SIZE).into_font().color(&AXIS).pos(Pos::new(HPos::Left, VPos::Bottom));
+        for (place, name) in self.labels().above {
+            chart.draw_series([Text::new(name, (place, 1.0), style.clone())])?;
+        }
         for (line, (colour, _)) in self.lines.iter().zip(COLOURS) {
+            let width = if line.is_wide { 10 } else { 4 };
             for part in line.points.split(Option::is_none) {
                 let placed: Vec<(f64, f64)> = part
                     .iter()
@@ -139,7 +174,7 @@ impl Chart {
                         chart.draw_series([Circle::new(*only, 6, colour.filled())])?;
                     }
                     _ => {
-                        chart.draw_series(LineSeries::new(placed, colour.stroke_width(4)))?;
+                        chart.draw_series(LineSeries::new(placed, colour.stroke_width(width)))?;
                     }
                 }
             }

@@ -1,6 +1,7 @@
 //! What is drawn of one run, or of two together.
 
 use super::chart::{Chart, Line};
+use super::marks;
 use super::scale::Scale;
 use crate::measure::latency::{Percentiles, SpectrumPoint};
 use crate::measure::series::Point;
@@ -19,18 +20,7 @@ pub(super) fn of_one(view: &View) -> String {
     let charts = [
         spectrum("Latency by percentile", LATENCY, &spectra_of_latency(view)),
         latency_over_time(view),
-        over_time(
-            &run,
-            "Connections",
-            CONNECTIONS,
-            Unit::Count,
-            &[
-                ("requested", &|point| Some(count(point.requested))),
-                ("open", &|point| Some(count(point.open))),
-                ("failed", &|point| Some(count(point.failed))),
-                ("lost", &|point| Some(count(point.lost))),
-            ],
-        ),
+        connections(view),
         cdf(
             "Time to connect",
             CONNECT,
@@ -129,7 +119,8 @@ const LATENESS: &str = "How long after its deadline a tick of the server began, 
 const CONNECT: &str = "Share of the connections that took at most so long; the time axis is logarithmic.";
 const INTERVAL: &str = "Share of a player's snapshots that came at most so long after the one before; a steep line is \
                         a steady tick. The time axis is logarithmic.";
-const CONNECTIONS: &str = "At the end of each interval.";
+const CONNECTIONS: &str = "Those asked for by then and those open, at the end of each interval; who is away for less does not \
+                           show.";
 const CPU: &str = "Of one core. Above 85 % for long, the run is invalid.";
 const LAG: &str = "How late the generator itself came to messages that were due, in each interval.";
 const OF_INTERVAL: &str = "Of each interval.";
@@ -166,6 +157,25 @@ fn latency_over_time(view: &View) -> Chart {
     chart
 }
 
+/// Requested against open; who failed or was lost only where somebody did.
+fn connections(view: &View) -> Chart {
+    let mut picks: Vec<Pick<'_>> = vec![
+        ("requested", &|point| Some(count(point.requested))),
+        ("open", &|point| Some(count(point.open))),
+    ];
+    if view.course.iter().any(|point| point.failed > 0) {
+        picks.push(("failed", &|point| Some(count(point.failed))));
+    }
+    if view.course.iter().any(|point| point.lost > 0) {
+        picks.push(("lost", &|point| Some(count(point.lost))));
+    }
+    let mut chart = over_time(&[("", view)], "Connections", CONNECTIONS, Unit::Count, &picks);
+    if let Some(requested) = chart.lines.first_mut() {
+        requested.is_wide = true;
+    }
+    chart
+}
+
 /// A line's name, and its figure at a point.
 type Pick<'a> = (&'a str, &'a dyn Fn(&Point) -> Option<f64>);
 
@@ -193,6 +203,11 @@ fn over_time(runs: &[Named<'_>], title: &str, description: &str, unit: Unit, pic
         y: Scale::linear(values, |value| unit.show(value)),
         x_name: "since the first connection",
         band,
+        marks: match runs {
+            [(_, view)] => marks::of_one(view),
+            [(_, a), (_, b)] => marks::of_two(a, b),
+            _ => Vec::new(),
+        },
         lines,
     }
 }
@@ -224,6 +239,7 @@ fn spectrum(title: &str, description: &str, spectra: &[(&str, &[SpectrumPoint])]
         y: Scale::logarithmic(drawn().map(|(_, y)| y), |us| Unit::Time.show(us)),
         x_name: "percentile (%)",
         band: None,
+        marks: Vec::new(),
         lines,
     }
 }
@@ -245,6 +261,7 @@ fn cdf(title: &str, description: &str, spectra: &[(&str, &[SpectrumPoint])]) -> 
         y: Scale::linear([1.0].into_iter(), |share| Unit::Share.show(share)),
         x_name: "time",
         band: None,
+        marks: Vec::new(),
         lines,
     }
 }

@@ -4,23 +4,34 @@
 const TEXT_MAX: usize = 1_000;
 
 /// A cell of at most so many characters is a figure and stays on one line.
-const SHORT: usize = 40;
+const SHORT: usize = 26;
 
 /// A text that says nothing but itself, wherever in a page it stands.
 pub(super) fn text(raw: &str) -> String {
     let mut out = String::with_capacity(raw.len());
-    for (at, letter) in raw.chars().enumerate() {
-        if at == TEXT_MAX {
-            out.push('…');
-            break;
-        }
+    for letter in harmless(raw, TEXT_MAX).chars() {
         match letter {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#39;"),
-            // No document may have them, and those that turn the direction of writing make texts look like others.
+            letter => out.push(letter),
+        }
+    }
+    out
+}
+
+/// At most so many characters of a text, and none that a document may not have or that turn the direction of writing,
+/// which makes texts look like others. Markup is still in it.
+pub(super) fn harmless(raw: &str, most: usize) -> String {
+    let mut out = String::with_capacity(raw.len());
+    for (at, letter) in raw.chars().enumerate() {
+        if at == most {
+            out.push('…');
+            break;
+        }
+        match letter {
             '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => out.push('\u{fffd}'),
             letter if letter.is_control() && letter != '\n' && letter != '\t' => out.push('\u{fffd}'),
             letter => out.push(letter),

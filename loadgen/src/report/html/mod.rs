@@ -2,7 +2,9 @@
 //! It is made of a [`View`], that is of the JSON, so that a saved report gives the same page as a run that is just over.
 
 mod chart;
+mod crowd;
 mod drawings;
+mod marks;
 mod markup;
 mod scale;
 mod tables;
@@ -15,12 +17,15 @@ use markup::{document, list, section, table, text};
 
 /// The page of one run.
 pub(crate) fn page(view: &View) -> String {
-    let title = format!("{} against {}", view.preset, view.target());
+    let title = format!("{} against {}", view.what(), view.target());
     let mut main = format!("<header>\n<p>{} {}</p>\n<h1>{}</h1>\n", verdict(view), facts(view), text(&title));
+    main.push_str(&crowd::diagnoses(view));
     main.push_str(&list(&view.reasons));
     main.push_str(&tiles(view));
     main.push_str("</header>\n");
     main.push_str(&section("What went wrong", &tables::errors(view)));
+    let told = view.crowd.as_ref().map(crowd::crowd).unwrap_or_default();
+    main.push_str(&section("Phases", &(crowd::phases(view) + &told)));
     main.push_str(&section("Drawings", &drawn(drawings::of_one(view))));
     main.push_str(&section("Figures", &tables::figures(view)));
     main.push_str(&section("Kernel counters", &tables::kernel(view)));
@@ -34,7 +39,7 @@ pub(crate) fn comparison(names: [&str; 2], a: &View, b: &View) -> String {
     let title = format!("{} and {}", names[0], names[1]);
     let mut main = format!("<header>\n<h1>{}</h1>\n", text(&title));
     for (letter, name, view) in [("A", names[0], a), ("B", names[1], b)] {
-        let what = format!("{} against {}", view.preset, view.target());
+        let what = format!("{} against {}", view.what(), view.target());
         main.push_str(&format!(
             "<p><strong>{letter}</strong> {} {} {}<br/><span class=\"faint\">{}</span></p>\n",
             text(name),
@@ -67,13 +72,16 @@ fn compared(rows: &[Row]) -> String {
             || "–".to_owned(),
             |spread| {
                 let (low, high) = spread.quartiles;
-                format!("{} ({} to {})", unit.show(spread.median), unit.show(low), unit.show(high))
+                // A figure and its unit stay together.
+                let [median, low, high] =
+                    [spread.median, low, high].map(|value| unit.show(value).replace(' ', "\u{a0}"));
+                format!("{median} ({low} to {high})")
             },
         )
     };
     let cells = |row: &Row| {
         vec![
-            row.name.to_owned(),
+            row.name.to_string(),
             row.words().to_owned(),
             row.unit.show_if(row.a),
             row.unit.show_if(row.b),
@@ -131,7 +139,7 @@ fn facts(view: &View) -> String {
 #[expect(clippy::cast_precision_loss, reason = "figures for people")]
 fn tiles(view: &View) -> String {
     let latency = view.latency();
-    let tiles = [
+    let tiles = vec![
         ("connected", Some(format!("{} of {}", view.conns.connected, view.conns.requested))),
         ("latency p50", latency.map(|l| Unit::Time.show(l.p50))),
         ("latency p99", latency.map(|l| Unit::Time.show(l.p99))),
@@ -143,8 +151,10 @@ fn tiles(view: &View) -> String {
         ("server CPU", view.server.cpu_percent.map(|percent| Unit::Percent.show(percent))),
         ("generator CPU", Some(Unit::Percent.show(view.generator.cpu_percent))),
     ];
+    let crowd = view.crowd.as_ref().map(crowd::tiles).unwrap_or_default();
     let tiles: String = tiles
         .into_iter()
+        .chain(crowd)
         .filter_map(|(name, figure)| Some(format!("<div><dt>{name}</dt><dd>{}</dd></div>\n", text(&figure?))))
         .collect();
     format!("<dl class=\"tiles\">\n{tiles}</dl>\n")

@@ -241,6 +241,10 @@ fn flatten(path: &str, object: &Map<String, Value>, rows: &mut Vec<Vec<String>>)
         match value {
             Value::Object(inner) => flatten(&name, inner, rows),
             _ if rows.len() >= ROWS_MAX => return,
+            Value::Array(items) if items.iter().any(Value::is_object) => {
+                let numbered = items.iter().enumerate().take(ROWS_MAX);
+                rows.extend(numbered.map(|(at, item)| vec![format!("{name}.{}", at + 1), word(Some(item))]));
+            }
             value => rows.push(vec![name, word(Some(value))]),
         }
     }
@@ -254,6 +258,12 @@ pub(super) fn word(value: Option<&Value>) -> String {
         Some(Value::Array(items)) => {
             let words: Vec<String> = items.iter().take(ROWS_MAX).map(|item| word(Some(item))).collect();
             if words.is_empty() { "–".to_owned() } else { words.join(", ") }
+        }
+        Some(Value::Object(object)) => {
+            let told = object.iter().filter(|(_, value)| !value.is_null()).take(ROWS_MAX);
+            let words: Vec<String> =
+                told.map(|(key, value)| format!("{key} {}", word(Some(value)))).collect();
+            words.join(", ")
         }
         Some(other) => other.to_string(),
     }
@@ -303,5 +313,9 @@ mod tests {
         let object = serde_json::json!({"a": {"b": [1, "x"], "c": null}, "d": {}});
         let rows = flat(object.as_object().unwrap());
         assert_eq!(rows, [["a.b", "1, x"], ["a.c", "–"]]);
+        let object =
+            serde_json::json!({"phases": [{"name": "calm", "drop": null}, {"name": "storm", "drop": 0.5}]});
+        let rows = flat(object.as_object().unwrap());
+        assert_eq!(rows, [["phases.1", "name calm"], ["phases.2", "drop 0.5, name storm"]]);
     }
 }

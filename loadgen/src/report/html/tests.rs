@@ -31,7 +31,13 @@ fn the_page_is_whole_and_has_every_part() {
     let page = page(&samples::view());
     assert_well_formed(&page);
     for part in [
+        "storm (game) against ws://127.0.0.1:9001",
         "verdict missed",
+        "server side",
+        "99 % were back after",
+        "Connections that came and went",
+        "Phases of the measuring window",
+        "others’ latency p99",
         "objective p99&lt;1ms: measured 5ms",
         "HTTP 503",
         "more rooms",
@@ -117,6 +123,49 @@ fn hostile_texts_are_texts() {
             assert!(!page.contains(raw), "{raw:?}");
         }
     }
+}
+
+#[test]
+fn whose_fault_it_is_stands_first() {
+    let page = page(&samples::view());
+    let place = |part: &str| page.find(part).unwrap_or_else(|| panic!("{part}"));
+    let first = ["verdict missed", "server side", "objective p99&lt;1ms", "latency p50"].map(place);
+    assert!(first.is_sorted(), "{first:?}");
+}
+
+#[test]
+fn every_drawing_over_time_has_the_phases() {
+    let view = samples::view();
+    let over_time = page(&view).matches("since the first connection").count();
+    assert_eq!(over_time, 6);
+    let names = |page: &str| page.matches(">\nstorm\n</text>").count();
+    assert_eq!(names(&page(&view)), over_time);
+    assert_eq!(names(&comparison(["a", "b"], &view, &view)), 8);
+    let mut other = view.clone();
+    other.phases[1].start_s += 5.0;
+    assert_eq!(
+        names(&comparison(["a", "b"], &view, &other)),
+        0,
+        "no line is where it is in only one of them"
+    );
+}
+
+#[test]
+fn phases_of_any_number_and_name_leave_the_page_whole() {
+    let mut report = samples::report();
+    let hostile = "</text></svg><script>alert(1)</script>\u{202e}\u{0}\n\"'&";
+    report["phases"] = (0..2_000).map(|at| samples::phase(hostile, f64::from(at) * 0.01, 0)).collect();
+    report["diagnosis"] = json!([{"class": hostile, "side": hostile, "cause": hostile, "evidence": [hostile], "remedy": hostile}]);
+    let view = view_of(&report);
+    for page in [page(&view), comparison([hostile, hostile], &view, &view)] {
+        assert_well_formed(&page);
+        for raw in ["<script", "\u{202e}", "\u{0}"] {
+            assert!(!page.contains(raw), "{raw:?}");
+        }
+        assert!(page.len() < 1_000_000, "{} bytes", page.len());
+    }
+    report["phases"] = json!([samples::phase(hostile, 0.0, 0), samples::phase("b", 10.0, 0)]);
+    assert_well_formed(&page(&view_of(&report)));
 }
 
 #[test]
