@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::json::{Messages, Report};
+use super::json::Report;
 use crate::measure::latency::Percentiles;
 use crate::verdict::Verdict;
 
