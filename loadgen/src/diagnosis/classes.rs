@@ -91,6 +91,15 @@ pub(super) const CLASSES: &[Class] = &[
         holds: |signs| evidence::conntrack_share(signs).is_some_and(|share| share >= evidence::CONNTRACK_FULL),
         cause: |_| "connection tracking is full, and the kernel drops what is new".to_owned(),
         evidence: evidence::conntrack, remedy: remedies::conntrack },
+    Class { name: "packets-dropped", side: Side::Machine,
+        claims: |stage, cause| (stage == Stage::Connect && cause.is_timeout()) || heard_too_late(cause),
+        holds: |signs| evidence::dropped(signs) > 0,
+        cause: |_| "this machine dropped packets, because a CPU's queue of received ones was full".to_owned(),
+        evidence: evidence::drops, remedy: |_| remedies::PACKETS_DROPPED.to_owned() },
+    Class { name: "heard-too-late", side: Side::Generator,
+        claims: |_, cause| heard_too_late(cause), holds: |_| true,
+        cause: |_| "the server heard nothing for too long: what these connections said came too late".to_owned(),
+        evidence: evidence::server_closes, remedy: |_| remedies::HEARD_TOO_LATE.to_owned() },
     Class { name: "connect-unanswered", side: Side::Network,
         claims: |stage, cause| stage == Stage::Connect && cause.is_timeout(), holds: |_| true,
         cause: |signs| format!("packets to {} are not answered: a firewall drops them, or nobody has that address", signs.target),
@@ -159,4 +168,9 @@ fn waits_for_accept(stage: Stage, cause: &Cause) -> bool {
 
 fn accept_paused(signs: &Signs) -> bool {
     signs.served(|totals| totals.accept_pauses) + signs.served(|totals| totals.ring_accepts_dropped) > 0
+}
+
+/// The server gave up waiting for an upgrade request (408), or for any sign of life (4005).
+const fn heard_too_late(cause: &Cause) -> bool {
+    matches!(cause, Cause::Http(408) | Cause::Close(4005))
 }

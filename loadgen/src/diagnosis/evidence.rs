@@ -165,10 +165,6 @@ pub(super) fn unanswered(signs: &Signs) -> Vec<String> {
     };
     let mut shown = vec![queue.to_owned()];
     shown.push(format!("TCPTimeouts grew by {}", signs.grown(|kernel| kernel.timeouts)));
-    let dropped = signs.grown(|kernel| kernel.softnet_dropped);
-    if dropped > 0 {
-        shown.push(format!("softnet dropped {dropped} packets here: net.core.netdev_max_backlog"));
-    }
     shown.extend(signs.knock.map(|knock| knock.words().to_owned()));
     shown
 }
@@ -214,4 +210,20 @@ pub(super) fn descriptors(signs: &Signs) -> Vec<String> {
 pub(super) fn open_files(signs: &Signs) -> Vec<String> {
     let open = signs.kernel_after.files_open.unwrap_or(0);
     vec![format!("{open} files are open, fs.file-max is {}", signs.here.number("fs.file-max").unwrap_or(0))]
+}
+
+/// Packets that this machine dropped during the run, because a CPU's queue of received ones was full.
+pub(super) fn dropped(signs: &Signs) -> u64 {
+    signs.grown(|kernel| kernel.softnet_dropped)
+}
+
+/// The same in words.
+pub(super) fn drops(signs: &Signs) -> Vec<String> {
+    let limit = signs.here.number("net.core.netdev_max_backlog");
+    let limit = limit.map_or_else(String::new, |limit| format!(" (net.core.netdev_max_backlog = {limit})"));
+    let retransmitted = signs.grown(|kernel| kernel.retransmitted_segments);
+    vec![
+        format!("softnet dropped {} packets here{limit}", dropped(signs)),
+        format!("{retransmitted} segments were sent again"),
+    ]
 }

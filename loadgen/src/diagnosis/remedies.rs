@@ -14,6 +14,11 @@ pub(super) const SPEAKS_TLS: &str =
     "--target with the port behind the proxy that ends TLS: loadgen speaks ws:// only";
 pub(super) const CHECK_TARGET: &str = "check --target (host, port, path); if it is a Tickring server, compare `versions` \
      in the report";
+pub(super) const PACKETS_DROPPED: &str =
+    "sysctl -w net.core.netdev_max_backlog=10000, or a lower --connect-rate";
+pub(super) const HEARD_TOO_LATE: &str = "see the generator's CPU and send lag: less load per worker, or CPUs of its own \
+     (--workers, --cpus); a server that is too busy to read may also be late itself, or wait longer with \
+     session.silent_close";
 pub(super) const SILENT: &str = "check the port in --target: something else may listen there; if it is the server, it is \
      stuck or stopped: see its state with `ps -o pid,stat,wchan -C tickring-server`, and its log";
 pub(super) const STUCK: &str =

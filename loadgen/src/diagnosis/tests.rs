@@ -81,6 +81,21 @@ fn one_error_means_different_things_beside_different_signs() {
 }
 
 #[test]
+fn who_is_heard_too_late_is_so_by_the_machine_where_that_drops_packets() {
+    let dropping =
+        |softnet_dropped| KernelCounters { softnet_dropped: Some(softnet_dropped), ..Default::default() };
+    for (stage, cause) in [(Stage::Steady, Cause::Close(4005)), (Stage::Upgrade, Cause::Http(408))] {
+        let late = only(signs(), stage, cause.clone());
+        assert_eq!((late.class, late.side), ("heard-too-late", Side::Generator));
+        let signs = Signs { kernel_before: dropping(1), kernel_after: dropping(8), ..signs() };
+        let dropped = only(signs, stage, cause);
+        assert_eq!((dropped.class, dropped.side), ("packets-dropped", Side::Machine));
+        assert!(dropped.evidence.iter().any(|line| line.contains("dropped 7 packets")), "{dropped:?}");
+        assert!(dropped.remedy.contains("netdev_max_backlog"), "{dropped:?}");
+    }
+}
+
+#[test]
 fn a_server_that_went_away_is_told_from_one_that_never_was_and_one_that_cut() {
     let reset = |signs| only(signs, Stage::Steady, errno(Errno::CONNRESET));
     assert_eq!(reset(Signs { knock: Some(Knock::Refused), ..signs() }).class, "server-gone");
