@@ -44,6 +44,8 @@ pub(crate) struct Timeline {
     pub(crate) started_ns: u64,
     /// Memory of this process with its workers set up and before the first connection, bytes.
     pub(crate) rss_before: Option<u64>,
+    /// The same at the end of the window, with the connections still there.
+    pub(crate) rss_during: Option<u64>,
     pub(crate) window: Window,
     pub(crate) server_idle: ServerReading,
     /// At the start of the window, and at the end of each phase.
@@ -149,6 +151,7 @@ impl<'a> Leader<'a> {
             window = Window { start_ns: now_ns, end_ns: now_ns };
         }
         let kernel_during = KernelCounters::read();
+        let rss_during = Usage::of_process(std::process::id()).rss_bytes;
         let interrupted = self.is_interrupted();
         self.shared.advance(Step::Settling);
         if connected && !interrupted {
@@ -167,6 +170,7 @@ impl<'a> Leader<'a> {
         let mut timeline = Timeline {
             started_ns: self.shared.started_ns,
             rss_before,
+            rss_during,
             window,
             server_idle: self.server_idle,
             server,
@@ -297,6 +301,7 @@ mod tests {
         let mut timeline = Timeline {
             started_ns: 0,
             rss_before: None,
+            rss_during: None,
             window: Window::UNSET,
             server_idle: idle,
             server: vec![start, end],

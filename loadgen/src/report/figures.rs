@@ -193,7 +193,7 @@ fn used(start: &Usage, end: &Usage) -> Option<u64> {
 }
 
 pub(crate) fn generator(findings: &Findings, merged: &Merged) -> Generator {
-    let rss_bytes = Usage::of_process(std::process::id()).rss_bytes;
+    let rss_bytes = findings.timeline.rss_during;
     let grown = rss_bytes.zip(findings.timeline.rss_before).map(|(now, before)| now.saturating_sub(before));
     let connected = merged.tally.connections.connected;
     Generator {

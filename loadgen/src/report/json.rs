@@ -159,6 +159,7 @@ pub(crate) struct Generator {
     /// Of the due messages: those not sent because the generator came to them too late.
     pub(crate) left_out_share: Option<f64>,
     pub(crate) ring: RingCounters,
+    /// At the end of the window.
     pub(crate) rss_bytes: Option<u64>,
     /// With its workers set up, before the first connection.
     pub(crate) rss_bytes_before: Option<u64>,
