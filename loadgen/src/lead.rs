@@ -156,7 +156,7 @@ impl<'a> Leader<'a> {
         self.shared.advance(Step::Settling);
         if connected && !interrupted {
             self.watch("settling", clock::now_ns() + self.plan.settle_ns(), |live| {
-                live.unanswered == 0 || live.open == 0
+                live.settling && (live.unanswered == 0 || live.open == 0)
             });
         }
         self.shared.advance(Step::Closing);

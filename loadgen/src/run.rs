@@ -162,7 +162,9 @@ struct Leaving {
 
 impl Drop for Leaving {
     fn drop(&mut self) {
-        self.shared.live[self.index as usize].finish_ramp();
+        let live = &self.shared.live[self.index as usize];
+        live.show_step(Step::Closing);
+        live.finish_ramp();
     }
 }
 

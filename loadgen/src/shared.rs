@@ -58,6 +58,8 @@ pub(crate) struct Live {
     received: AtomicU64,
     unanswered: AtomicU64,
     ramp_done: AtomicBool,
+    /// The step that everything above is at least as new as.
+    step: AtomicU8,
     /// One an interval. The leading thread takes them out; when it does not, the next ones get longer.
     pub(crate) samples: ArrayQueue<Sample>,
 }
@@ -76,6 +78,8 @@ pub(crate) struct LiveReading {
     pub(crate) unanswered: u64,
     /// Whether every worker has made, or given up, all its connections.
     pub(crate) ramp_done: bool,
+    /// Whether every worker has stopped sending what would have to be waited for.
+    pub(crate) settling: bool,
 }
 
 impl Shared {
@@ -138,8 +142,10 @@ impl Shared {
 
     /// All workers together.
     pub(crate) fn read(&self) -> LiveReading {
-        let mut sum = LiveReading { ramp_done: true, ..LiveReading::default() };
+        let mut sum = LiveReading { ramp_done: true, settling: true, ..LiveReading::default() };
         for live in &self.live {
+            // First: what is read after it is no older.
+            sum.settling &= live.step.load(Ordering::Acquire) >= Step::Settling as u8;
             let get = |value: &AtomicU64| value.load(Ordering::Relaxed);
             sum.attempted += get(&live.attempted);
             sum.connected += get(&live.connected);
@@ -168,6 +174,7 @@ impl Live {
             received: zero(),
             unanswered: zero(),
             ramp_done: AtomicBool::default(),
+            step: AtomicU8::new(Step::Connecting as u8),
             samples: ArrayQueue::new(SAMPLES_MAX),
         }
     }
@@ -183,6 +190,11 @@ impl Live {
         set(&self.sent, counters.sent);
         set(&self.received, counters.received);
         set(&self.unanswered, unanswered);
+    }
+
+    /// What is shown was counted in this step.
+    pub(crate) fn show_step(&self, step: Step) {
+        self.step.store(step as u8, Ordering::Release);
     }
 
     /// Every connection of this worker is made or given up.

@@ -44,6 +44,7 @@ impl<D: Driver> Core<D> {
         }
         let unanswered = self.driver.unanswered();
         self.live().show(&self.tally.connections, &self.tally.counters, unanswered);
+        self.live().show_step(self.step);
         if self.dialer.is_done() && self.handshakes == 0 {
             self.live().finish_ramp();
         }
@@ -244,6 +245,7 @@ impl<D: Driver> Core<D> {
         self.health.busy_seconds = self.cpu.busy_seconds();
         self.health.ring = ring;
         self.live().show(&self.tally.connections, &self.tally.counters, 0);
+        self.live().show_step(Step::Closing);
         self.live().finish_ramp();
         Outcome { tally: self.tally, health: self.health }
     }

@@ -90,3 +90,14 @@ fn what_a_driver_answers_is_still_sent() {
     assert_eq!(core.links.list[0].out, b"unsent");
     assert_eq!(core.tally.connections.lost, 1);
 }
+
+#[test]
+fn what_is_shown_is_as_new_as_the_step_it_tells() {
+    let mut core = with_unsent(State::Open);
+    let shared = Arc::clone(&core.shared);
+    core.observe(clock::now_ns());
+    shared.advance(Step::Settling);
+    assert!(!shared.read().settling, "what stands there may be from before the last message was sent");
+    core.observe(clock::now_ns());
+    assert!(shared.read().settling);
+}
