@@ -187,7 +187,8 @@ impl Service {
         let mut leaving = std::mem::take(&mut self.desk.leaving);
         leaving.retain(|id| {
             self.desk.peer(*id).is_some_and(|peer| {
-                let is_done = peer.out.is_empty();
+                // A close cancels a send that is stuck because the peer does not read yet.
+                let is_done = peer.out.is_empty() && !peer.sending;
                 if is_done {
                     self.ring.close(*id);
                 }

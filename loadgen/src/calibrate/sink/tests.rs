@@ -104,6 +104,7 @@ fn a_close_is_answered_and_the_stream_ends() {
     write_masked_close(&mut close, 1000, "", [1, 2, 3, 4]);
     stream.write_all(&close).unwrap();
     let mut heard = hear(&mut stream, 102);
+    assert_eq!(heard.len(), 101, "all messages and the close");
     assert_eq!(heard.pop(), Some(("close", 1000_u16.to_be_bytes().to_vec())));
     assert!(heard.len() == 100 && heard.iter().all(|(kind, payload)| *kind == "binary" && *payload == large));
 }
