@@ -34,8 +34,14 @@ pub(crate) struct Budget {
     pub(crate) carries: u64,
     /// The arithmetic.
     pub(crate) why: String,
-    /// What moves it.
+    /// What moves it; the doctor's is empty where it need not be moved.
+    #[serde(serialize_with = "if_any")]
     pub(crate) remedy: String,
+}
+
+/// Nothing rather than an empty text.
+fn if_any<S: serde::Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    if text.is_empty() { serializer.serialize_none() } else { serializer.serialize_str(text) }
 }
 
 impl Side {
@@ -205,7 +211,10 @@ fn memory(side: Side, demand: &Demand, ends: u64, machine: &Readings) -> Option<
 fn connections(demand: &Demand, status: &Status) -> Option<Budget> {
     let limits = &status.limits;
     let max = limits.connections_max?;
-    let tables = limits.workers.zip(limits.connections_per_worker_max).map(|(workers, each)| workers * each);
+    let tables = limits
+        .workers
+        .zip(limits.connections_per_worker_max)
+        .map(|(workers, each)| workers.saturating_mul(each));
     let open = status.open();
     let taken = if open == 0 { String::new() } else { format!(", {open} of them taken") };
     let wanted = demand.conns + open;
@@ -232,14 +241,27 @@ fn connections(demand: &Demand, status: &Status) -> Option<Budget> {
 fn seats(demand: &Demand, status: &Status) -> Option<Budget> {
     let (rooms, max) = (demand.rooms?, status.limits.players_max_per_room?);
     let players = demand.conns.div_ceil(rooms);
+    let most = status.limits.rooms_max_per_worker.zip(status.limits.workers);
+    let most = most.map_or(u64::MAX, |(each, workers)| each.saturating_mul(workers));
+    let carries = rooms.min(most).saturating_mul(max);
+    let wanted = demand.conns.div_ceil(max.max(1));
+    if most < rooms {
+        return Some(Budget {
+            side: Side::Server,
+            what: "seats",
+            carries,
+            why: format!("{rooms} rooms are asked for, and the server makes {most} with {max} seats each"),
+            remedy: format!(
+                "start the server with --rooms-max {rooms} (each worker's), or use --rooms {}",
+                wanted.min(most)
+            ),
+        });
+    }
     Some(Budget {
         side: Side::Server,
         what: "seats",
-        carries: rooms.saturating_mul(max),
+        carries,
         why: format!("{players} players a room, and the server seats {max}"),
-        remedy: format!(
-            "--rooms {}, or larger rooms in the server's configuration",
-            demand.conns.div_ceil(max.max(1))
-        ),
+        remedy: format!("--rooms {wanted}, or larger rooms in the server's configuration"),
     })
 }

@@ -21,8 +21,8 @@ use crate::pacing::Pacer;
 use crate::slo::Slo;
 use crate::sources::Sources;
 
-pub(crate) use file::{FileError, PlanFile};
-pub(crate) use out::{Outs, report_file, writable};
+pub(crate) use file::{FileError, OFF, PlanFile};
+pub(crate) use out::{Outs, is_same, report_file, writable};
 pub(crate) use phases::{Backoff, Phase, Phases, STAGES_MAX, Stages};
 pub(crate) use place::{Place, at_most_conns, parse_cpus};
 pub(crate) use target::Target;

@@ -7,7 +7,7 @@ use std::thread::{self, ScopedJoinHandle};
 use anyhow::{Context, anyhow};
 use rand::SeedableRng;
 use rand_pcg::Pcg64Mcg;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 
 use crate::bots::{Drummer, Fighter, Prober};
 use crate::cli::GameName;
@@ -81,6 +81,8 @@ pub(crate) fn look_around(plan: &Plan, interrupted: &AtomicBool) -> (Machine, Fa
 /// report however early they come.
 pub(crate) fn watch_signals() -> anyhow::Result<Arc<AtomicBool>> {
     let interrupted = Arc::new(AtomicBool::new(false));
+    // A file that may not grow so far is an error of writing it, not the end of the process.
+    signal_hook::flag::register(SIGXFSZ, Arc::default()).context("cannot watch for signals")?;
     for signal in [SIGINT, SIGTERM] {
         // A second signal ends the process at once.
         signal_hook::flag::register_conditional_shutdown(
@@ -104,8 +106,12 @@ fn first_status(admins: &[String], interrupted: &AtomicBool) -> Result<Status, S
         let _ = answer.send(server_side::fetch_all(&urls));
     });
     while !interrupted.load(Ordering::Relaxed) {
-        if let Ok(status) = answered.recv_timeout(LOOK) {
-            return status;
+        match answered.recv_timeout(LOOK) {
+            Ok(status) => return status,
+            Err(mpsc::RecvTimeoutError::Timeout) => {}
+            Err(mpsc::RecvTimeoutError::Disconnected) => {
+                return Err("the server's status could not be read: a bug of loadgen".to_owned());
+            }
         }
     }
     Err("interrupted".to_owned())

@@ -1,7 +1,8 @@
 //! The server's own figures: its admin endpoint's `/status`, and `/proc/PID`.
 
+mod process;
+
 use std::collections::BTreeMap;
-use std::fs;
 use std::time::Duration;
 
 use base64::Engine;
@@ -10,9 +11,9 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
 use serde::Deserialize;
 
-use crate::clock;
 use crate::doctor::Readings;
-use crate::machine::kilobytes;
+
+pub(crate) use process::{Usage, process_exists};
 
 /// The parts of `/status` that are used here. All optional: an older server says less.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -61,6 +62,7 @@ pub(crate) struct StatusLimits {
     pub(crate) connections_per_worker_max: Option<u64>,
     pub(crate) workers: Option<u64>,
     pub(crate) players_max_per_room: Option<u64>,
+    pub(crate) rooms_max_per_worker: Option<u64>,
 }
 
 /// Counters since the server started.
@@ -99,22 +101,23 @@ impl StatusClose {
 impl StatusTotals {
     fn add(&mut self, other: &Self) {
         for (state, count) in &other.connections {
-            *self.connections.entry(state.clone()).or_default() += count;
+            let sum = self.connections.entry(state.clone()).or_default();
+            *sum = sum.saturating_add(*count);
         }
-        self.accept_pauses += other.accept_pauses;
-        self.ring_accepts_dropped += other.ring_accepts_dropped;
-        self.upgrades_refused += other.upgrades_refused;
+        self.accept_pauses = self.accept_pauses.saturating_add(other.accept_pauses);
+        self.ring_accepts_dropped = self.ring_accepts_dropped.saturating_add(other.ring_accepts_dropped);
+        self.upgrades_refused = self.upgrades_refused.saturating_add(other.upgrades_refused);
         for close in &other.closes {
             match self.closes.iter_mut().find(|known| known.is_like(close)) {
-                Some(known) => known.count += close.count,
+                Some(known) => known.count = known.count.saturating_add(close.count),
                 None => self.closes.push(close.clone()),
             }
         }
         self.inputs = self.inputs.zip(other.inputs).map(|(mut all, other)| {
-            all.view_backwards += other.view_backwards;
-            all.view_future += other.view_future;
-            all.view_too_old += other.view_too_old;
-            all.view_implausible += other.view_implausible;
+            all.view_backwards = all.view_backwards.saturating_add(other.view_backwards);
+            all.view_future = all.view_future.saturating_add(other.view_future);
+            all.view_too_old = all.view_too_old.saturating_add(other.view_too_old);
+            all.view_implausible = all.view_implausible.saturating_add(other.view_implausible);
             all
         });
     }
@@ -150,9 +153,23 @@ pub(crate) struct StatusTick {
 /// A histogram that cannot be read is one that is not there.
 fn histogram<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Histogram<u64>>, D::Error> {
     let text = Option::<String>::deserialize(from)?;
-    let bytes = text.and_then(|text| STANDARD.decode(text).ok());
+    let bytes = text.and_then(|text| STANDARD.decode(text).ok()).filter(|bytes| is_plain(bytes));
     Ok(bytes.and_then(|bytes| Deserializer::new().deserialize(&mut bytes.as_slice()).ok()))
 }
+
+/// Whether the bytes are an uncompressed V2 histogram as long as it says and with counts that can be: the decoder
+/// makes room for whatever length it is told, and negates whatever count.
+fn is_plain(bytes: &[u8]) -> bool {
+    let word = |at: usize| Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
+    let says = word(4).and_then(|length| usize::try_from(length).ok()).map(|length| length + V2_HEAD_BYTES);
+    // Eight bytes that each announce another make a number beyond 2^56.
+    let is_huge = |count: &[u8]| count.iter().all(|byte| *byte >= 0x80);
+    word(0) == Some(V2_COOKIE) && says == Some(bytes.len()) && !bytes[V2_HEAD_BYTES..].windows(8).any(is_huge)
+}
+
+/// First word of an uncompressed V2 histogram, and bytes before its counts (HdrHistogram V2 encoding).
+const V2_COOKIE: u32 = 0x1c84_9303 | 0x10;
+const V2_HEAD_BYTES: usize = 40;
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -198,7 +215,7 @@ pub(crate) fn fetch_all(admins: &[String]) -> Result<Status, String> {
 
 /// A sum that is known where both parts are.
 fn sum(one: Option<u64>, other: Option<u64>) -> Option<u64> {
-    Some(one? + other?)
+    Some(one?.saturating_add(other?))
 }
 
 impl Status {
@@ -227,7 +244,7 @@ impl Status {
 
     /// Connections that it holds now.
     pub(crate) fn open(&self) -> u64 {
-        self.totals.connections.values().sum()
+        self.totals.connections.values().fold(0, |sum, count| sum.saturating_add(*count))
     }
 
     /// Whether this is of the same process as `earlier`, as far as both tell.
@@ -259,60 +276,6 @@ impl StatusTick {
             _ => None,
         };
     }
-}
-
-/// CPU and memory of a process at one moment.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Usage {
-    /// When it was read (monotonic), ns.
-    pub(crate) at_ns: u64,
-    /// CPU time of all threads so far, ns.
-    pub(crate) cpu_ns: Option<u64>,
-    /// Resident memory, bytes.
-    pub(crate) rss_bytes: Option<u64>,
-}
-
-impl Usage {
-    /// Reads `/proc/PID`. Nanosecond CPU time comes from the scheduler statistics of every task; a
-    /// kernel without them gives clock ticks (10 ms).
-    pub(crate) fn of_process(pid: u32) -> Self {
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-        let rss = kilobytes(&status, "VmRSS");
-        Self {
-            at_ns: clock::now_ns(),
-            cpu_ns: tasks_cpu_ns(pid).or_else(|| ticks_cpu_ns(pid)),
-            rss_bytes: (rss > 0).then_some(rss),
-        }
-    }
-
-    /// Takes the figures of a status.
-    pub(crate) fn of_status(status: &Status) -> Self {
-        Self { at_ns: clock::now_ns(), cpu_ns: status.cpu_ns, rss_bytes: status.memory.rss_bytes }
-    }
-}
-
-fn tasks_cpu_ns(pid: u32) -> Option<u64> {
-    let mut sum = 0;
-    for task in fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten() {
-        // A thread may end while we read: it is not there any more, and does not count.
-        if let Ok(text) = fs::read_to_string(task.path().join("schedstat")) {
-            sum += crate::kernel::number(&text)?;
-        }
-    }
-    (sum > 0).then_some(sum)
-}
-
-fn ticks_cpu_ns(pid: u32) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name in parentheses may hold anything; after it utime and stime are fields 12 and 13.
-    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-    let ticks: u64 = fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
-    Some(ticks * 1_000_000_000 / rustix::param::clock_ticks_per_second())
-}
-
-/// Whether there is such a process.
-pub(crate) fn process_exists(pid: u32) -> bool {
-    fs::exists(format!("/proc/{pid}/stat")).unwrap_or(false)
 }
 
 #[cfg(test)]
@@ -358,7 +321,13 @@ mod tests {
 
     #[test]
     fn a_histogram_that_is_none_is_missing() {
-        for text in ["\"@@\"", "\"AAAA\"", "null"] {
+        let mut long = vec![0; 60];
+        long[..8].copy_from_slice(&[0x1c, 0x84, 0x93, 0x13, 0x40, 0, 0, 0]);
+        let mut huge = vec![0x1c, 0x84, 0x93, 0x13, 0, 0, 0, 9];
+        huge.resize(V2_HEAD_BYTES, 0);
+        huge.extend([0xff; 9]);
+        let texts = ["@@".to_owned(), "AAAA".to_owned(), STANDARD.encode(long), STANDARD.encode(huge)];
+        for text in texts.map(|text| format!("\"{text}\"")).iter().map(String::as_str).chain(["null"]) {
             let tick: StatusTick = serde_json::from_str(&format!("{{\"lateness_hdr\":{text}}}")).unwrap();
             assert!(tick.lateness.is_none(), "{text}");
         }
@@ -375,7 +344,6 @@ mod tests {
     fn this_process_has_cpu_time_and_memory() {
         let usage = Usage::of_process(std::process::id());
         assert!(usage.cpu_ns.unwrap() > 0 && usage.rss_bytes.unwrap() > 0);
-        assert!(ticks_cpu_ns(std::process::id()).is_some());
         assert!(process_exists(std::process::id()));
     }
 

@@ -45,7 +45,7 @@ const fn metric(name: &'static str, unit: Unit, source: Source) -> Metric {
 }
 
 /// Every metric an objective may name.
-pub(crate) const METRICS: [Metric; 36] = [
+pub(crate) const METRICS: [Metric; 37] = [
     metric("p50", Unit::Time, Source::Client),
     metric("p90", Unit::Time, Source::Client),
     metric("p99", Unit::Time, Source::Client),
@@ -70,6 +70,7 @@ pub(crate) const METRICS: [Metric; 36] = [
     metric("corrupted", Unit::Count, Source::Client),
     metric("dropped", Unit::Count, Source::Client),
     metric("mismatches", Unit::Count, Source::Client),
+    metric("slow", Unit::Count, Source::Client),
     metric("hit_share", Unit::Number, Source::Client),
     metric("failed", Unit::Count, Source::Client),
     metric("achieved", Unit::Number, Source::Client),

@@ -41,12 +41,18 @@ pub(crate) fn take_back(listens: bool) {
 pub(crate) fn say(line: Arguments<'_>) {
     match &*writer() {
         Writer::Anybody => {}
-        Writer::View(inbox) if inbox.line(line.to_string()) => return,
+        Writer::View(inbox) if inbox.line(harmless(&line.to_string())) => return,
         // Its thread has met an error. This line will meet it, too, unless it has passed.
         Writer::View(_) => {}
         Writer::Nobody => return,
     }
-    let _ignored = writeln!(io::stderr(), "{line}");
+    let _ignored = writeln!(io::stderr(), "{}", harmless(&line.to_string()));
+}
+
+/// What others have said may hold what a terminal obeys: control characters are shown, not sent.
+fn harmless(text: &str) -> String {
+    let obeyed = |c: char| c.is_control() && c != '\n' && c != '\t';
+    text.chars().map(|c| if obeyed(c) { '\u{fffd}' } else { c }).collect()
 }
 
 /// How long a terminal that took nothing of the view has to take the summary.

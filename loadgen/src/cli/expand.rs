@@ -6,7 +6,7 @@ use std::path::Path;
 use clap::{CommandFactory, FromArgMatches};
 
 use super::{Cli, Request, help};
-use crate::plan::{FileError, PlanFile};
+use crate::plan::{FileError, OFF, PlanFile};
 
 /// The subcommand that stands for a file of the user's.
 const FILE: &str = "FILE.toml";
@@ -203,7 +203,8 @@ fn flags(file: &PlanFile) -> Vec<OsString> {
         Some(value) => format!("--{key}={value}"),
         None => format!("--{key}"),
     };
-    flags.map(|flag| word(flag).into()).collect()
+    let on = flags.filter(|(_, value)| value.as_deref() != Some(OFF));
+    on.map(|flag| word(flag).into()).collect()
 }
 
 /// Looks at a user's file by itself, so that what is wrong is said of the file and not of the command line.
@@ -305,6 +306,8 @@ mod tests {
             ("traffic = \"game\"\nraw-in = 5", "--raw"),
             ("traffic = \"game\"\nraw = \"yes\"", "line 2: unexpected value 'yes'"),
             ("traffic = \"game\"\nconns = [[1]]", "line 2: conns: is array"),
+            ("traffic = \"game\"\nnosuch = false", "line 2: `nosuch` is not a key of a plan"),
+            ("traffic = \"game\"\ntarget = []", "line 2: target: is empty"),
         ] {
             let error = answer(&format!("{text}{phase}")).unwrap_err();
             assert!(error.contains(said), "{text}: {error}");

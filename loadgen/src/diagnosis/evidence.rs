@@ -227,3 +227,12 @@ pub(super) fn drops(signs: &Signs) -> Vec<String> {
         format!("{retransmitted} segments were sent again"),
     ]
 }
+
+/// How many rooms the server makes.
+pub(super) fn rooms(signs: &Signs) -> Vec<String> {
+    let limits = signs.status().map(|status| &status.limits);
+    let each = limits.and_then(|limits| limits.rooms_max_per_worker.zip(limits.workers));
+    each.map(|(each, workers)| format!("/status: {workers} worker(s) with {each} rooms at most each"))
+        .into_iter()
+        .collect()
+}

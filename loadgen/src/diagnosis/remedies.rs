@@ -14,6 +14,8 @@ pub(super) const SPEAKS_TLS: &str =
     "--target with the port behind the proxy that ends TLS: loadgen speaks ws:// only";
 pub(super) const CHECK_TARGET: &str = "check --target (host, port, path); if it is a Tickring server, compare `versions` \
      in the report";
+pub(super) const ROOMS_FULL: &str = "start the server with a larger --rooms-max (rooms of each worker) or more --workers, or \
+     ask for fewer: --rooms";
 pub(super) const PACKETS_DROPPED: &str =
     "sysctl -w net.core.netdev_max_backlog=10000, or a lower --connect-rate";
 pub(super) const HEARD_TOO_LATE: &str = "see the generator's CPU and send lag: less load per worker, or CPUs of its own \
@@ -71,7 +73,10 @@ pub(super) fn server_full(signs: &Signs) -> String {
 pub(super) fn room_full(signs: &Signs) -> String {
     let seats = signs.status().and_then(|status| status.limits.players_max_per_room);
     let rooms = seats.map_or("N".to_owned(), |seats| signs.conns.div_ceil(seats.max(1)).to_string());
-    format!("--rooms {rooms}, or larger rooms: room.players_max on the server")
+    format!(
+        "--rooms {rooms}, or larger rooms: room.players_max on the server; where somebody else plays in the same rooms, \
+         such as another loadgen, another --seed gives rooms of your own"
+    )
 }
 
 pub(super) fn no_endpoint(signs: &Signs) -> String {

@@ -25,6 +25,8 @@ pub(crate) use readings::Readings;
 
 /// Connections unless told otherwise: those of `run game`.
 const CONNS_DEFAULT: u32 = 1_000;
+/// What a machine or a server may say it has of anything: beyond it no formula is meant.
+const COUNT_MAX: i64 = 1 << 50;
 /// The version of the JSON.
 const SCHEMA: u32 = 1;
 
@@ -47,6 +49,8 @@ pub(crate) struct Findings {
     machines: Vec<Examined>,
     /// Why the server could not be asked.
     server_unknown: Option<String>,
+    /// The rooms of the players were named.
+    seats_counted: bool,
 }
 
 /// A machine, and the knobs that count there.
@@ -130,7 +134,12 @@ fn examine(question: &Question) -> Findings {
     let machine = Machine::read();
     let status = (!place.admins.is_empty()).then(|| server_side::fetch_all(&place.admins));
     let facts = Facts::gather(&place.sources, None, &machine, status);
-    let budgets = budgets(&demand, &facts);
+    let mut budgets = budgets(&demand, &facts);
+    // Where there is enough, what would move the wall is no advice.
+    budgets
+        .iter_mut()
+        .filter(|budget| budget.carries >= demand.conns)
+        .for_each(|budget| budget.remedy.clear());
     let first_wall = (0..budgets.len()).min_by_key(|at| budgets[*at].carries);
     let maximum = first_wall.map(|at| budgets[at].carries);
     let server_unknown = match &facts.status {
@@ -151,6 +160,7 @@ fn examine(question: &Question) -> Findings {
         budgets,
         machines: machines(&demand, place.sources_named, &facts.here, status),
         server_unknown,
+        seats_counted: question.rooms.is_some(),
     }
 }
 
@@ -170,7 +180,7 @@ fn machines(demand: &Demand, named: bool, here: &Readings, status: Option<&Statu
 
 impl Examined {
     fn new(role: Role, demand: &Demand, named: bool, workers: u64, machine: &Readings) -> Self {
-        let whole = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+        let whole = |n: u64| i64::try_from(n).unwrap_or(i64::MAX).min(COUNT_MAX);
         let ports = ports::usable(machine).map_or(0, u64::from);
         let sources = match &demand.sources {
             Sources::Explicit(addresses) if named => addresses.len() as u64,
@@ -181,10 +191,10 @@ impl Examined {
         let variables = Variables {
             conns: whole(demand.conns),
             ends: whole(if role == Role::Both { 2 * demand.conns } else { demand.conns }),
-            workers: whole(workers),
+            workers: whole(workers.max(1)),
             sources: whole(sources),
             per_source: whole(demand.conns.div_ceil(sources.max(1))),
-            page_bytes: whole(machine.page_bytes),
+            page_bytes: whole(machine.page_bytes.max(1)),
             memory_bytes: whole(machine.memory_bytes),
         };
         let sources = if named { format!(" --sources {sources}") } else { String::new() };

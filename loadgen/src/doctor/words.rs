@@ -30,7 +30,10 @@ fn write(found: &Findings, out: &mut String) -> std::fmt::Result {
     if let Some(why) = &found.server_unknown {
         writeln!(out, "\nThe server's side is not known: {why}")?;
     }
-    writeln!(out)?;
+    if !found.seats_counted {
+        writeln!(out, "\nSeats are not counted; --rooms N counts those of players in N rooms.")?;
+    }
+    writeln!(out, "\nCPU is not reckoned: that is measured, `loadgen find game --slo 'p99<60ms'`.\n")?;
     if let Some(why) = &found.sources_refused {
         writeln!(out, "{why}")?;
     }
@@ -52,7 +55,10 @@ fn write(found: &Findings, out: &mut String) -> std::fmt::Result {
                 )?;
             }
         }
-        Some(maximum) => writeln!(out, "{} will fit; {maximum} would.", found.conns)?,
+        Some(maximum) => {
+            let known = if found.server_unknown.is_some() { ", as far as this side is known" } else { "" };
+            writeln!(out, "{} will fit; {maximum} would{known}.", found.conns)?;
+        }
         None => writeln!(out, "Nothing here is known to have an end.")?,
     }
     Ok(())
@@ -60,7 +66,11 @@ fn write(found: &Findings, out: &mut String) -> std::fmt::Result {
 
 fn write_machine(machine: &Examined, out: &mut String) -> std::fmt::Result {
     let Examined { hostname, kernel, role, workers, .. } = machine;
-    writeln!(out, "\n{hostname}, Linux {kernel}, {} with {workers} worker(s): settings", role.name())?;
+    writeln!(
+        out,
+        "\n{hostname}, Linux {kernel}, {} with {workers} worker(s) on the side with the larger tables: settings",
+        role.name()
+    )?;
     let mut unmet = unmet(machine).peekable();
     if unmet.peek().is_none() {
         return writeln!(out, "  all as wanted");
@@ -80,6 +90,9 @@ fn unmet(machine: &Examined) -> impl Iterator<Item = &Judged> {
 /// Only what to type, machine by machine.
 pub(super) fn fix_plan(found: &Findings) -> String {
     let mut text = String::new();
+    if let Some(why) = &found.server_unknown {
+        let _infallible = writeln!(text, "# nothing is known of the server: {why}");
+    }
     for budget in found.short() {
         let _infallible = writeln!(text, "# {} {}: {}", budget.side.name(), budget.what, budget.remedy);
     }

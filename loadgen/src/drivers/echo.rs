@@ -120,6 +120,11 @@ fn judge(
         turn.tally.correctness.corrupted += 1;
         return 0;
     };
+    if sequence >= stream.expected() + flight.len() as u64 {
+        // Nothing with that number was sent.
+        turn.tally.correctness.corrupted += 1;
+        return 0;
+    }
     let finding = stream.check(sequence);
     turn.tally.correctness.note(finding);
     if finding.duplicates + finding.reordered > 0 {
@@ -210,5 +215,37 @@ impl Driver for Echo {
             self.under_way -= 1;
             departure.give_up(turn);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::drivers::{Next, Standing};
+    use crate::measure::tally::{Tally, Window};
+    use rand::SeedableRng;
+
+    #[test]
+    fn a_number_that_was_never_sent_is_corruption_and_no_gap() {
+        let template = Template::new(64, [0; 4], &mut Pcg64Mcg::seed_from_u64(1));
+        let (mut stream, mut flight, mut tally) =
+            (EchoStream::default(), Flight::default(), Tally::default());
+        (0..3).for_each(|_| flight.depart(None));
+        for sequence in [3, 1 << 40, u64::MAX - 1, u64::MAX] {
+            let mut frame = Vec::new();
+            template.write(&mut frame, sequence);
+            let payload = frame.split_off(template.head_bytes);
+            let mut turn = Turn {
+                now_ns: 1,
+                window: Window::UNSET,
+                standing: Standing::Bystander,
+                may_send: true,
+                out: &mut Vec::new(),
+                tally: &mut tally,
+                next: Next::default(),
+            };
+            assert_eq!(judge(&mut stream, &mut flight, &template, &mut turn, &payload), 0, "{sequence}");
+        }
+        assert_eq!((tally.correctness.corrupted, tally.correctness.stream.gaps, flight.len()), (4, 0, 3));
     }
 }

@@ -17,6 +17,8 @@ use crate::plan::{Plan, Preset};
 
 /// Between two pings of a bot, ns.
 const PING_NS: u64 = 1_000_000_000;
+/// Bytes that may wait to be sent: inputs of minutes.
+const UNREAD_BYTES_MAX: usize = 4 * 1_024 * 1_024;
 /// The code of the close that ends a session in order.
 const CLOSE_CODE: u16 = 1000;
 
@@ -262,6 +264,9 @@ impl<B: Bot> Driver for Game<B> {
         }
         say(link, turn);
         result.map_err(|error| cause_of(&error, turn))?;
+        if turn.out.len() > UNREAD_BYTES_MAX {
+            return Err(Cause::Protocol("it makes us answer and does not read"));
+        }
         match (play.closed, play.fault) {
             (None, _) => Ok(()),
             (Some(_), _) if play.finishing => {

@@ -9,6 +9,8 @@ use super::Turn;
 use crate::measure::errors::Cause;
 use crate::plan::Target;
 
+/// Bytes that may wait to be sent while pings are still answered.
+const UNREAD_BYTES_MAX: usize = 256 * 1_024;
 /// The path of the echo endpoint.
 const ECHO_PATH: &str = "/v1/echo";
 
@@ -82,6 +84,8 @@ impl Session {
             match frames.next().map_err(|error| Cause::Protocol(error.cause()))? {
                 None => return Ok(()),
                 Some(Event::Binary(payload)) => on_message(turn, payload),
+                // Whoever reads nothing gets no more answers (RFC 6455 5.5.3 asks for that to the newest ping only).
+                Some(Event::Ping(_)) if turn.out.len() > UNREAD_BYTES_MAX => {}
                 Some(Event::Ping(payload)) => {
                     turn.tally.counters.pings_answered += 1;
                     write_masked_frame(turn.out, OpCode::Pong, payload, self.mask);

@@ -79,7 +79,7 @@ impl<'a> Hunt<'a> {
         let objectives = if slo.is_empty() { "what every run must reach".to_owned() } else { slo.join(", ") };
         terminal::answer(format_args!(
             "find {} at {}: {} to {}, for {objectives}",
-            plan.preset.name(),
+            plan.title,
             plan.targets_named(),
             scale.shown(self.bounds.from),
             scale.words(self.bounds.to),
@@ -190,7 +190,7 @@ impl<'a> Hunt<'a> {
         let trials = std::mem::take(&mut self.trials);
         Ok(Record {
             schema: SCHEMA,
-            preset: plan.preset.name(),
+            preset: plan.title.clone(),
             target: plan.targets_named(),
             over: scale.over,
             from: scale.shown(self.bounds.from),

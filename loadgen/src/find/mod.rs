@@ -65,6 +65,12 @@ impl Question {
         };
         let json = plan::report_file(&args.args().out)?;
         let best = search.best.map(|file| plan::writable("best", file)).transpose()?;
+        if let Some(best) =
+            best.as_ref().filter(|best| json.as_ref().is_some_and(|json| plan::is_same(json, best)))
+        {
+            let problem = "the file is that of --out, too; give the search and the best run a file each";
+            return Err(PlanError::new("best", best.display(), problem));
+        }
         let question = Self { args: *args, file, scale, bounds, step, json, best };
         // Both ends, so that nothing is wrong with what lies between.
         question.plan(from)?;

@@ -60,7 +60,7 @@ pub(super) enum Outcome {
 #[derive(Debug, Serialize)]
 pub(super) struct Record {
     pub(super) schema: u32,
-    pub(super) preset: &'static str,
+    pub(super) preset: String,
     pub(super) target: String,
     pub(super) over: Over,
     pub(super) from: f64,

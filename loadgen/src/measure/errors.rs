@@ -129,7 +129,7 @@ impl Cause {
                 "--src names an address that this machine does not have: ip -4 -brief address",
             ),
             Self::NotAttempted => {
-                (Side::Server, "connecting took too long: see the other lines, or lower --connect-rate")
+                (Side::Server, "connecting was over before its turn came: see the other lines")
             }
             Self::Interrupted => (Side::Generator, "the run was over before this connection was ready"),
             Self::LinkFull => {

@@ -26,6 +26,8 @@ const PRESETS: [(&str, &str); 8] = [
 ];
 /// Largest plan file: a hundred phases take a tenth of it.
 const FILE_BYTES_MAX: u64 = 256 * 1024;
+/// What a switch that is off has for a value.
+pub(crate) const OFF: &str = "false";
 /// Longest name of a phase, characters.
 const NAME_CHARS_MAX: usize = 60;
 
@@ -156,8 +158,11 @@ fn line_of(text: &str, key: &str) -> String {
 fn read_flag(key: &str, value: Value, flags: &mut Vec<(String, Option<String>)>) -> Result<(), String> {
     match value {
         Value::Boolean(true) => flags.push((key.to_owned(), None)),
-        // A switch that is off is one not given.
-        Value::Boolean(false) => {}
+        // A switch that is off is one not given; that it is one is looked at with the others.
+        Value::Boolean(false) => flags.push((key.to_owned(), Some(OFF.to_owned()))),
+        Value::Array(values) if values.is_empty() => {
+            return Err("is empty; leave it out, or name some".to_owned());
+        }
         Value::Array(values) => {
             for value in values {
                 flags.push((key.to_owned(), Some(word(&value)?)));

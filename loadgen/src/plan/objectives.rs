@@ -36,7 +36,9 @@ fn measures(preset: &Preset, raw: bool, metric: Metric) -> bool {
     match metric.name() {
         // Nothing in the bytes of a raw game says which input a message answers.
         "p50" | "p90" | "p99" | "p999" | "max" => echo || (game && !raw),
-        "effect_p50" | "effect_p99" | "effect_max" | "mismatches" | "dropped" | "hit_share" => game && !raw,
+        "effect_p50" | "effect_p99" | "effect_max" | "mismatches" | "dropped" | "slow" | "hit_share" => {
+            game && !raw
+        }
         "interval_p50" | "interval_p99" | "interval_max" | "down_bytes_per_player_s" => game,
         // Raw contents are not judged.
         "gaps" | "duplicates" | "reordered" => (game || echo) && !raw,

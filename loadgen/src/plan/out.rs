@@ -72,7 +72,7 @@ impl Outs {
     /// Two kinds in one file would leave only the last.
     fn all_differ(&self) -> Result<(), PlanError> {
         for (kind, path) in self.files() {
-            let twin = self.files().find(|(other, twin)| *other != kind && *twin == path);
+            let twin = self.files().find(|(other, twin)| *other != kind && is_same(twin, path));
             let is_kept = fs::metadata(path).map_or(true, |found| found.is_file());
             if let Some((other, _)) = twin.filter(|_| is_kept) {
                 let problem = format!("the file is that of {other}=, too; give each kind a file of its own");
@@ -81,6 +81,12 @@ impl Outs {
         }
         Ok(())
     }
+}
+
+/// Whether two paths lead to one file, or would once it is there.
+pub(crate) fn is_same(one: &Path, other: &Path) -> bool {
+    let real = |path: &Path| fs::canonicalize(path).ok();
+    one == other || real(one).is_some_and(|one| Some(one) == real(other))
 }
 
 /// Listens where Prometheus will ask.

@@ -285,6 +285,7 @@ fn measured(metric: Metric, report: &Report<'_>) -> Option<f64> {
         "reordered" => count(messages.reordered),
         "corrupted" => count(messages.corrupted),
         "dropped" => count(messages.dropped_declared),
+        "slow" => game.snapshots_slow.map(float),
         "mismatches" => game.state_mismatches.map(float),
         "hit_share" => share(game.hits_confirmed?, game.hits_expected?),
         "failed" => count(report.conns.failed + report.conns.lost),

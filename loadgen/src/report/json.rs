@@ -189,6 +189,9 @@ pub(crate) struct Objective {
     pub(crate) objective: String,
     pub(crate) measured: Option<f64>,
     pub(crate) met: bool,
+    /// What was measured, with its unit, for people.
+    #[serde(skip)]
+    pub(crate) shown: Option<String>,
 }
 
 impl<'a> Report<'a> {
@@ -248,6 +251,7 @@ impl<'a> Report<'a> {
                 objective: slo.to_string(),
                 measured: *measured,
                 met: measured.is_some_and(|measured| slo.met_by(measured)),
+                shown: measured.map(|measured| slo.show(measured)),
             })
             .collect();
         (report.verdict, report.exit_code, report.reasons) = (verdict, verdict.exit_code(), reasons);

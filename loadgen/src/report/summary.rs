@@ -158,7 +158,8 @@ fn verdict(out: &mut String, report: &Report<'_>) -> std::fmt::Result {
     }
     for objective in &report.slo {
         let sign = if objective.met { "met" } else { "NOT MET" };
-        writeln!(out, "  objective    {} {sign}", objective.objective)?;
+        let shown = objective.shown.as_deref().map_or_else(String::new, |shown| format!(": {shown}"));
+        writeln!(out, "  objective    {} {sign}{shown}", objective.objective)?;
     }
     if report.plan.force && report.verdict == Verdict::Pass {
         writeln!(out, "  note         started with --force")?;
