@@ -33,7 +33,13 @@ fn phases_are_read() {
         file.flags.iter().map(|(key, value)| (key.as_str(), value.as_deref())).collect();
     assert_eq!(
         given,
-        [("exact", None), ("slo", Some("p99<20ms")), ("slo", Some("gaps==0")), ("traffic", Some("game")),]
+        [
+            ("exact", None),
+            ("raw", Some("false")),
+            ("slo", Some("p99<20ms")),
+            ("slo", Some("gaps==0")),
+            ("traffic", Some("game")),
+        ]
     );
 }
 
