@@ -154,7 +154,7 @@ impl Cli {
     /// The plan after `loadgen run`, or why there is none.
     pub(crate) fn plan<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<crate::plan::Plan, String> {
         let (preset, file) = Self::run(words).map_err(|error| error.to_string())?;
-        crate::plan::Plan::new(preset, &file).map_err(|error| error.to_string())
+        crate::plan::Plan::new(&preset, &file).map_err(|error| error.to_string())
     }
 }
 

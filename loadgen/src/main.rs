@@ -50,7 +50,7 @@ fn main() -> ExitCode {
         (cli::Command::Run { preset }, Some(file)) if preset.args().print_plan => {
             Ok(terminal::answer(format_args!("{}", file.text.trim_end())).map(|()| 0).map_err(Into::into))
         }
-        (cli::Command::Run { preset }, Some(file)) => plan::Plan::new(*preset, &file).map(run::run),
+        (cli::Command::Run { preset }, Some(file)) => plan::Plan::new(&preset, &file).map(run::run),
         (cli::Command::Run { .. } | cli::Command::Find(_), None) => {
             return refuse(&"FILE.toml stands for a file of yours: loadgen run evening.toml");
         }

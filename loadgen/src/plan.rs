@@ -182,9 +182,9 @@ impl Plan {
     ///
     /// # Errors
     /// [`PlanError`] names the flag, its value and what is allowed.
-    pub(crate) fn new(preset: PresetArgs, file: &PlanFile) -> Result<Self, PlanError> {
-        let name = TrafficName::of(&preset)?;
-        let args = preset.into_args();
+    pub(crate) fn new(preset: &PresetArgs, file: &PlanFile) -> Result<Self, PlanError> {
+        let name = TrafficName::of(preset)?;
+        let args = preset.args().clone();
         traffic::refuse_meaningless(&args, name, &file.title)?;
         let phases = changes::phases(&args, file)?;
         let (preset, raw) = traffic::of(&args, name, phases.conns_max())?;

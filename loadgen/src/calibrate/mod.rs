@@ -118,7 +118,7 @@ impl Question {
         let own = ["--target", target, "--rate", &rate];
         let run = Cli::run(self.words.iter().map(String::as_str).chain(own));
         let (preset, file) = run.expect("every value was checked with the command line");
-        let plan = Plan::new(preset, &file)?;
+        let plan = Plan::new(&preset, &file)?;
         // Nobody but us knows the sink's figures.
         Ok(Plan { silent: true, admins: Vec::new(), ..plan })
     }

@@ -283,7 +283,7 @@ mod tests {
         let request = read(words.to_vec()).unwrap();
         assert_eq!(request.file.unwrap().phases.len(), 2);
         let Command::Run { preset } = request.command else { panic!("a run") };
-        assert_eq!(preset.into_args().place.conns, Some(7), "what is given counts more than the file");
+        assert_eq!(preset.args().place.conns, Some(7), "what is given counts more than the file");
     }
 
     #[test]

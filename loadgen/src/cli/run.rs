@@ -184,19 +184,4 @@ impl PresetArgs {
             | Self::File(args) => args,
         }
     }
-
-    /// The flags.
-    pub(crate) fn into_args(self) -> RunArgs {
-        match self {
-            Self::Game(args)
-            | Self::Rewind(args)
-            | Self::Echo(args)
-            | Self::Idle(args)
-            | Self::Churn(args)
-            | Self::Storm(args)
-            | Self::SlowConsumer(args)
-            | Self::Handshake(args)
-            | Self::File(args) => args,
-        }
-    }
 }

@@ -80,7 +80,7 @@ impl Question {
 
     /// The run that tries a load.
     fn plan(&self, load: u64) -> Result<Plan, PlanError> {
-        let plan = Plan::new(self.scale.apply(&self.args, load, self.step), &self.file)?;
+        let plan = Plan::new(&self.scale.apply(&self.args, load, self.step), &self.file)?;
         Ok(Plan { silent: true, ..plan })
     }
 
