@@ -30,10 +30,17 @@ pub(crate) struct Echo {
 pub(crate) struct Peer {
     session: Session,
     connection: u32,
-    sequence: u64,
-    stream: EchoStream,
-    flight: Flight,
+    stream: Stream,
     pacer: Option<Pacer>,
+}
+
+/// A connection's messages.
+#[derive(Debug, Default)]
+struct Stream {
+    /// How many were written: the number of the next.
+    sent: u64,
+    flight: Flight,
+    echoes: EchoStream,
 }
 
 /// A finished frame that only lacks its sequence number. The mask is drawn once per worker and not
@@ -99,49 +106,43 @@ impl Echo {
     }
 
     fn send(&mut self, peer: &mut Peer, turn: &mut Turn<'_>, intended_ns: Option<u64>) {
-        self.template.write(turn.out, peer.sequence);
-        peer.sequence += 1;
-        peer.flight.depart(intended_ns);
+        self.template.write(turn.out, peer.stream.sent);
+        peer.stream.sent += 1;
+        peer.stream.flight.depart(intended_ns);
         self.under_way += 1;
         turn.was_sent();
     }
 }
 
-/// Judges one echo; returns how many messages it answers or skips.
-fn judge(
-    stream: &mut EchoStream,
-    flight: &mut Flight,
-    template: &Template,
-    turn: &mut Turn<'_>,
-    payload: &[u8],
-) -> u64 {
-    turn.tally.counters.received += 1;
-    let Some(sequence) = template.read(payload, stream.expected()) else {
-        turn.tally.correctness.corrupted += 1;
-        return 0;
-    };
-    if sequence >= stream.expected() + flight.len() as u64 {
-        // Nothing with that number was sent.
-        turn.tally.correctness.corrupted += 1;
-        return 0;
-    }
-    let finding = stream.check(sequence);
-    turn.tally.correctness.note(finding);
-    if finding.duplicates + finding.reordered > 0 {
-        return 0;
-    }
-    let mut landed = 0;
-    for _ in 0..finding.gaps {
-        if let Some(lost) = flight.land() {
+impl Stream {
+    /// Judges one echo; returns how many messages it answers or skips.
+    ///
+    /// There may be none under way that it answers: when a connection says goodbye, those are given up, and their
+    /// echoes come all the same.
+    fn judge(&mut self, template: &Template, turn: &mut Turn<'_>, payload: &[u8]) -> u64 {
+        turn.tally.counters.received += 1;
+        let number = template.read(payload, self.echoes.expected());
+        let Some(number) = number.filter(|number| *number < self.sent) else {
+            turn.tally.correctness.corrupted += 1;
+            return 0;
+        };
+        let finding = self.echoes.check(number);
+        turn.tally.correctness.note(finding);
+        if finding.duplicates + finding.reordered > 0 {
+            return 0;
+        }
+        let mut landed = 0;
+        for _ in 0..finding.gaps {
+            let Some(lost) = self.flight.land() else { break };
             lost.give_up(turn);
             landed += 1;
         }
+        if let Some(departure) = self.flight.land() {
+            departure.record(turn);
+            landed += 1;
+        }
+        landed
     }
-    if let Some(departure) = flight.land() {
-        departure.record(turn);
-        landed += 1;
-    }
-    landed
 }
 
 impl Driver for Echo {
@@ -151,9 +152,7 @@ impl Driver for Echo {
         Peer {
             session: Session::new(self.rng.random(), self.rng.random()),
             connection,
-            sequence: 0,
-            stream: EchoStream::default(),
-            flight: Flight::default(),
+            stream: Stream::default(),
             pacer: None,
         }
     }
@@ -164,9 +163,9 @@ impl Driver for Echo {
 
     fn received(&mut self, peer: &mut Peer, turn: &mut Turn<'_>, bytes: &mut [u8]) -> Result<(), Cause> {
         let mut answered = 0;
-        let Peer { session, stream, flight, .. } = peer;
+        let Peer { session, stream, .. } = peer;
         let result = session.receive(turn, bytes, ECHO_MESSAGE_BYTES_MAX, |turn, payload| {
-            answered += judge(stream, flight, &self.template, turn, payload);
+            answered += stream.judge(&self.template, turn, payload);
         });
         self.under_way -= answered;
         if turn.may_send && matches!(self.pace, Pace::Closed { .. }) {
@@ -194,12 +193,14 @@ impl Driver for Echo {
 
     fn due(&mut self, peer: &mut Peer, turn: &mut Turn<'_>, _due_ns: u64) {
         let Some(mut pacer) = peer.pacer else { return };
-        turn.catch_up(&mut pacer, peer.flight.len(), |turn, due_ns| self.send(peer, turn, Some(due_ns)));
+        turn.catch_up(&mut pacer, peer.stream.flight.len(), |turn, due_ns| {
+            self.send(peer, turn, Some(due_ns))
+        });
         peer.pacer = Some(pacer);
     }
 
     fn flushed(&mut self, peer: &mut Peer, turn: &mut Turn<'_>) {
-        peer.flight.flushed(turn.now_ns);
+        peer.stream.flight.flushed(turn.now_ns);
     }
 
     fn unanswered(&self) -> u64 {
@@ -211,7 +212,7 @@ impl Driver for Echo {
     }
 
     fn end(&mut self, peer: &mut Peer, turn: &mut Turn<'_>) {
-        while let Some(departure) = peer.flight.land() {
+        while let Some(departure) = peer.stream.flight.land() {
             self.under_way -= 1;
             departure.give_up(turn);
         }
@@ -225,27 +226,58 @@ mod tests {
     use crate::measure::tally::{Tally, Window};
     use rand::SeedableRng;
 
-    #[test]
-    fn a_number_that_was_never_sent_is_corruption_and_no_gap() {
-        let template = Template::new(64, [0; 4], &mut Pcg64Mcg::seed_from_u64(1));
-        let (mut stream, mut flight, mut tally) =
-            (EchoStream::default(), Flight::default(), Tally::default());
-        (0..3).for_each(|_| flight.depart(None));
-        for sequence in [3, 1 << 40, u64::MAX - 1, u64::MAX] {
+    /// One connection that has sent some messages.
+    struct Setting {
+        template: Template,
+        stream: Stream,
+        tally: Tally,
+    }
+
+    impl Setting {
+        fn with(sent: u64) -> Self {
+            let template = Template::new(64, [0; 4], &mut Pcg64Mcg::seed_from_u64(1));
+            let mut stream = Stream { sent, ..Stream::default() };
+            (0..sent).for_each(|_| stream.flight.depart(None));
+            Self { template, stream, tally: Tally::default() }
+        }
+
+        /// The echo of the message with that number arrives.
+        fn echo(&mut self, number: u64) -> u64 {
             let mut frame = Vec::new();
-            template.write(&mut frame, sequence);
-            let payload = frame.split_off(template.head_bytes);
+            self.template.write(&mut frame, number);
+            let payload = frame.split_off(self.template.head_bytes);
             let mut turn = Turn {
                 now_ns: 1,
                 window: Window::UNSET,
                 standing: Standing::Bystander,
                 may_send: true,
                 out: &mut Vec::new(),
-                tally: &mut tally,
+                tally: &mut self.tally,
                 next: Next::default(),
             };
-            assert_eq!(judge(&mut stream, &mut flight, &template, &mut turn, &payload), 0, "{sequence}");
+            self.stream.judge(&self.template, &mut turn, &payload)
         }
-        assert_eq!((tally.correctness.corrupted, tally.correctness.stream.gaps, flight.len()), (4, 0, 3));
+    }
+
+    #[test]
+    fn a_number_that_was_never_sent_is_corruption_and_no_gap() {
+        let mut setting = Setting::with(3);
+        for number in [3, 1 << 40, u64::MAX - 1, u64::MAX] {
+            assert_eq!(setting.echo(number), 0, "{number}");
+        }
+        let correctness = setting.tally.correctness;
+        assert_eq!((correctness.corrupted, correctness.stream.gaps, setting.stream.flight.len()), (4, 0, 3));
+    }
+
+    #[test]
+    fn what_was_given_up_may_still_come_back() {
+        let mut setting = Setting::with(3);
+        assert_eq!(setting.echo(0), 1);
+        while setting.stream.flight.land().is_some() {}
+        assert_eq!((setting.echo(1), setting.echo(2)), (0, 0), "nobody waits for them any more");
+        let correctness = setting.tally.correctness;
+        assert_eq!((correctness.corrupted, correctness.stream.gaps), (0, 0), "and they are what was sent");
+        setting.echo(3);
+        assert_eq!(setting.tally.correctness.corrupted, 1);
     }
 }
