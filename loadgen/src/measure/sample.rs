@@ -29,16 +29,23 @@ pub(crate) struct Recent {
     pub(crate) latency: Latency,
     /// How long after their intended time the generator came to messages.
     pub(crate) send_lag: Latency,
+    /// The fewest connections that were open at once; `None` as long as none ended.
+    pub(crate) open_fewest: Option<u64>,
 }
 
 impl Default for Recent {
     fn default() -> Self {
-        Self { latency: Latency::coarse(), send_lag: Latency::coarse() }
+        Self { latency: Latency::coarse(), send_lag: Latency::coarse(), open_fewest: None }
     }
 }
 
 impl Recent {
-    /// Takes another worker's in.
+    /// A connection ended, and so many are left.
+    pub(crate) fn are_left(&mut self, open: u64) {
+        self.open_fewest = Some(self.open_fewest.map_or(open, |fewest| fewest.min(open)));
+    }
+
+    /// Takes another worker's messages in; connections differ by worker.
     pub(crate) fn merge(&mut self, other: &Self) {
         self.latency.merge(&other.latency);
         self.send_lag.merge(&other.send_lag);

@@ -21,6 +21,10 @@ pub(crate) struct Point {
     pub(crate) requested: u64,
     /// Connections ready at its end.
     pub(crate) open: u64,
+    /// The fewest that were ready at a time within it; with several workers the sum of their fewest, at different
+    /// times perhaps. `None` in reports of before it was counted.
+    #[serde(default)]
+    pub(crate) open_fewest: Option<u64>,
     /// Never ready, since the start of the run.
     pub(crate) failed: u64,
     /// Ended before the run did, since its start.
@@ -58,6 +62,7 @@ struct Pending {
     recent: Recent,
     counters: Counters,
     connections: Connections,
+    open_fewest: u64,
     cpu_percent: f64,
 }
 
@@ -92,6 +97,8 @@ impl Series {
         let pending = &mut self.pending[at];
         pending.told += 1;
         pending.recent.merge(&sample.recent);
+        let fewest = sample.recent.open_fewest.unwrap_or(u64::MAX);
+        pending.open_fewest += fewest.min(sample.connections.open);
         pending.counters.add(sample.counters);
         pending.connections.add(sample.connections);
         pending.cpu_percent = pending.cpu_percent.max(sample.cpu_percent);
@@ -138,6 +145,7 @@ impl Series {
             at_s: end_ns as f64 / 1e9,
             requested: requested(end_ns),
             open: pending.connections.open,
+            open_fewest: Some(pending.open_fewest),
             failed: pending.connections.failed,
             lost: pending.connections.lost,
             sent_per_s: rate(pending.counters.sent),
@@ -180,6 +188,18 @@ mod tests {
         assert_eq!((point.open, point.requested), (7, 9));
         assert!((point.sent_per_s - 20.0).abs() < 1e-9);
         assert_eq!(point.latency_us.unwrap().count, 2);
+    }
+
+    #[test]
+    fn who_is_away_for_less_than_an_interval_shows() {
+        let mut series = Series::new(2, SECOND_NS);
+        let mut dipped = sample(0, 4, 1_000);
+        [3, 1, 2].into_iter().for_each(|left| dipped.recent.are_left(left));
+        series.take(0, dipped, |_| 9);
+        series.take(1, sample(0, 5, 1_000), |_| 9);
+        series.take(0, sample(1, 2, 1_000), |_| 9);
+        let fewest = series.finish(|_| 9).into_iter().map(|point| (point.open, point.open_fewest));
+        assert_eq!(fewest.collect::<Vec<_>>(), [(9, Some(6)), (2, Some(2))]);
     }
 
     #[test]

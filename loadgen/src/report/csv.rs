@@ -5,7 +5,7 @@ use std::fmt::{Display, Write};
 use crate::measure::series::Point;
 
 /// The columns, in the order of [`text`]'s rows.
-const HEADER: &str = "at_s,requested,open,failed,lost,sent_per_s,received_per_s,bytes_up_per_s,bytes_down_per_s,\
+const HEADER: &str = "at_s,requested,open,open_fewest,failed,lost,sent_per_s,received_per_s,bytes_up_per_s,bytes_down_per_s,\
                       latency_p50_us,latency_p90_us,latency_p99_us,latency_p999_us,latency_max_us,latency_count,\
                       send_lag_p99_us,cpu_percent";
 
@@ -20,10 +20,10 @@ pub(super) fn text(course: &[Point]) -> String {
 }
 
 fn row(out: &mut String, point: &Point) -> std::fmt::Result {
-    let Point { at_s, requested, open, failed, lost, sent_per_s, received_per_s, .. } = point;
+    let Point { at_s, requested, open, open_fewest, failed, lost, sent_per_s, received_per_s, .. } = point;
     let Point { bytes_up_per_s, bytes_down_per_s, cpu_percent, latency_us, send_lag_p99_us, .. } = point;
-    write!(out, "{at_s},{requested},{open},{failed},{lost},{sent_per_s},{received_per_s},")?;
-    write!(out, "{bytes_up_per_s},{bytes_down_per_s}")?;
+    write!(out, "{at_s},{requested},{open},{},{failed},{lost},", cell(*open_fewest))?;
+    write!(out, "{sent_per_s},{received_per_s},{bytes_up_per_s},{bytes_down_per_s}")?;
     let latencies = latency_us.map(|l| [l.p50, l.p90, l.p99, l.p999, l.max].map(Some)).unwrap_or_default();
     for latency in latencies {
         write!(out, ",{}", cell(latency))?;

@@ -17,6 +17,7 @@ pub(super) fn course(seconds: u32) -> Vec<Point> {
                 at_s: f64::from(second + 1),
                 requested: 10,
                 open: 10,
+                open_fewest: Some(9),
                 failed: 1,
                 lost: 0,
                 sent_per_s: 600.0 + wobble,

@@ -342,6 +342,7 @@ impl<D: Driver> Core<D> {
         let before = std::mem::replace(&mut self.links.list[local as usize].state, to);
         if before == State::Open {
             self.tally.connections.open -= 1;
+            self.tally.recent.are_left(self.tally.connections.open);
         }
         before
     }

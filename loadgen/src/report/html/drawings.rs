@@ -163,6 +163,9 @@ fn connections(view: &View) -> Chart {
         ("requested", &|point| Some(count(point.requested))),
         ("open", &|point| Some(count(point.open))),
     ];
+    if view.course.iter().any(|point| point.open_fewest.is_some_and(|fewest| fewest < point.open)) {
+        picks.push(("fewest open", &|point| point.open_fewest.map(count)));
+    }
     if view.course.iter().any(|point| point.failed > 0) {
         picks.push(("failed", &|point| Some(count(point.failed))));
     }

@@ -22,6 +22,7 @@ fn point(at_s: f64, cpu_percent: f64) -> Point {
         at_s,
         requested: 1_000,
         open: 990,
+        open_fewest: Some(990),
         failed: 7,
         lost: 3,
         sent_per_s: 30_000.0,
