@@ -1,12 +1,8 @@
 //! Over ways of any length the clock settles: inputs arrive a tick before they are needed, none late, and the
 //! view times declared with them are believed.
 
-#[path = "../../room/tests/dots/mod.rs"]
-mod dots;
-mod link;
-
-use dots::{Dots, Steer};
-use link::Link;
+use crate::dots::{self, Dots, Steer};
+use crate::link::Link;
 use tickring_client::{ClientEvent, Continuity};
 use tickring_room::{RoomConfig, RoomCounters};
 

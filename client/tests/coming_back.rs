@@ -1,8 +1,6 @@
 //! After a lost connection a player is back in its seat, and nothing happens that it pressed meanwhile.
 
-mod link;
-
-use link::Link;
+use crate::link::Link;
 use tickring_arena::{Arena, ArenaInput, Settings};
 use tickring_client::{Config, Connection, InputGate, Prediction, Reconnect, Retry, State};
 use tickring_room::{EntityId, PlayerId, RoomConfig};

@@ -1,12 +1,8 @@
 //! A server that does not keep up lets time pass more slowly, and says so. Clients keep step: one input for each tick,
 //! about as early as it should be, and nothing that a player would take for a stall.
 
-#[path = "../../room/tests/dots/mod.rs"]
-mod dots;
-mod link;
-
-use dots::{Dots, Steer};
-use link::Link;
+use crate::dots::{self, Dots, Steer};
+use crate::link::Link;
 use tickring_client::{ClientEvent, Connection};
 use tickring_protocol::message::{TIME_DILATION_MIN, TIME_DILATION_NONE};
 use tickring_room::{RoomConfig, RoomCounters, ViewTime};

@@ -1,11 +1,9 @@
 //! Others are shown at a delay that follows the jitter, evenly, where the server believes them to be seen, and no
 //! farther than 100 ms beyond what is known.
 
-mod link;
-
 use std::sync::Arc;
 
-use link::Link;
+use crate::link::Link;
 use tickring_arena::map::Map;
 use tickring_arena::rules::Yaw;
 use tickring_arena::{Arena, ArenaInput, Settings};

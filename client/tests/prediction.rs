@@ -1,8 +1,6 @@
 //! A client that predicts with the game's own rules is where the server will put it, and soon again after a stall.
 
-mod link;
-
-use link::Link;
+use crate::link::Link;
 use rand_pcg::Pcg32;
 use rand_pcg::rand_core::{Rng, SeedableRng};
 use tickring_arena::bot::{Bot, View};

@@ -1,11 +1,7 @@
 //! From the upgrade to the close, in whole segments and byte by byte.
 
-#[path = "../../room/tests/dots/mod.rs"]
-mod dots;
-mod link;
-
-use dots::{Dots, Steer};
-use link::Link;
+use crate::dots::{self, Dots, Steer};
+use crate::link::Link;
 use tickring_client::{ClientError, ClientEvent, Config, Connection, Decoded, State};
 use tickring_protocol::fault::{CloseReason, FaultCode};
 use tickring_protocol::message::{ClientMessage, Fault, Goodbye};

@@ -1,8 +1,6 @@
 //! A spectator sees the whole field of every game, and has nothing of its own and nothing to say.
 
-mod link;
-
-use link::Link;
+use crate::link::Link;
 use tickring_arena::Arena;
 use tickring_client::{ClientEvent, Config, Connection, Prediction, State};
 use tickring_protocol::message::{FEATURE_SPECTATE, FEATURE_STATE_CHECKSUM};

@@ -1,8 +1,6 @@
 //! Events reach those they are for.
 
-mod dots;
-
-use dots::{CRY, Dots, Steer, give};
+use crate::dots::{self, CRY, Dots, Steer, give};
 use proptest::prelude::*;
 use tickring_protocol::message::InputHead;
 use tickring_room::{PlayerId, Room, RoomConfig, To};

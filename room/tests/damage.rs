@@ -1,12 +1,9 @@
 //! What is damaged in a recording is found where it is, and what stands before it plays.
 
-mod dots;
-mod recorded;
-
-use dots::Dots;
+use crate::dots::Dots;
+use crate::recorded::{Recorded, header_bytes, replay};
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::{Rng as _, SeedableRng as _};
-use recorded::{Recorded, header_bytes, replay};
 use tickring_room::{Recording, RecordingError, Replay, Tick};
 
 #[test]

@@ -1,9 +1,7 @@
 //! The same seed and the same calls give the same bytes.
 
-mod dots;
-
-use dots::Dots;
-use dots::turmoil::Turmoil;
+use crate::dots::turmoil::Turmoil;
+use crate::dots::{self, Dots};
 use tickring_protocol::message::ServerMessage;
 use tickring_room::{Room, RoomConfig, RoomCounters, To};
 

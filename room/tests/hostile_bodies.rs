@@ -1,8 +1,6 @@
 //! A body that names very many cells is read in one pass, and one that names a cell again is refused.
 
-mod dots;
-
-use dots::Dots;
+use crate::dots::{self, Dots};
 use tickring_room::{ReceivedState, Room, RoomConfig, SnapshotError, Tick};
 
 const KEYFRAME: u8 = 0;

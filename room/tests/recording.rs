@@ -1,13 +1,10 @@
 //! What is recorded plays again, tick for tick, and what differs is found.
 
-mod dots;
-mod recorded;
-
 use std::thread;
 
-use dots::turmoil::Turmoil;
-use dots::{Dots, Settings, Steer, give, give_bytes};
-use recorded::{MIB, Recorded, config, header, header_bytes, replay};
+use crate::dots::turmoil::Turmoil;
+use crate::dots::{self, Dots, Settings, Steer, give, give_bytes};
+use crate::recorded::{MIB, Recorded, config, header, header_bytes, replay};
 use tickring_protocol::message::InputHead;
 use tickring_room::{
     BUFFER_BYTES_MAX, End, Entry, Game, Header, HeaderError, PlayerId, Recorder, Recording, Replay, Room,

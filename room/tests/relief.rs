@@ -1,8 +1,6 @@
 //! What an overloaded server leaves out: far cells come less often and budgets are smaller, the world is the same.
 
-mod dots;
-
-use dots::{Dots, Sight, Steer, give};
+use crate::dots::{self, Dots, Sight, Steer, give};
 use proptest::prelude::*;
 use tickring_protocol::message::{FEATURE_STATE_CHECKSUM, InputHead, ServerMessage, TIME_DILATION_NONE};
 use tickring_room::{EntityId, PlayerId, ReceivedState, Relief, Room, RoomConfig, Vec3};

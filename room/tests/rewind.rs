@@ -5,11 +5,9 @@
 //! may look, and compares every pose the game saw. An error of one tick anywhere shows at once, since all dots
 //! move all the time.
 
-mod dots;
-
 use std::collections::BTreeMap;
 
-use dots::{Dots, FIRE, JUMP, Steer, give};
+use crate::dots::{self, Dots, FIRE, JUMP, Steer, give};
 use proptest::prelude::*;
 use tickring_protocol::message::InputHead;
 use tickring_room::{EntityId, PlayerId, Pose, Replicated, Room, RoomConfig};

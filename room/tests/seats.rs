@@ -1,8 +1,6 @@
 //! Joining, leaving, losing the connection, coming back; what inputs are dropped for; what is sent when.
 
-mod dots;
-
-use dots::{Dots, FIRE, RUN, Steer, give, give_bytes};
+use crate::dots::{self, Dots, FIRE, RUN, Steer, give, give_bytes};
 use tickring_protocol::message::{FEATURE_STATE_CHECKSUM, INPUT_SLACK_NONE, InputHead, ServerMessage};
 use tickring_room::{InputDrop, JoinError, Malformed, PlayerId, ReceivedState, Room, RoomConfig, Tick, To};
 

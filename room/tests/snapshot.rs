@@ -1,9 +1,7 @@
 //! What a client has received is what the server has sent, whatever was skipped, and nothing else that arrives does
 //! any harm.
 
-mod dots;
-
-use dots::{Dot, Dots, Hits, Sight, Steer, give};
+use crate::dots::{self, Dot, Dots, Hits, Sight, Steer, give};
 use proptest::prelude::*;
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::{Rng, SeedableRng};

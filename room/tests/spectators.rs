@@ -1,10 +1,8 @@
 //! Spectators see the room as it was so long ago: exactly that, and nothing of what came after.
 
-mod dots;
-
 use std::collections::BTreeMap;
 
-use dots::{Dot, Dots, FIRE, Steer, give};
+use crate::dots::{self, Dot, Dots, FIRE, Steer, give};
 use proptest::prelude::*;
 use tickring_protocol::message::{FEATURE_STATE_CHECKSUM, InputHead, ServerMessage};
 use tickring_room::{EntityId, PlayerId, ReceivedState, Replicated, Room, RoomConfig, Tick, WatcherId};

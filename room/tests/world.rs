@@ -1,10 +1,8 @@
 //! Entity ids: stable order, and rest before they are used again.
 
-mod dots;
-
 use std::collections::BTreeSet;
 
-use dots::{Dot, Dots, Steer, give};
+use crate::dots::{self, Dot, Dots, Steer, give};
 use tickring_protocol::message::InputHead;
 use tickring_room::{EntityId, HISTORY_TICKS, PlayerId, Room, RoomConfig};
 
