@@ -47,6 +47,8 @@ pub(crate) struct Rules {
     pub(crate) ping_after_ms: u32,
     pub(crate) silent_close_ms: u32,
     pub(crate) close_ms: u32,
+    /// Sessions that come or go, flushed in one pass at most.
+    pub(crate) door_max: usize,
 }
 
 /// What a session may touch beside itself while it reacts.
@@ -240,13 +242,19 @@ impl Session {
         !matches!(self.peer.state, State::Playing(_) | State::Watching(_) | State::Vacant | State::Draining)
     }
 
+    /// Neither coming nor going, and not being asked whether it is still there: what it has to say is not put off.
+    fn is_settled(&self) -> bool {
+        !self.peer.pinged && matches!(self.peer.state, State::Playing(_) | State::Watching(_) | State::Echo)
+    }
+
     /// There is something for the worker to do: see [`Session::flush`].
     fn wants_flush(&self) -> bool {
         let peer = &self.peer;
-        peer.ending != Ending::No
-            || (!peer.pong.is_empty() && !peer.outbox.is_sending())
-            || peer.outbox.has_something()
-            || peer.receiving != peer.wanted_receiving()
+        self.is_occupied()
+            && (peer.ending != Ending::No
+                || (!peer.pong.is_empty() && !peer.outbox.is_sending())
+                || peer.outbox.has_something()
+                || peer.receiving != peer.wanted_receiving())
     }
 
     /// A buffer of ours was sent, or failed to be.

@@ -53,7 +53,7 @@ impl<G: Game> Stage<G> {
         now: Now,
     ) -> Self {
         Self {
-            sessions: Sessions::new(slots_max),
+            sessions: Sessions::new(slots_max, rules.door_max),
             rooms,
             ledger: Ledger::new(),
             pool: BufferPool::new(pool_bytes_max),

@@ -1,5 +1,7 @@
 //! All sessions of a worker, by slot, and the list of those with something to flush.
 
+use std::collections::VecDeque;
+
 use tickring_protocol::websocket::{OpCode, write_frame, write_frame_head};
 
 use super::{Ledger, Session, State};
@@ -8,21 +10,38 @@ use crate::report::ConnectionStates;
 use crate::rooms::Delivery;
 
 /// The sessions. Invariant: a session that may have something to send, or whose ending changed, is
-/// in `dirty` exactly once.
+/// in `dirty` or in `door` exactly once.
+///
+/// Ten thousand that come back at once shall not hold up those who play. So those who come or go are flushed in
+/// their order, and only so many in a pass. That bounds how many are heard, too: a newcomer is received from only
+/// after its flush, and then once.
 #[derive(Debug)]
 pub(crate) struct Sessions {
     table: Vec<Session>,
+    /// Settled ones: all of them are flushed in each pass.
     dirty: Vec<u32>,
+    /// Those who come or go.
+    door: VecDeque<u32>,
+    /// How many of them are flushed in a pass at most, and were in this one.
+    door_max: usize,
+    let_through: usize,
     /// Sessions that want an answer sooner than at the next tick.
     interactive: usize,
 }
 
 impl Sessions {
-    /// No sessions yet, and address space for `slots_max` of them. Grown by doubling instead, the tables
+    /// No sessions yet, and address space for `slots_max` of them; `door_max` is that of the rules. Grown by doubling instead, the tables
     /// given up on the way would stay with the allocator.
-    pub(crate) fn new(slots_max: u32) -> Self {
+    pub(crate) fn new(slots_max: u32, door_max: usize) -> Self {
         let slots_max = usize::try_from(slots_max).expect("usize has at least 32 bits on Linux");
-        Self { table: Vec::with_capacity(slots_max), dirty: Vec::new(), interactive: 0 }
+        Self {
+            table: Vec::with_capacity(slots_max),
+            dirty: Vec::new(),
+            door: VecDeque::new(),
+            door_max,
+            let_through: 0,
+            interactive: 0,
+        }
     }
 
     /// The session in `slot`; places are made as slots first come up.
@@ -38,30 +57,51 @@ impl Sessions {
     /// Runs `change` on a session, keeps count of the interactive ones, and marks it for the flush.
     pub(crate) fn update<R>(&mut self, slot: u32, change: impl FnOnce(&mut Session) -> R) -> R {
         let session = self.at(slot);
-        let before = session.is_interactive();
+        let (before, was_settled) = (session.is_interactive(), session.is_settled());
         let result = change(session);
-        let after = session.is_interactive();
+        let (after, settled) = (session.is_interactive(), session.is_settled() && was_settled);
         let wants_flush = session.wants_flush();
         self.interactive = self.interactive + usize::from(after) - usize::from(before);
         if wants_flush {
-            self.mark(slot);
+            self.mark(slot, settled);
         }
         result
     }
 
-    fn mark(&mut self, slot: u32) {
+    fn mark(&mut self, slot: u32, settled: bool) {
         let peer = &mut self.table[slot as usize].peer;
-        if !peer.dirty {
-            peer.dirty = true;
+        if peer.dirty {
+            return;
+        }
+        peer.dirty = true;
+        if settled {
             self.dirty.push(slot);
+        } else {
+            self.door.push_back(slot);
         }
     }
 
-    /// The next session to flush.
+    /// The next session to flush in this pass. After `None` the next pass begins.
     pub(crate) fn pop_dirty(&mut self) -> Option<u32> {
-        let slot = self.dirty.pop()?;
+        let Some(slot) = self.dirty.pop().or_else(|| self.let_one_through()) else {
+            self.let_through = 0;
+            return None;
+        };
         self.table[slot as usize].peer.dirty = false;
         Some(slot)
+    }
+
+    fn let_one_through(&mut self) -> Option<u32> {
+        if self.let_through == self.door_max {
+            return None;
+        }
+        self.let_through += 1;
+        self.door.pop_front()
+    }
+
+    /// Some wait for the next pass to be flushed.
+    pub(crate) fn any_at_the_door(&self) -> bool {
+        !self.door.is_empty()
     }
 
     /// Somebody waits for an answer now.
@@ -112,7 +152,7 @@ impl Delivery for Deliver<'_> {
         }
         write_frame(outbox.queue(self.pool), OpCode::Binary, payload);
         self.ledger.traffic.messages_out += 1;
-        self.sessions.mark(slot);
+        self.sessions.mark(slot, true);
     }
 
     fn snapshot_waits(&self, slot: u32) -> bool {
@@ -129,7 +169,7 @@ impl Delivery for Deliver<'_> {
         } else {
             self.ledger.traffic.messages_out += 1;
         }
-        self.sessions.mark(slot);
+        self.sessions.mark(slot, true);
     }
 }
 

@@ -63,6 +63,8 @@ struct Moment {
     timer_ms: Option<u64>,
     /// Somebody waits for an answer.
     interactive: bool,
+    /// The last pass has put some off who come or go.
+    crowded: bool,
     /// Longest gathering while somebody does.
     gather_ns: u64,
     /// Completions worth waking for.
@@ -75,6 +77,10 @@ struct Moment {
 
 /// How to wait, and whether it is the long sleep before a tick (whose overrun [`Lead`] learns from).
 fn decide(moment: Moment) -> (Wait, bool) {
+    if moment.crowded {
+        // Not slept, and all that the kernel has is taken in: inputs of those who play are among it.
+        return (Wait { timeout: Some(Duration::ZERO), want: moment.want, gather: Duration::ZERO }, false);
+    }
     let until_tick_ns = moment.tick_ns.map(|at| at.saturating_sub(moment.now.ns));
     let until_timer_ns = moment.timer_ms.map(|at| (at * 1_000_000).saturating_sub(moment.now.ns));
     let timeout_ns = match (until_tick_ns, until_timer_ns) {
@@ -112,6 +118,7 @@ impl<G: Game> Worker<G> {
             tick_ns: self.stage.rooms.next_deadline_ns(),
             timer_ms: self.stage.next_timer_ms(),
             interactive: self.stage.sessions.any_interactive(),
+            crowded: self.stage.sessions.any_at_the_door(),
             gather_ns: self.gather_ns,
             want: self.want,
             batch: self.batch.expected(),
@@ -150,6 +157,7 @@ mod tests {
             tick_ns: None,
             timer_ms: None,
             interactive: false,
+            crowded: false,
             gather_ns: 500_000,
             want: 256,
             batch: 20,
@@ -201,6 +209,15 @@ mod tests {
         let (wait, _) = decide(moment());
         assert_eq!(wait.timeout, None);
         assert_eq!(wait.gather, Duration::from_micros(500));
+    }
+
+    #[test]
+    fn those_who_were_put_off_are_not_slept_over() {
+        let tick_ns = Some(1_009_000_000);
+        let crowded = Moment { tick_ns, interactive: true, crowded: true, lead_ns: 200_000, ..moment() };
+        let (wait, long) = decide(crowded);
+        assert_eq!((wait.timeout, long), (Some(Duration::ZERO), false));
+        assert_eq!(wait.want, 256, "as much as can be read warm, not only what usually comes");
     }
 
     #[test]

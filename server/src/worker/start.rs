@@ -27,6 +27,9 @@ const MAILBOX_PLACES: usize = 4_096;
 const SEND_POOL_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Completions worth waking for: more would come back as fast as buffers can be read warm.
 const WANT_MAX: u32 = 512;
+/// Sessions that come or go, flushed in one pass. What one costs is the kernel's work, to send a reply or to close,
+/// some 20 µs: a crowd makes a tick later by a millisecond, not by its size.
+const DOOR_MAX: usize = 64;
 const TIMER_SLACK_NS: u64 = 1_000;
 const LOG_INTERVAL_NS: u64 = 1_000_000_000;
 /// Ticks a client shows others behind its newest snapshot, in snapshots: two, so that one may be late.
@@ -100,6 +103,7 @@ impl Prepared {
             ping_after_ms: session_ms(config.ping_after),
             silent_close_ms: session_ms(config.silent_close),
             close_ms: session_ms(config.close_timeout),
+            door_max: DOOR_MAX,
         };
         let draw_token =
             || entropy::draw().expect("it was drawn from at start, and does not fail after that");

@@ -1,5 +1,6 @@
 //! The play side driven without a kernel.
 
+mod crowd;
 mod fake_ring;
 mod fuzz_simulation;
 mod keeper;
@@ -36,6 +37,7 @@ fn rules() -> Rules {
         ping_after_ms: 25_000,
         silent_close_ms: 10_000,
         close_ms: 5_000,
+        door_max: 64,
     }
 }
 
