@@ -28,10 +28,10 @@ pub(crate) struct ServerReading {
 
 impl ServerReading {
     /// CPU and memory of `--server-pid` if given, else of the status.
-    fn take(plan: &Plan, with_status: bool) -> Self {
+    fn take(plan: &Plan, with_status: bool, interrupted: &AtomicBool) -> Self {
         // The process first: it answers at once, the status takes a request.
         let process = plan.server_pid.map(Usage::of_process);
-        let status = with_status.then(|| server_side::fetch_all(&plan.admins).ok()).flatten();
+        let status = with_status.then(|| server_side::fetch_all(&plan.admins, interrupted).ok()).flatten();
         let usage = process.or_else(|| status.as_ref().map(Usage::of_status)).unwrap_or_default();
         Self { usage, status }
     }
@@ -122,7 +122,7 @@ impl<'a> Leader<'a> {
             series: Series::new(shared.live.len(), plan.sample_ns()),
             window_start_ns: None,
             kernel_before: KernelCounters::read(),
-            server_idle: ServerReading::take(plan, admin_works),
+            server_idle: ServerReading::take(plan, admin_works, interrupted),
         }
     }
 
@@ -244,7 +244,7 @@ impl<'a> Leader<'a> {
             };
             self.watch(what, end_ns, nobody_left);
             late_ns = late_ns.max(clock::now_ns().saturating_sub(end_ns));
-            readings.push(ServerReading::take(self.plan, self.admin_works));
+            readings.push(ServerReading::take(self.plan, self.admin_works, self.interrupted));
             if clock::now_ns() < end_ns {
                 // It was over early.
                 break;

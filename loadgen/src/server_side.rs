@@ -1,9 +1,9 @@
 //! The server's own figures: its admin endpoint's `/status`, and `/proc/PID`.
 
+mod fetch;
 mod process;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use crate::doctor::Readings;
 
+pub(crate) use fetch::fetch_all;
 pub(crate) use process::{Usage, process_exists};
 
 /// The parts of `/status` that are used here. All optional: an older server says less.
@@ -171,48 +172,6 @@ fn is_plain(bytes: &[u8]) -> bool {
 const V2_COOKIE: u32 = 0x1c84_9303 | 0x10;
 const V2_HEAD_BYTES: usize = 40;
 
-/// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(3);
-
-/// Asks for `/status`.
-///
-/// # Errors
-/// A sentence that names the URL and what happened.
-pub(crate) fn fetch_status(admin: &str) -> Result<Status, String> {
-    let url = format!("{admin}/status");
-    let config = ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).proxy(None);
-    let agent = ureq::Agent::new_with_config(config.build());
-    let told = |error: ureq::Error| match error {
-        ureq::Error::Timeout(_) => format!("{url} did not answer within {} s", PATIENCE.as_secs()),
-        ureq::Error::Io(error) => format!("{url}: {error}"),
-        ureq::Error::Json(_) => {
-            format!("{url} is not the admin endpoint of a Tickring server; check --admin")
-        }
-        error => format!("{url}: {error}"),
-    };
-    agent.get(&url).call().and_then(|mut response| response.body_mut().read_json()).map_err(told)
-}
-
-/// Asks all of them; what they say of themselves is added up.
-///
-/// # Errors
-/// A sentence for the first that does not answer.
-pub(crate) fn fetch_all(admins: &[String]) -> Result<Status, String> {
-    let mut told: Vec<Status> = Vec::new();
-    for admin in admins {
-        let status = fetch_status(admin)?;
-        // One server may listen at several addresses.
-        if !told.iter().any(|other| other.is_same_process(&status)) {
-            told.push(status);
-        }
-    }
-    let all = told.into_iter().reduce(|mut all, other| {
-        all.add(&other);
-        all
-    });
-    all.ok_or_else(|| "no admin endpoint is known".to_owned())
-}
-
 /// A sum that is known where both parts are.
 fn sum(one: Option<u64>, other: Option<u64>) -> Option<u64> {
     Some(one?.saturating_add(other?))
@@ -345,11 +304,5 @@ mod tests {
         let usage = Usage::of_process(std::process::id());
         assert!(usage.cpu_ns.unwrap() > 0 && usage.rss_bytes.unwrap() > 0);
         assert!(process_exists(std::process::id()));
-    }
-
-    #[test]
-    fn nobody_listening_is_a_sentence() {
-        let error = fetch_status("http://127.0.0.1:1").unwrap_err();
-        assert!(error.contains("http://127.0.0.1:1/status"), "{error}");
     }
 }

@@ -24,6 +24,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use anyhow::Context;
 
@@ -45,13 +46,14 @@ pub(crate) struct Findings {
     pub(crate) outcomes: Vec<Outcome>,
 }
 
-/// Judges, writes the report, prints the summary; returns the exit code.
+/// Judges, writes the report, prints the summary; returns the exit code. Once `interrupted`, nobody is asked for long
+/// any more.
 ///
 /// # Errors
 /// When the report cannot be written; the summary is printed all the same.
-pub(crate) fn deliver(findings: &Findings) -> anyhow::Result<u8> {
+pub(crate) fn deliver(findings: &Findings, interrupted: &AtomicBool) -> anyhow::Result<u8> {
     let (mut report, verdict) = json::Report::new(findings, KernelCounters::read());
-    let signs = Signs::gather(findings, report.kernel.after.clone());
+    let signs = Signs::gather(findings, report.kernel.after.clone(), interrupted);
     diagnosis::settle_sides(&signs, &mut report.conns.errors);
     report.diagnosis = diagnosis::diagnose(&signs);
     // The files first: whoever reads the summary may be gone.
