@@ -10,7 +10,7 @@ use crate::lead::{ServerReading, Timeline};
 use crate::measure::health::Health;
 use crate::measure::latency::Percentiles;
 use crate::measure::tally::Tally;
-use crate::plan::Plan;
+use crate::plan::{Plan, Preset};
 use crate::server_side::{StatusTick, Usage};
 use crate::slo::Metric;
 use crate::verdict::Evidence;
@@ -235,8 +235,36 @@ pub(crate) fn evidence(findings: &Findings, merged: &Merged, report: &Report<'_>
         busy_seconds: report.generator.busy_seconds,
         server_percent: report.server.cpu_percent,
         server_gap: report.server.gap.clone(),
+        unjudged: unjudged(plan, report),
         objectives,
     }
+}
+
+/// Where nothing was judged that was to be, a sentence: then there is nothing to pass.
+fn unjudged(plan: &Plan, report: &Report<'_>) -> Option<String> {
+    if matches!(plan.preset, Preset::Idle) || report.window_s <= 0.0 || report.conns.connected == 0 {
+        return None;
+    }
+    let mut phases = plan.phases.list().iter().zip(&report.phases);
+    let unnoticed = phases.find(|(planned, told)| {
+        let is_noticed = told.bystander_latency_us.is_some() || told.bystander_snapshot_interval_us.is_some();
+        planned.stall_share.is_some() && !is_noticed
+    });
+    if let Some((planned, _)) = unnoticed {
+        return Some(format!(
+            "nothing was judged in the phase {}: no answer came to a connection that went on reading; leave some to \
+             notice, with a smaller --stall-share, or a longer phase",
+            planned.name
+        ));
+    }
+    let recovery_us = report.crowd.as_ref().and_then(|crowd| crowd.recovery_us);
+    let latencies = [report.latency_us.intended, report.latency_us.service, report.game.snapshot_interval_us];
+    let is_judged = latencies.into_iter().chain([recovery_us]).any(|measured| measured.is_some());
+    (!is_judged).then(|| {
+        "nothing was judged: no message of the window was answered to a connection that counts; a longer --duration, \
+         or a higher --rate"
+            .to_owned()
+    })
 }
 
 /// What arrived wrong, in words.
