@@ -70,6 +70,7 @@ impl Timeline {
         let read = std::iter::once(&self.server_idle).chain(&self.server);
         let told: Vec<&Status> = read.filter_map(|reading| reading.status.as_ref()).collect();
         let is_same = told.windows(2).all(|pair| pair[1].continues(pair[0]));
+        let falls = told.windows(2).any(|pair| pair[1].falls_below(pair[0]));
         let unanswered = [(start, "start"), (end, "end")].into_iter().find(|(at, _)| at.status.is_none());
         self.server_gap = match unanswered.filter(|_| admin_works) {
             _ if !is_same => {
@@ -83,6 +84,10 @@ impl Timeline {
             None if start.usage.rss_bytes.is_some() && end.usage.rss_bytes.is_none() => {
                 Some("the server's process ended during the run".to_owned())
             }
+            None if falls => Some(
+                "a counter of the server went backwards during the run: it was restarted, or did not tell everything"
+                    .to_owned(),
+            ),
             None => None,
         };
     }
@@ -341,6 +346,13 @@ mod tests {
         assert!(timeline.server[1].status.is_some());
         let timeline = judged(reading(7, 1.0), reading(7, 5.0), ServerReading::default());
         assert!(timeline.server_gap.unwrap().contains("did not answer at the end"));
+        let ticks = |steps, mut of: ServerReading| {
+            of.status.as_mut().unwrap().tick.steps = Some(steps);
+            of
+        };
+        let idle = reading(7, 1.0);
+        let timeline = judged(idle, ticks(9, reading(7, 5.0)), ticks(8, reading(7, 35.0)));
+        assert!(timeline.server_gap.unwrap().contains("went backwards"));
         let dead = ServerReading { usage: Usage::default(), ..reading(7, 35.0) };
         let timeline = judged(reading(7, 1.0), reading(7, 5.0), dead);
         assert!(timeline.server_gap.unwrap().contains("process ended"));

@@ -172,6 +172,9 @@ fn is_plain(bytes: &[u8]) -> bool {
 const V2_COOKIE: u32 = 0x1c84_9303 | 0x10;
 const V2_HEAD_BYTES: usize = 40;
 
+/// More than any process can have resident: the addresses that Linux gives one on x86-64 (5-level paging apart).
+const RSS_BYTES_MAX: u64 = 1 << 47;
+
 /// A sum that is known where both parts are.
 fn sum(one: Option<u64>, other: Option<u64>) -> Option<u64> {
     Some(one?.saturating_add(other?))
@@ -204,6 +207,20 @@ impl Status {
     /// Connections that it holds now.
     pub(crate) fn open(&self) -> u64 {
         self.totals.connections.values().fold(0, |sum, count| sum.saturating_add(*count))
+    }
+
+    /// Without what cannot be, on which no figure may rest.
+    fn believable(mut self) -> Self {
+        self.memory.rss_bytes = self.memory.rss_bytes.filter(|bytes| *bytes <= RSS_BYTES_MAX);
+        self
+    }
+
+    /// Whether one of the counters behind the figures is below that of `earlier`: what happened between the two is not
+    /// known then.
+    pub(crate) fn falls_below(&self, earlier: &Self) -> bool {
+        let counters: [fn(&Self) -> Option<u64>; 3] =
+            [|status| status.tick.steps, |status| status.tick.missed, |status| status.cpu_ns];
+        counters.iter().any(|told| told(self).zip(told(earlier)).is_some_and(|(now, before)| now < before))
     }
 
     /// Whether this is of the same process as `earlier`, as far as both tell.
@@ -304,5 +321,14 @@ mod tests {
         let usage = Usage::of_process(std::process::id());
         assert!(usage.cpu_ns.unwrap() > 0 && usage.rss_bytes.unwrap() > 0);
         assert!(process_exists(std::process::id()));
+    }
+
+    #[test]
+    fn more_memory_than_there_can_be_is_not_believed() {
+        let told = |bytes: u64| {
+            let text = format!("{{\"memory\":{{\"rss_bytes\":{bytes}}}}}");
+            serde_json::from_str::<Status>(&text).unwrap().believable().memory.rss_bytes
+        };
+        assert_eq!((told(1 << 30), told(u64::MAX)), (Some(1 << 30), None));
     }
 }

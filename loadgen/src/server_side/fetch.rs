@@ -115,7 +115,8 @@ fn fetch_status(admin: &str, left: Duration, patience: Duration) -> Result<Statu
         }
         error => format!("{url}: {error}"),
     };
-    agent.get(&url).call().and_then(|mut response| response.body_mut().read_json()).map_err(told)
+    let status = agent.get(&url).call().and_then(|mut response| response.body_mut().read_json::<Status>());
+    status.map(Status::believable).map_err(told)
 }
 
 fn url(admin: &str) -> String {
