@@ -167,6 +167,7 @@ pub(crate) struct PlanError {
 
 impl PlanError {
     pub(crate) fn new(flag: &str, value: impl std::fmt::Display, problem: impl Into<String>) -> Self {
+        let value = crate::terminal::value(&value.to_string());
         Self { given: format!("--{flag} {value}"), problem: problem.into() }
     }
 }

@@ -59,18 +59,22 @@ pub(crate) fn deliver(findings: &Findings, interrupted: &AtomicBool) -> anyhow::
     // The files first: whoever reads the summary may be gone.
     let written = write(&report, findings);
     // And the summary even without the files: it is all that is left of the run then.
-    terminal::answer(format_args!("{}", summary::text(&report))).context("cannot print the summary")?;
+    terminal::answer(format_args!("{}", terminal::harmless(&summary::text(&report))))
+        .context("cannot print the summary")?;
     written?;
     Ok(verdict.exit_code())
 }
 
-/// Writes the report in every form asked for. One that cannot be written does not cost the others; the first error
-/// is told.
+/// Writes the report in every form asked for. One that cannot be written does not cost the others; all are
+/// told.
 fn write(report: &json::Report<'_>, findings: &Findings) -> anyhow::Result<()> {
     let outs = &findings.plan.outs;
     let mut written = Ok(());
     let mut note = |result: anyhow::Result<()>| {
-        if written.is_ok() {
+        if let (Err(earlier), true) = (&written, result.is_err()) {
+            terminal::say(format_args!("loadgen: {earlier:#}"));
+        }
+        if result.is_err() {
             written = result;
         }
     };
