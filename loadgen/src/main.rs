@@ -21,6 +21,7 @@ mod link_model;
 mod machine;
 mod measure;
 mod pacing;
+mod places;
 mod plan;
 mod preflight;
 mod report;

@@ -22,7 +22,7 @@ pub(crate) use figures::share;
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -116,9 +116,8 @@ fn write_file(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
 
 /// Writes beside a file and puts that in its place.
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(format!(".{}.part", std::process::id()));
-    let beside = PathBuf::from(beside);
+    // Not the file's name with something added: that could be too long.
+    let beside = path.with_file_name(format!("loadgen.{}.part", std::process::id()));
     match fs::write(&beside, bytes) {
         // A folder that takes no new file may hold one that can be written.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return fs::write(path, bytes),
@@ -133,4 +132,19 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
         // It may not even be there; what is told is why.
         let _ = fs::remove_file(&beside);
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_name_takes_a_report() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x".repeat(255));
+        write_file(&path, b"one").unwrap();
+        write_file(&path, b"two").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
+    }
 }
