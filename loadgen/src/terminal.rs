@@ -67,6 +67,8 @@ pub(crate) fn is_obeyed(letter: char) -> bool {
 
 /// Longest value of somebody's that is repeated to them, characters.
 const VALUE_CHARS_MAX: usize = 100;
+/// Longest word of an error that is not somebody's value; a path may be that long.
+const WORD_CHARS_MAX: usize = 300;
 /// Longest line of an error, characters, and what is left of the beginning and the end of a longer one.
 const ERROR_CHARS_MAX: usize = 1_200;
 const ERROR_CHARS_KEPT: (usize, usize) = (200, 700);
@@ -80,13 +82,16 @@ pub(crate) fn value(text: &str) -> String {
     harmless(&shown)
 }
 
-/// The lines of an error without the middle of those that are longer than anybody reads: the beginning says what is
-/// wrong, the end what helps.
+/// An error without most of the words that are longer than anybody's, and without the middle of lines that are longer
+/// than anybody reads: the beginning says what is wrong, the end what helps.
 pub(crate) fn shortened(text: &str) -> String {
+    let word =
+        |word: &str| if word.chars().count() <= WORD_CHARS_MAX { word.to_owned() } else { value(word) };
     let shorten = |line: &str| {
+        let line = line.split(' ').map(word).collect::<Vec<String>>().join(" ");
         let length = line.chars().count();
         if length <= ERROR_CHARS_MAX {
-            return line.to_owned();
+            return line;
         }
         let (first, last) = ERROR_CHARS_KEPT;
         let (head, tail) = (line.chars().take(first), line.chars().skip(length - last));
@@ -145,9 +150,11 @@ mod tests {
         assert_eq!(value(&"é".repeat(100)), "é".repeat(100));
         assert_eq!(value(&"é".repeat(100_000)), format!("{}…", "é".repeat(100)));
         let error = format!("--rate {}: permitted is less\nUsage: loadgen", "9".repeat(100_000));
-        let short = shortened(&error);
+        let nines = "9".repeat(100);
+        assert_eq!(shortened(&error), format!("--rate {nines}… permitted is less\nUsage: loadgen"));
+        let short = shortened(&error.replace("999", "9 9"));
         assert!(
-            short.starts_with("--rate 99") && short.ends_with("permitted is less\nUsage: loadgen"),
+            short.starts_with("--rate 9 9") && short.ends_with("permitted is less\nUsage: loadgen"),
             "{short}"
         );
         assert!(short.chars().count() < ERROR_CHARS_MAX);

@@ -194,7 +194,7 @@ fn read_phase(number: usize, value: Value) -> Result<Phase, String> {
     };
     if !value.is_table() {
         let problem = format!(
-            "is {}; a phase is a table under a line [[phase]], with a duration = \"30s\"",
+            "is of type {}; a phase is a table under a line [[phase]], with a duration = \"30s\"",
             value.type_str()
         );
         return Err(named(None, problem));
