@@ -28,10 +28,10 @@ pub(crate) struct ServerReading {
 
 impl ServerReading {
     /// CPU and memory of `--server-pid` if given, else of the status.
-    fn take(plan: &Plan, with_status: bool) -> Self {
+    fn take(plan: &Plan, with_status: bool, interrupted: &AtomicBool) -> Self {
         // The process first: it answers at once, the status takes a request.
         let process = plan.server_pid.map(Usage::of_process);
-        let status = with_status.then(|| server_side::fetch_all(&plan.admins).ok()).flatten();
+        let status = with_status.then(|| server_side::fetch_all(&plan.admins, interrupted).ok()).flatten();
         let usage = process.or_else(|| status.as_ref().map(Usage::of_status)).unwrap_or_default();
         Self { usage, status }
     }
@@ -70,6 +70,7 @@ impl Timeline {
         let read = std::iter::once(&self.server_idle).chain(&self.server);
         let told: Vec<&Status> = read.filter_map(|reading| reading.status.as_ref()).collect();
         let is_same = told.windows(2).all(|pair| pair[1].continues(pair[0]));
+        let falls = told.windows(2).any(|pair| pair[1].falls_below(pair[0]));
         let unanswered = [(start, "start"), (end, "end")].into_iter().find(|(at, _)| at.status.is_none());
         self.server_gap = match unanswered.filter(|_| admin_works) {
             _ if !is_same => {
@@ -83,6 +84,10 @@ impl Timeline {
             None if start.usage.rss_bytes.is_some() && end.usage.rss_bytes.is_none() => {
                 Some("the server's process ended during the run".to_owned())
             }
+            None if falls => Some(
+                "a counter of the server went backwards during the run: it was restarted, or did not tell everything"
+                    .to_owned(),
+            ),
             None => None,
         };
     }
@@ -122,7 +127,7 @@ impl<'a> Leader<'a> {
             series: Series::new(shared.live.len(), plan.sample_ns()),
             window_start_ns: None,
             kernel_before: KernelCounters::read(),
-            server_idle: ServerReading::take(plan, admin_works),
+            server_idle: ServerReading::take(plan, admin_works, interrupted),
         }
     }
 
@@ -233,7 +238,7 @@ impl<'a> Leader<'a> {
         let may_be_empty = self.plan.phases.disturbs();
         let nobody_left = |live: &LiveReading| (live.open == 0 && !may_be_empty) || all_gone();
         let phases = self.plan.phases.list();
-        let mut late_ns = 0;
+        let (mut late_ns, mut answered_ns) = (0, 0);
         let mut readings = Vec::with_capacity(phases.len() + 1);
         for index in 0..=phases.len() {
             let end_ns = window.start_ns + self.plan.phases.start_ns(index);
@@ -243,8 +248,10 @@ impl<'a> Leader<'a> {
                 Some(at) => &phases[at].name,
             };
             self.watch(what, end_ns, nobody_left);
-            late_ns = late_ns.max(clock::now_ns().saturating_sub(end_ns));
-            readings.push(ServerReading::take(self.plan, self.admin_works));
+            // A server that took its time to answer at the end of the last phase is not this thread's lateness.
+            late_ns = late_ns.max(clock::now_ns().saturating_sub(end_ns.max(answered_ns)));
+            readings.push(ServerReading::take(self.plan, self.admin_works, self.interrupted));
+            answered_ns = clock::now_ns();
             if clock::now_ns() < end_ns {
                 // It was over early.
                 break;
@@ -341,6 +348,13 @@ mod tests {
         assert!(timeline.server[1].status.is_some());
         let timeline = judged(reading(7, 1.0), reading(7, 5.0), ServerReading::default());
         assert!(timeline.server_gap.unwrap().contains("did not answer at the end"));
+        let ticks = |steps, mut of: ServerReading| {
+            of.status.as_mut().unwrap().tick.steps = Some(steps);
+            of
+        };
+        let idle = reading(7, 1.0);
+        let timeline = judged(idle, ticks(9, reading(7, 5.0)), ticks(8, reading(7, 35.0)));
+        assert!(timeline.server_gap.unwrap().contains("went backwards"));
         let dead = ServerReading { usage: Usage::default(), ..reading(7, 35.0) };
         let timeline = judged(reading(7, 1.0), reading(7, 5.0), dead);
         assert!(timeline.server_gap.unwrap().contains("process ended"));

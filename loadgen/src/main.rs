@@ -21,6 +21,7 @@ mod link_model;
 mod machine;
 mod measure;
 mod pacing;
+mod places;
 mod plan;
 mod preflight;
 mod report;
@@ -43,7 +44,15 @@ fn main() -> ExitCode {
     let request = match cli::Cli::read(std::env::args_os()) {
         Ok(request) => request,
         // Help, the version, and what is wrong with a flag: clap knows where to say it.
-        Err(cli::Refused::Words(error)) => error.exit(),
+        Err(cli::Refused::Words(error)) => {
+            let words = error.to_string();
+            if terminal::shortened(&words) == words || !error.use_stderr() {
+                error.exit();
+            }
+            // It repeats the words of the command line as they are.
+            terminal::say(format_args!("{}", terminal::shortened(&words).trim_end()));
+            return ExitCode::from(verdict::USAGE);
+        }
         Err(error) => return refuse(&error),
     };
     let planned = match (request.command, request.file) {
@@ -78,6 +87,6 @@ fn main() -> ExitCode {
 
 /// What is asked for cannot be done; says why.
 fn refuse(why: &dyn std::fmt::Display) -> ExitCode {
-    terminal::say(format_args!("loadgen: {why}"));
+    terminal::say(format_args!("loadgen: {}", terminal::shortened(&why.to_string())));
     ExitCode::from(verdict::USAGE)
 }

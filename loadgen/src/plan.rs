@@ -22,7 +22,7 @@ use crate::slo::Slo;
 use crate::sources::Sources;
 
 pub(crate) use file::{FileError, OFF, PlanFile};
-pub(crate) use out::{Outs, is_same, report_file, writable};
+pub(crate) use out::{Outs, is_same, probe, report_file, spare_plan, writable};
 pub(crate) use phases::{Backoff, Phase, Phases, STAGES_MAX, Stages};
 pub(crate) use place::{Place, at_most_conns, parse_cpus};
 pub(crate) use target::Target;
@@ -167,6 +167,7 @@ pub(crate) struct PlanError {
 
 impl PlanError {
     pub(crate) fn new(flag: &str, value: impl std::fmt::Display, problem: impl Into<String>) -> Self {
+        let value = crate::terminal::value(&value.to_string());
         Self { given: format!("--{flag} {value}"), problem: problem.into() }
     }
 }
@@ -188,7 +189,9 @@ impl Plan {
         traffic::refuse_meaningless(&args, name, &file.title)?;
         let phases = changes::phases(&args, file)?;
         let (preset, raw) = traffic::of(&args, name, phases.conns_max())?;
-        Self::complete(args, &file.title, preset, phases, raw)
+        let plan = Self::complete(args, &file.title, preset, phases, raw)?;
+        plan.outs.spare_plan(file)?;
+        Ok(plan)
     }
 
     fn complete(

@@ -1,7 +1,7 @@
 //! A run from preflight to report, seen from the thread that leads it.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, mpsc};
 use std::thread::{self, ScopedJoinHandle};
 
 use anyhow::{Context, anyhow};
@@ -16,12 +16,12 @@ use crate::drivers::echo::Echo;
 use crate::drivers::idle::Idle;
 use crate::drivers::raw::{Raw, Traffic};
 use crate::drivers::{Driver, game};
-use crate::lead::{LOOK, Leader, Timeline};
+use crate::lead::{Leader, Timeline};
 use crate::machine::{self, Machine};
 use crate::plan::{Plan, Preset};
 use crate::preflight::{self, Facts};
 use crate::report::{self, Findings};
-use crate::server_side::{self, Status};
+use crate::server_side;
 use crate::shared::{Shared, Step};
 use crate::terminal;
 use crate::verdict;
@@ -34,7 +34,7 @@ use crate::worker::{Outcome, Worker};
 pub(crate) fn run(plan: Plan) -> anyhow::Result<u8> {
     let interrupted = watch_signals()?;
     match attempt(plan, &interrupted)? {
-        Some(findings) => report::deliver(&findings),
+        Some(findings) => report::deliver(&findings, &interrupted),
         None => Ok(verdict::PREFLIGHT),
     }
 }
@@ -72,7 +72,7 @@ pub(crate) fn attempt(plan: Plan, interrupted: &AtomicBool) -> anyhow::Result<Op
 pub(crate) fn look_around(plan: &Plan, interrupted: &AtomicBool) -> (Machine, Facts) {
     machine::raise_descriptor_limit();
     let machine = Machine::read();
-    let status = (!plan.admins.is_empty()).then(|| first_status(&plan.admins, interrupted));
+    let status = (!plan.admins.is_empty()).then(|| server_side::fetch_all(&plan.admins, interrupted));
     let facts = Facts::gather(&plan.sources, plan.server_pid, &machine, status);
     (machine, facts)
 }
@@ -94,27 +94,6 @@ pub(crate) fn watch_signals() -> anyhow::Result<Arc<AtomicBool>> {
         .context("cannot watch for signals")?;
     }
     Ok(interrupted)
-}
-
-/// The server's status, unless a signal comes first: an endpoint that swallows the request must not
-/// hold up the end of the run.
-fn first_status(admins: &[String], interrupted: &AtomicBool) -> Result<Status, String> {
-    let (answer, answered) = mpsc::channel();
-    let urls = admins.to_vec();
-    thread::spawn(move || {
-        // After an interruption nobody waits for it any more.
-        let _ = answer.send(server_side::fetch_all(&urls));
-    });
-    while !interrupted.load(Ordering::Relaxed) {
-        match answered.recv_timeout(LOOK) {
-            Ok(status) => return status,
-            Err(mpsc::RecvTimeoutError::Timeout) => {}
-            Err(mpsc::RecvTimeoutError::Disconnected) => {
-                return Err("the server's status could not be read: a bug of loadgen".to_owned());
-            }
-        }
-    }
-    Err("interrupted".to_owned())
 }
 
 /// Why there are no figures.

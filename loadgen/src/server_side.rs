@@ -1,9 +1,9 @@
 //! The server's own figures: its admin endpoint's `/status`, and `/proc/PID`.
 
+mod fetch;
 mod process;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use crate::doctor::Readings;
 
+pub(crate) use fetch::fetch_all;
 pub(crate) use process::{Usage, process_exists};
 
 /// The parts of `/status` that are used here. All optional: an older server says less.
@@ -171,47 +172,8 @@ fn is_plain(bytes: &[u8]) -> bool {
 const V2_COOKIE: u32 = 0x1c84_9303 | 0x10;
 const V2_HEAD_BYTES: usize = 40;
 
-/// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(3);
-
-/// Asks for `/status`.
-///
-/// # Errors
-/// A sentence that names the URL and what happened.
-pub(crate) fn fetch_status(admin: &str) -> Result<Status, String> {
-    let url = format!("{admin}/status");
-    let config = ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).proxy(None);
-    let agent = ureq::Agent::new_with_config(config.build());
-    let told = |error: ureq::Error| match error {
-        ureq::Error::Timeout(_) => format!("{url} did not answer within {} s", PATIENCE.as_secs()),
-        ureq::Error::Io(error) => format!("{url}: {error}"),
-        ureq::Error::Json(_) => {
-            format!("{url} is not the admin endpoint of a Tickring server; check --admin")
-        }
-        error => format!("{url}: {error}"),
-    };
-    agent.get(&url).call().and_then(|mut response| response.body_mut().read_json()).map_err(told)
-}
-
-/// Asks all of them; what they say of themselves is added up.
-///
-/// # Errors
-/// A sentence for the first that does not answer.
-pub(crate) fn fetch_all(admins: &[String]) -> Result<Status, String> {
-    let mut told: Vec<Status> = Vec::new();
-    for admin in admins {
-        let status = fetch_status(admin)?;
-        // One server may listen at several addresses.
-        if !told.iter().any(|other| other.is_same_process(&status)) {
-            told.push(status);
-        }
-    }
-    let all = told.into_iter().reduce(|mut all, other| {
-        all.add(&other);
-        all
-    });
-    all.ok_or_else(|| "no admin endpoint is known".to_owned())
-}
+/// More than any process can have resident: the addresses that Linux gives one on x86-64 (5-level paging apart).
+const RSS_BYTES_MAX: u64 = 1 << 47;
 
 /// A sum that is known where both parts are.
 fn sum(one: Option<u64>, other: Option<u64>) -> Option<u64> {
@@ -245,6 +207,20 @@ impl Status {
     /// Connections that it holds now.
     pub(crate) fn open(&self) -> u64 {
         self.totals.connections.values().fold(0, |sum, count| sum.saturating_add(*count))
+    }
+
+    /// Without what cannot be, on which no figure may rest.
+    fn believable(mut self) -> Self {
+        self.memory.rss_bytes = self.memory.rss_bytes.filter(|bytes| *bytes <= RSS_BYTES_MAX);
+        self
+    }
+
+    /// Whether one of the counters behind the figures is below that of `earlier`: what happened between the two is not
+    /// known then.
+    pub(crate) fn falls_below(&self, earlier: &Self) -> bool {
+        let counters: [fn(&Self) -> Option<u64>; 3] =
+            [|status| status.tick.steps, |status| status.tick.missed, |status| status.cpu_ns];
+        counters.iter().any(|told| told(self).zip(told(earlier)).is_some_and(|(now, before)| now < before))
     }
 
     /// Whether this is of the same process as `earlier`, as far as both tell.
@@ -348,8 +324,11 @@ mod tests {
     }
 
     #[test]
-    fn nobody_listening_is_a_sentence() {
-        let error = fetch_status("http://127.0.0.1:1").unwrap_err();
-        assert!(error.contains("http://127.0.0.1:1/status"), "{error}");
+    fn more_memory_than_there_can_be_is_not_believed() {
+        let told = |bytes: u64| {
+            let text = format!("{{\"memory\":{{\"rss_bytes\":{bytes}}}}}");
+            serde_json::from_str::<Status>(&text).unwrap().believable().memory.rss_bytes
+        };
+        assert_eq!((told(1 << 30), told(u64::MAX)), (Some(1 << 30), None));
     }
 }

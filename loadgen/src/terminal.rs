@@ -49,10 +49,55 @@ pub(crate) fn say(line: Arguments<'_>) {
     let _ignored = writeln!(io::stderr(), "{}", harmless(&line.to_string()));
 }
 
-/// What others have said may hold what a terminal obeys: control characters are shown, not sent.
-fn harmless(text: &str) -> String {
-    let obeyed = |c: char| c.is_control() && c != '\n' && c != '\t';
+/// What others have said may hold what a terminal obeys: such characters are shown, not sent.
+pub(crate) fn harmless(text: &str) -> String {
+    let obeyed = |c: char| is_obeyed(c) && c != '\n' && c != '\t';
     text.chars().map(|c| if obeyed(c) { '\u{fffd}' } else { c }).collect()
+}
+
+/// Whether a character is not seen but obeyed: control characters, and what turns the direction of writing or breaks
+/// the line, which makes texts look like others (Unicode Standard Annex 9).
+pub(crate) fn is_obeyed(letter: char) -> bool {
+    letter.is_control()
+        || matches!(
+            letter,
+            '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}'
+        )
+}
+
+/// Longest value of somebody's that is repeated to them, characters.
+const VALUE_CHARS_MAX: usize = 100;
+/// Longest word of an error that is not somebody's value; a path may be that long.
+const WORD_CHARS_MAX: usize = 300;
+/// Longest line of an error, characters, and what is left of the beginning and the end of a longer one.
+const ERROR_CHARS_MAX: usize = 1_200;
+const ERROR_CHARS_KEPT: (usize, usize) = (200, 700);
+
+/// A value as an error repeats it: enough to know it by.
+pub(crate) fn value(text: &str) -> String {
+    let mut shown: String = text.chars().take(VALUE_CHARS_MAX).collect();
+    if shown.len() < text.len() {
+        shown.push('…');
+    }
+    harmless(&shown)
+}
+
+/// An error without most of the words that are longer than anybody's, and without the middle of lines that are longer
+/// than anybody reads: the beginning says what is wrong, the end what helps.
+pub(crate) fn shortened(text: &str) -> String {
+    let word =
+        |word: &str| if word.chars().count() <= WORD_CHARS_MAX { word.to_owned() } else { value(word) };
+    let shorten = |line: &str| {
+        let line = line.split(' ').map(word).collect::<Vec<String>>().join(" ");
+        let length = line.chars().count();
+        if length <= ERROR_CHARS_MAX {
+            return line;
+        }
+        let (first, last) = ERROR_CHARS_KEPT;
+        let (head, tail) = (line.chars().take(first), line.chars().skip(length - last));
+        head.chain(['…']).chain(tail).collect()
+    };
+    harmless(&text.split('\n').map(shorten).collect::<Vec<String>>().join("\n"))
 }
 
 /// How long a terminal that took nothing of the view has to take the summary.
@@ -85,5 +130,34 @@ fn write(line: Arguments<'_>) -> io::Result<()> {
     match writeln!(output, "{line}").and_then(|()| output.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_obeys_is_shown() {
+        assert_eq!(harmless("a\u{1b}[2Jb\r\n\tc"), "a\u{fffd}[2Jb\u{fffd}\n\tc");
+        assert_eq!(harmless("lmth\u{202e}.exe\u{2066}\u{200f}"), "lmth\u{fffd}.exe\u{fffd}\u{fffd}");
+        let words = "Größe: 5 µs … 日本 👩\u{200d}🚀";
+        assert_eq!(harmless(words), words);
+    }
+
+    #[test]
+    fn what_is_long_is_cut() {
+        assert_eq!(value(&"é".repeat(100)), "é".repeat(100));
+        assert_eq!(value(&"é".repeat(100_000)), format!("{}…", "é".repeat(100)));
+        let error = format!("--rate {}: permitted is less\nUsage: loadgen", "9".repeat(100_000));
+        let nines = "9".repeat(100);
+        assert_eq!(shortened(&error), format!("--rate {nines}… permitted is less\nUsage: loadgen"));
+        let short = shortened(&error.replace("999", "9 9"));
+        assert!(
+            short.starts_with("--rate 9 9") && short.ends_with("permitted is less\nUsage: loadgen"),
+            "{short}"
+        );
+        assert!(short.chars().count() < ERROR_CHARS_MAX);
+        assert_eq!(shortened("as it is"), "as it is");
     }
 }

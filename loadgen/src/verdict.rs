@@ -82,6 +82,8 @@ pub(crate) struct Evidence {
     pub(crate) server_percent: Option<f64>,
     /// Why figures of the server are missing, a sentence.
     pub(crate) server_gap: Option<String>,
+    /// Why nothing was judged that was to be, a sentence.
+    pub(crate) unjudged: Option<String>,
     /// Every objective with what was measured for it.
     pub(crate) objectives: Vec<(Slo, Option<f64>)>,
 }
@@ -97,7 +99,9 @@ const LATENCY_BOUND_US: f64 = 500_000.0;
 /// Judges. Wrong answers weigh more than a busy generator, that more than missed objectives; an
 /// interruption is named as such unless something was wrong.
 pub(crate) fn judge(evidence: &Evidence) -> (Verdict, Vec<String>) {
-    let (wrong, invalid, missed) = (evidence.wrong.clone(), invalid(evidence), missed(evidence));
+    let (wrong, mut invalid, missed) = (evidence.wrong.clone(), invalid(evidence), missed(evidence));
+    // Who missed something was judged.
+    invalid.extend(evidence.unjudged.clone().filter(|_| missed.is_empty()));
     let verdict = if !wrong.is_empty() {
         Verdict::Correctness
     } else if evidence.interrupted {
@@ -329,6 +333,14 @@ mod tests {
         assert_eq!(judge(&closed).0, Verdict::Invalid);
         let server_busy = Evidence { server_percent: Some(99.0), ..closed };
         assert_eq!(judge(&server_busy).0, Verdict::Pass);
+    }
+
+    #[test]
+    fn who_judged_nothing_does_not_pass() {
+        let nobody = Evidence { unjudged: Some("nothing was judged".to_owned()), ..good() };
+        assert_eq!(judge(&nobody), (Verdict::Invalid, vec!["nothing was judged".to_owned()]));
+        assert_eq!(judge(&Evidence { lost: 1, ..nobody.clone() }).0, Verdict::Missed);
+        assert_eq!(judge(&Evidence { interrupted: true, ..nobody }).0, Verdict::Interrupted);
     }
 
     #[test]

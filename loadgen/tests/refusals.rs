@@ -30,6 +30,19 @@ fn a_wrong_value_is_named_with_what_is_allowed() {
 }
 
 #[test]
+fn what_is_repeated_is_short_and_says_only_what_it_is() {
+    let long = "9".repeat(100_000);
+    let url = format!("http://{long}:1");
+    for words in [["echo", "--size", &long], ["echo", "--target", &url], ["echo", "--slo", &long]] {
+        let run = run(&words);
+        assert_eq!(run.code, Some(2), "{}", run.err);
+        assert!(run.err.contains("999") && run.err.len() < 2_000, "{} bytes: {}", run.err.len(), run.err);
+    }
+    let run = run(&["echo", "--size", "64\u{202e}46"]);
+    assert!(run.err.contains("64\u{fffd}46") && run.err.contains("for example --size 64"), "{}", run.err);
+}
+
+#[test]
 fn what_does_not_fit_names_the_command_that_helps() {
     let server = raw_echo(1, 1);
     let target = server.tcp();

@@ -10,7 +10,8 @@ pub(super) const HELP: &str = "One report becomes one HTML page: no script, no n
     differ beyond the noise when they lie more than three standard errors apart. A figure that is told once a run, \
     such as the server's memory, a phase's or a recovery, has no noise to hold it against, and the table says so.
 
-Exit codes: 0 the page is written, whatever it says; 1 it cannot be written; 2 a file is no report.
+Exit codes: 0 the page is written, whatever it says; 1 it could not be written after all; 2 a file is no report, or \
+no page can be written there.
 
 Examples:
   loadgen run game --conns 50 --duration 10s --out json=before.json

@@ -1,6 +1,7 @@
 //! What is known when a run is over, gathered first so that judging is pure.
 
 use std::net::{SocketAddr, UdpSocket};
+use std::sync::atomic::AtomicBool;
 
 use super::knock::Knock;
 use crate::doctor::Readings;
@@ -46,7 +47,11 @@ pub(crate) struct Signs {
 
 impl Signs {
     /// Gathers them; knocks on the target and asks the server once more where that helps.
-    pub(crate) fn gather(findings: &Findings, kernel_after: KernelCounters) -> Self {
+    pub(crate) fn gather(
+        findings: &Findings,
+        kernel_after: KernelCounters,
+        interrupted: &AtomicBool,
+    ) -> Self {
         let (plan, timeline) = (&*findings.plan, &findings.timeline);
         let mut errors = ErrorTable::default();
         findings.outcomes.iter().for_each(|outcome| errors.merge(&outcome.tally.errors));
@@ -72,14 +77,20 @@ impl Signs {
         };
         if !errors.is_empty() && !timeline.interrupted {
             let at_the_end = timeline.server.last().and_then(|reading| reading.status.clone());
-            signs.ask_again(plan, at_the_end, &errors);
+            signs.ask_again(plan, at_the_end, &errors, interrupted);
         }
         signs.errors = errors;
         signs
     }
 
     /// What the server says now, and whether anybody is there.
-    fn ask_again(&mut self, plan: &Plan, at_the_end: Option<Status>, errors: &ErrorTable) {
+    fn ask_again(
+        &mut self,
+        plan: &Plan,
+        at_the_end: Option<Status>,
+        errors: &ErrorTable,
+        interrupted: &AtomicBool,
+    ) {
         let is_worth_it = |(stage, cause, _): (Stage, &Cause, u64)| Knock::is_worth_it(stage, cause);
         if errors.counts().any(is_worth_it) {
             self.knock_on_all(plan);
@@ -87,7 +98,7 @@ impl Signs {
         let Some(before) = &self.status_before else { return };
         let now = at_the_end.or_else(|| {
             let is_gone = self.knock == Some(Knock::Refused);
-            if is_gone { None } else { server_side::fetch_all(&plan.admins).ok() }
+            if is_gone { None } else { server_side::fetch_all(&plan.admins, interrupted).ok() }
         });
         self.restarted = now.as_ref().is_some_and(|now| !now.continues(before));
         self.status_after = now.filter(|_| !self.restarted);

@@ -7,6 +7,8 @@ pub(crate) mod ports;
 mod readings;
 mod words;
 
+use std::sync::atomic::AtomicBool;
+
 use serde::Serialize;
 
 use crate::budget::{Budget, Demand, budgets};
@@ -132,7 +134,9 @@ pub(crate) fn run(question: &Question) -> anyhow::Result<u8> {
 fn examine(question: &Question) -> Findings {
     let (place, demand) = (&question.place, question.demand());
     let machine = Machine::read();
-    let status = (!place.admins.is_empty()).then(|| server_side::fetch_all(&place.admins));
+    // Ctrl-C ends the process: nothing is to be kept.
+    let never = AtomicBool::new(false);
+    let status = (!place.admins.is_empty()).then(|| server_side::fetch_all(&place.admins, &never));
     let facts = Facts::gather(&place.sources, None, &machine, status);
     let mut budgets = budgets(&demand, &facts);
     // Where there is enough, what would move the wall is no advice.

@@ -332,3 +332,46 @@ fn cause_of(error: &ClientError, turn: &mut Turn<'_>) -> Cause {
         ClientError::Unexpected(what) => Cause::Protocol(what),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bots::Drummer;
+    use crate::drivers::{Next, Standing};
+    use crate::measure::tally::{Tally, Window};
+    use tickring_protocol::websocket::{
+        OpCode, SUBPROTOCOL, parse_request, write_frame, write_switching_protocols,
+    };
+
+    #[test]
+    fn who_floods_us_with_pings_and_reads_nothing_is_left() {
+        let plan = Arc::new(crate::cli::Cli::plan(["game", "--conns", "1"]).unwrap());
+        let mut game = Game::<Drummer>::new(plan, 1, None, None);
+        let mut peer = game.peer(0);
+        let (mut out, mut tally, next) = (Vec::new(), Tally::default(), Next::default());
+        let (window, standing) = (Window::UNSET, Standing::Bystander);
+        let mut turn =
+            Turn { now_ns: 1, window, standing, may_send: true, out: &mut out, tally: &mut tally, next };
+        game.connected(&mut peer, &mut turn);
+        let (request, _) = parse_request(turn.out).unwrap().unwrap();
+        let mut bytes = Vec::new();
+        write_switching_protocols(
+            &mut bytes,
+            &request.accept,
+            request.offers_tickring_v1.then_some(SUBPROTOCOL),
+        );
+        turn.out.clear();
+        game.received(&mut peer, &mut turn, &mut bytes).unwrap();
+        // Each answer is about as long as what it answers.
+        let mut most_bytes = 0;
+        let ended = (0..2 * UNREAD_BYTES_MAX / 65_536).find_map(|_| {
+            let mut flood = Vec::new();
+            (0..65_536 / 127).for_each(|_| write_frame(&mut flood, OpCode::Ping, &[7; 125]));
+            let ended = game.received(&mut peer, &mut turn, &mut flood).err();
+            most_bytes = most_bytes.max(turn.out.len());
+            ended
+        });
+        assert!(matches!(ended, Some(Cause::Protocol("it makes us answer and does not read"))), "{ended:?}");
+        assert!(most_bytes < UNREAD_BYTES_MAX + 2 * 65_536, "{most_bytes}");
+    }
+}

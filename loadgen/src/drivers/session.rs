@@ -125,3 +125,37 @@ pub(crate) fn upgrade_cause(error: UpgradeError) -> Cause {
         UpgradeError::Malformed(what) => Cause::BadUpgrade(what),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::drivers::{Next, Standing};
+    use crate::measure::tally::{Tally, Window};
+    use tickring_protocol::websocket::write_frame;
+
+    /// So many pings arrive while `out` has been sent as far as it has.
+    fn pings(count: usize, out: &mut Vec<u8>) -> u64 {
+        let decoder = Decoder::new(Role::Client, 1_024);
+        let mut session = Session { state: State::Open(decoder), closing: false, mask: [0; 4] };
+        let mut bytes = Vec::new();
+        (0..count).for_each(|_| write_frame(&mut bytes, OpCode::Ping, &[7; 125]));
+        let (mut tally, standing, next) = (Tally::default(), Standing::Bystander, Next::default());
+        let window = Window::UNSET;
+        let mut turn = Turn { now_ns: 1, window, standing, may_send: true, out, tally: &mut tally, next };
+        session.receive(&mut turn, &mut bytes, 1_024, |_, _| panic!("nothing but pings")).unwrap();
+        tally.counters.pings_answered
+    }
+
+    #[test]
+    fn who_floods_us_with_pings_and_reads_nothing_fills_no_memory() {
+        let mut out = Vec::new();
+        let flood = UNREAD_BYTES_MAX / 50;
+        let answered = pings(flood, &mut out);
+        let pong_bytes_max = 125 + 14;
+        assert!(answered > 0 && answered < flood as u64, "{answered}");
+        assert!(out.len() <= UNREAD_BYTES_MAX + pong_bytes_max, "{}", out.len());
+        assert_eq!(pings(1, &mut out), 0, "nothing was read");
+        out.clear();
+        assert_eq!(pings(1, &mut out), 1, "it reads again");
+    }
+}

@@ -162,7 +162,7 @@ impl<'a> Hunt<'a> {
         };
         loop {
             // A server that does not answer now may be gone: the next trial will tell.
-            let open = server_side::fetch_all(admins).map_or(0, |status| status.open());
+            let open = server_side::fetch_all(admins, self.interrupted).map_or(0, |status| status.open());
             if open <= others {
                 return;
             }

@@ -65,6 +65,9 @@ impl Question {
         };
         let json = plan::report_file(&args.args().out)?;
         let best = search.best.map(|file| plan::writable("best", file)).transpose()?;
+        for (flag, path) in [("out", &json), ("best", &best)] {
+            path.as_ref().map_or(Ok(()), |path| plan::spare_plan(flag, path, &file))?;
+        }
         if let Some(best) =
             best.as_ref().filter(|best| json.as_ref().is_some_and(|json| plan::is_same(json, best)))
         {

@@ -3,7 +3,7 @@
 //! A plan file is TOML. Its keys are the flags of `loadgen run` without their dashes; `[[phase]]` tables are the phases
 //! of the measuring window.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use clap::ValueEnum;
@@ -12,6 +12,7 @@ use toml::{Table, Value};
 
 use super::phases::{Backoff, Phase, STAGES_MAX};
 use crate::cli::values::{number, share, time, whole};
+use crate::terminal;
 
 /// The presets: name and file.
 const PRESETS: [(&str, &str); 8] = [
@@ -36,6 +37,8 @@ const NAME_CHARS_MAX: usize = 60;
 pub(crate) struct PlanFile {
     /// The preset, or the file's name without its ending.
     pub(crate) title: String,
+    /// Where it is; `None`: within loadgen.
+    pub(crate) path: Option<PathBuf>,
     /// Its text.
     pub(crate) text: String,
     /// Its flags as (key, value); a value of `None` is a switch.
@@ -79,7 +82,7 @@ impl PlanFile {
         let file = path.display().to_string();
         let text = text_of(path).map_err(|problem| FileError { file: file.clone(), problem })?;
         let title = path.file_stem().map_or_else(|| file.clone(), |stem| stem.to_string_lossy().into_owned());
-        Self::parse(&file, title, text)
+        Ok(Self { path: Some(path.to_owned()), ..Self::parse(&file, title, text)? })
     }
 
     fn parse(file: &str, title: String, text: String) -> Result<Self, FileError> {
@@ -107,7 +110,7 @@ impl PlanFile {
             read_flag(&key, value, &mut flags)
                 .map_err(|problem| wrong(format!("{}{key}: {problem}", line_of(&text, &key))))?;
         }
-        Ok(Self { title, text, flags, phases })
+        Ok(Self { title, path: None, text, flags, phases })
     }
 
     /// Where a key stands, `line 3: `, if that can be told.
@@ -189,6 +192,13 @@ fn read_phase(number: usize, value: Value) -> Result<Phase, String> {
         let name = name.map_or_else(String::new, |name| format!(" ({name})"));
         format!("phase {number}{name}: {problem}")
     };
+    if !value.is_table() {
+        let problem = format!(
+            "is of type {}; a phase is a table under a line [[phase]], with a duration = \"30s\"",
+            value.type_str()
+        );
+        return Err(named(None, problem));
+    }
     let written: Written =
         value.try_into().map_err(|error: toml::de::Error| named(None, error.message().to_owned()))?;
     let name = written.name.clone();
@@ -197,7 +207,7 @@ fn read_phase(number: usize, value: Value) -> Result<Phase, String> {
 
 fn phase(at: usize, written: Written) -> Result<Phase, String> {
     let name = written.name.unwrap_or_else(|| format!("phase {at}"));
-    if name.is_empty() || name.chars().count() > NAME_CHARS_MAX || name.chars().any(char::is_control) {
+    if name.is_empty() || name.chars().count() > NAME_CHARS_MAX || name.chars().any(terminal::is_obeyed) {
         return Err(format!("name: permitted are 1 to {NAME_CHARS_MAX} visible characters"));
     }
     let backoff = |text: &str| {

@@ -6,7 +6,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::PlanError;
+use super::{PlanError, PlanFile};
+use crate::places;
 
 /// The kinds of `--out` and what each is, as an error or a help lists them.
 const KINDS: &str = "permitted are json=FILE, csv=FILE, hgrm=FILE, html=FILE and prom=IP:PORT, for example \
@@ -54,7 +55,8 @@ pub(super) fn parse(given: &[String]) -> Result<Outs, PlanError> {
             return Err(PlanError::new("out", out, KINDS));
         }
         let path = PathBuf::from(place);
-        probe(&path).map_err(|error| PlanError::new("out", out, problem(kind, &path, &error)))?;
+        let form = format!("--out {kind}=");
+        probe(&path).map_err(|refusal| PlanError::new("out", out, refusal.words(&form, kind, &path)))?;
         *file = Some(path);
     }
     outs.all_differ()?;
@@ -62,6 +64,14 @@ pub(super) fn parse(given: &[String]) -> Result<Outs, PlanError> {
 }
 
 impl Outs {
+    /// Refuses to write over the plan that is carried out.
+    ///
+    /// # Errors
+    /// See [`spare_plan`].
+    pub(super) fn spare_plan(&self, plan: &PlanFile) -> Result<(), PlanError> {
+        self.files().try_for_each(|(_, path)| spare_plan("out", path, plan))
+    }
+
     /// The files, each with its kind.
     fn files(&self) -> impl Iterator<Item = (&'static str, &Path)> {
         [("json", &self.json), ("csv", &self.csv), ("hgrm", &self.hgrm), ("html", &self.html)]
@@ -132,41 +142,89 @@ pub(crate) fn report_file(given: &[String]) -> Result<Option<PathBuf>, PlanError
 pub(crate) fn writable(flag: &str, path: PathBuf) -> Result<PathBuf, PlanError> {
     match probe(&path) {
         Ok(()) => Ok(path),
-        Err(error) => Err(PlanError::new(flag, path.display(), problem("json", &path, &error))),
+        Err(refusal) => {
+            let problem = refusal.words(&format!("--{flag} "), "json", &path);
+            Err(PlanError::new(flag, path.display(), problem))
+        }
+    }
+}
+
+/// Refuses to write over the plan that is carried out.
+///
+/// # Errors
+/// [`PlanError`] when a file that is written to is the plan's.
+pub(crate) fn spare_plan(flag: &str, path: &Path, plan: &PlanFile) -> Result<(), PlanError> {
+    if plan.path.as_ref().is_none_or(|plan| !is_same(plan, path)) {
+        return Ok(());
+    }
+    let problem =
+        "that is the plan itself, which the report would replace; name another file, for example run.json";
+    Err(PlanError::new(flag, path.display(), problem))
+}
+
+/// Why a file cannot be written.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// The system says so.
+    Failed(io::Error),
+    /// It is not a file but this.
+    Kind(&'static str),
+    /// It is a link to a file that is not there.
+    Dangling,
+}
+
+impl Refusal {
+    /// What is wrong, and what to do. `form` is the flag up to the name of the file, `ending` that of such files.
+    pub(crate) fn words(&self, form: &str, ending: &str, path: &Path) -> String {
+        let named = |file: &Path| format!("for example {form}{}", file.display());
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let elsewhere = format!("name a file that you may write, for example {form}/tmp/run.{ending}");
+        let error = match self {
+            Self::Failed(error) => error,
+            Self::Kind(kind) => return format!("is {kind}; name a file, for example {form}run.{ending}"),
+            Self::Dangling => {
+                return "is a link to a file that is not there; name that file, or remove the link"
+                    .to_owned();
+            }
+        };
+        let remedy = match error.kind() {
+            ErrorKind::NotFound => format!("create its folder first: mkdir -p {}", folder.display()),
+            ErrorKind::IsADirectory => {
+                format!("name a file in it, {}", named(&path.join(format!("run.{ending}"))))
+            }
+            ErrorKind::InvalidFilename => {
+                format!("give it a shorter name, {}", named(&folder.join(format!("run.{ending}"))))
+            }
+            _ => elsewhere,
+        };
+        format!("the report could not be written there: {error}; {remedy}")
     }
 }
 
 /// Whether a file can be written. One that exists keeps its contents, one that does not stays away.
-fn probe(path: &Path) -> io::Result<()> {
+///
+/// # Errors
+/// [`Refusal`].
+pub(crate) fn probe(path: &Path) -> Result<(), Refusal> {
     match fs::metadata(path) {
-        Ok(found) if found.is_dir() => Err(ErrorKind::IsADirectory.into()),
-        Ok(found) if found.is_file() => OpenOptions::new().write(true).open(path).map(drop),
-        // A pipe would be waited for until somebody reads it.
-        Ok(_) => Ok(()),
+        Ok(found) if found.is_dir() => Err(Refusal::Failed(ErrorKind::IsADirectory.into())),
+        Ok(found) => match places::unwritable_kind(path, &found) {
+            Some(kind) => Err(Refusal::Kind(kind)),
+            None if found.is_file() => {
+                OpenOptions::new().write(true).open(path).map(drop).map_err(Refusal::Failed)
+            }
+            // A terminal, a device, or a pipe that is open already.
+            None => Ok(()),
+        },
         Err(error) if error.kind() == ErrorKind::NotFound => {
             match OpenOptions::new().write(true).create_new(true).open(path) {
-                Ok(_) => fs::remove_file(path),
-                // A link to a file that is not there yet: writing will create that one.
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-                Err(error) => Err(error),
+                Ok(_) => fs::remove_file(path).map_err(Refusal::Failed),
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(Refusal::Dangling),
+                Err(error) => Err(Refusal::Failed(error)),
             }
         }
-        Err(error) => Err(error),
+        Err(error) => Err(Refusal::Failed(error)),
     }
-}
-
-/// What is wrong, and what to do.
-fn problem(kind: &str, path: &Path, error: &io::Error) -> String {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let remedy = match error.kind() {
-        ErrorKind::NotFound => format!("create its folder first: mkdir -p {}", folder.display()),
-        ErrorKind::IsADirectory => {
-            let file = path.join(format!("run.{kind}"));
-            format!("name a file in it, for example --out {kind}={}", file.display())
-        }
-        _ => format!("name a file that you may write, for example --out {kind}=/tmp/run.{kind}"),
-    };
-    format!("the report could not be written there: {error}; {remedy}")
 }
 
 #[cfg(test)]
@@ -204,6 +262,46 @@ mod tests {
         assert!(below_a_file.contains("you may write"), "{below_a_file}");
         let html = outs(&format!("html={}", folder.path().display())).unwrap_err();
         assert!(html.contains("--out html=") && html.contains("/run.html"), "{html}");
+    }
+
+    #[test]
+    fn what_would_lose_the_report_at_the_end_is_refused_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        // Opening it would wait for a reader: this test would never end.
+        let fifo = rustix::fs::FileType::Fifo;
+        rustix::fs::mknodat(rustix::fs::CWD, at("fifo"), fifo, rustix::fs::Mode::RWXU, 0).unwrap();
+        std::os::unix::fs::symlink(at("nowhere"), at("link")).unwrap();
+        std::os::unix::fs::symlink(at("loop"), at("loop")).unwrap();
+        for (path, said) in [
+            (at("fifo"), "is a named pipe"),
+            (at("link"), "is a link to a file that is not there"),
+            (at("loop"), "you may write"),
+            (at(&"x".repeat(256)), "give it a shorter name"),
+            (PathBuf::from("/proc/self/comm"), "is a file of the kernel's"),
+        ] {
+            let error = out(&path).unwrap_err();
+            assert!(error.contains(said), "{error}");
+        }
+        let longest = at(&"x".repeat(255));
+        assert_eq!(out(&longest), Ok(Some(longest)));
+        let flag = writable("best", at("fifo")).unwrap_err().to_string();
+        assert!(flag.contains("for example --best run.json"), "{flag}");
+    }
+
+    #[test]
+    fn the_plan_itself_is_not_written_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, link) = (folder.path().join("evening.toml"), folder.path().join("link.json"));
+        fs::write(&path, PlanFile::preset("storm").unwrap().text).unwrap();
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        let plan = PlanFile::read(&path).unwrap();
+        for place in [&path, &link] {
+            let error = spare_plan("out", place, &plan).unwrap_err().to_string();
+            assert!(error.contains("that is the plan itself"), "{error}");
+        }
+        assert!(spare_plan("out", Path::new("/tmp/run.json"), &plan).is_ok());
+        assert!(spare_plan("out", &path, &PlanFile::preset("storm").unwrap()).is_ok());
     }
 
     #[test]

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use super::view::View;
 use super::{compare, html, write_file};
 use crate::cli::ReportArgs;
+use crate::places;
+use crate::plan;
 use crate::terminal;
 use crate::verdict::USAGE;
 
@@ -66,6 +68,11 @@ impl Question {
                     out.display()
                 ));
             }
+        }
+        if let Some(out) = &out {
+            plan::probe(out).map_err(|refusal| {
+                format!("--out {}: {}", out.display(), refusal.words("--out ", "html", out))
+            })?;
         }
         Ok(Self { first, second, out })
     }
@@ -141,6 +148,9 @@ fn read_bounded(path: &Path) -> Result<Vec<u8>, Refusal> {
     if found.is_dir() {
         return Err("is a directory; name the report in it, for example run.json".to_owned());
     }
+    if let Some(kind) = places::unreadable_kind(&found) {
+        return Err(format!("is {kind}; name a file that --out json=FILE wrote"));
+    }
     if found.len() > REPORT_BYTES_MAX {
         return Err(too_large());
     }
@@ -175,7 +185,13 @@ mod tests {
         let huge = at("huge.json");
         File::create(&huge).unwrap().set_len(1 << 30).unwrap();
         assert!(refusal(&huge).contains("larger than any report (64 MiB)"));
-        assert!(refusal(Path::new("/dev/zero")).contains("larger than any report"));
+        assert!(refusal(Path::new("/dev/zero")).contains("is a device; name a file"));
+        // Reading it would wait for a writer: this test would never end.
+        let fifo = rustix::fs::FileType::Fifo;
+        rustix::fs::mknodat(rustix::fs::CWD, at("fifo"), fifo, rustix::fs::Mode::RWXU, 0).unwrap();
+        assert!(refusal(&at("fifo")).contains("is a named pipe"));
+        std::os::unix::fs::symlink(at("loop"), at("loop")).unwrap();
+        assert!(refusal(&at("loop")).contains("cannot be read"));
         fs::write(at("torn.json"), &samples::report().to_string()[..300]).unwrap();
         let torn = refusal(&at("torn.json"));
         assert!(torn.contains("torn.json: ends in the middle"), "{torn}");
@@ -196,7 +212,9 @@ mod tests {
         assert!(fs::read_to_string(at("a-to-b.html")).unwrap().contains("within the noise"));
         assert!(refusal(&c).contains("that is the report itself"));
         assert_eq!(run(&args(&a, Some(&b), Some(&b))).unwrap(), USAGE);
-        assert!(run(&args(&a, None, Some(&at("no/such.html")))).is_err());
+        for place in [at("no/such.html"), folder.path().to_owned(), PathBuf::from("/proc/self/comm")] {
+            assert_eq!(run(&args(&a, None, Some(&place))).unwrap(), USAGE, "{}", place.display());
+        }
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 5, "nothing half-written is left");
     }
 }

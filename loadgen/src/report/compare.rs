@@ -11,6 +11,7 @@ use super::quantity::Unit;
 use super::view::View;
 use crate::measure::latency::Percentiles;
 use crate::measure::series::Point;
+use crate::terminal;
 
 pub(crate) use plans::plan_differences;
 
@@ -259,7 +260,7 @@ pub(crate) fn ratio_text(ratio: f64) -> String {
 
 /// A text of a file without what a terminal would obey.
 pub(crate) fn printable(text: &str) -> String {
-    text.chars().map(|letter| if letter.is_control() { '?' } else { letter }).collect()
+    text.chars().map(|letter| if terminal::is_obeyed(letter) { '?' } else { letter }).collect()
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::lead::{ServerReading, Timeline};
 use crate::measure::health::Health;
 use crate::measure::latency::Percentiles;
 use crate::measure::tally::Tally;
-use crate::plan::Plan;
+use crate::plan::{Plan, Preset};
 use crate::server_side::{StatusTick, Usage};
 use crate::slo::Metric;
 use crate::verdict::Evidence;
@@ -157,7 +157,8 @@ impl Spent {
             start.status.as_ref().zip(end.status.as_ref()).map(|(start, end)| (&start.tick, &end.tick));
         let grown = |pick: fn(&StatusTick) -> Option<u64>| {
             let (first, last) = ticks?;
-            Some(pick(last)?.saturating_sub(pick(first)?))
+            // One that went backwards tells nothing.
+            pick(last)?.checked_sub(pick(first)?)
         };
         let lateness = ticks.and_then(|(first, last)| last.lateness_since(first));
         Self {
@@ -187,9 +188,13 @@ pub(crate) fn seconds_between(start_ns: u64, end_ns: u64) -> f64 {
     float(end_ns.saturating_sub(start_ns)) / 1e9
 }
 
-/// CPU time between two readings.
+/// More CPUs than any machine has.
+const CPUS_MAX: u64 = 1 << 16;
+
+/// CPU time between two readings, ns; `None` where it is not known, or cannot be.
 fn used(start: &Usage, end: &Usage) -> Option<u64> {
-    Some(end.cpu_ns?.saturating_sub(start.cpu_ns?))
+    let most_ns = end.at_ns.saturating_sub(start.at_ns).saturating_mul(CPUS_MAX);
+    end.cpu_ns?.checked_sub(start.cpu_ns?).filter(|ns| *ns <= most_ns)
 }
 
 pub(crate) fn generator(findings: &Findings, merged: &Merged) -> Generator {
@@ -235,8 +240,36 @@ pub(crate) fn evidence(findings: &Findings, merged: &Merged, report: &Report<'_>
         busy_seconds: report.generator.busy_seconds,
         server_percent: report.server.cpu_percent,
         server_gap: report.server.gap.clone(),
+        unjudged: unjudged(plan, report),
         objectives,
     }
+}
+
+/// Where nothing was judged that was to be, a sentence: then there is nothing to pass.
+fn unjudged(plan: &Plan, report: &Report<'_>) -> Option<String> {
+    if matches!(plan.preset, Preset::Idle) || report.window_s <= 0.0 || report.conns.connected == 0 {
+        return None;
+    }
+    let mut phases = plan.phases.list().iter().zip(&report.phases);
+    let unnoticed = phases.find(|(planned, told)| {
+        let is_noticed = told.bystander_latency_us.is_some() || told.bystander_snapshot_interval_us.is_some();
+        planned.stall_share.is_some() && !is_noticed
+    });
+    if let Some((planned, _)) = unnoticed {
+        return Some(format!(
+            "nothing was judged in the phase {}: no answer came to a connection that went on reading; leave some to \
+             notice, with a smaller --stall-share, or a longer phase",
+            planned.name
+        ));
+    }
+    let recovery_us = report.crowd.as_ref().and_then(|crowd| crowd.recovery_us);
+    let latencies = [report.latency_us.intended, report.latency_us.service, report.game.snapshot_interval_us];
+    let is_judged = latencies.into_iter().chain([recovery_us]).any(|measured| measured.is_some());
+    (!is_judged).then(|| {
+        "nothing was judged: no message of the window was answered to a connection that counts; a longer --duration, \
+         or a higher --rate"
+            .to_owned()
+    })
 }
 
 /// What arrived wrong, in words.
@@ -300,5 +333,29 @@ fn measured(metric: Metric, report: &Report<'_>) -> Option<f64> {
         "cpu_us_per_message" => server.cpu_us_per_message,
         "rss_bytes_per_conn" => server.rss_bytes_per_conn,
         name => unreachable!("{name} is a metric without a figure"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_server_cannot_have_used_is_not_known() {
+        let at = |at_ns, cpu_ns| Usage { at_ns, cpu_ns: Some(cpu_ns), rss_bytes: None };
+        assert_eq!(used(&at(1_000, 50), &at(2_000, 150)), Some(100));
+        assert_eq!(used(&at(1_000, 150), &at(2_000, 50)), None, "it went backwards");
+        assert_eq!(used(&at(1_000, 0), &at(2_000, u64::MAX)), None, "no machine has so many CPUs");
+    }
+
+    #[test]
+    fn ticks_that_went_backwards_are_not_known() {
+        let reading = |steps, missed| {
+            let mut status = crate::server_side::Status::default();
+            (status.tick.steps, status.tick.missed) = (Some(steps), Some(missed));
+            ServerReading { status: Some(status), ..ServerReading::default() }
+        };
+        let spent = Spent::between(&reading(10, 5), &reading(30, 2));
+        assert_eq!((spent.ticks, spent.ticks_missed), (Some(20), None));
     }
 }

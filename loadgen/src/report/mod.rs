@@ -22,8 +22,9 @@ pub(crate) use figures::share;
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use anyhow::Context;
 
@@ -45,30 +46,35 @@ pub(crate) struct Findings {
     pub(crate) outcomes: Vec<Outcome>,
 }
 
-/// Judges, writes the report, prints the summary; returns the exit code.
+/// Judges, writes the report, prints the summary; returns the exit code. Once `interrupted`, nobody is asked for long
+/// any more.
 ///
 /// # Errors
 /// When the report cannot be written; the summary is printed all the same.
-pub(crate) fn deliver(findings: &Findings) -> anyhow::Result<u8> {
+pub(crate) fn deliver(findings: &Findings, interrupted: &AtomicBool) -> anyhow::Result<u8> {
     let (mut report, verdict) = json::Report::new(findings, KernelCounters::read());
-    let signs = Signs::gather(findings, report.kernel.after.clone());
+    let signs = Signs::gather(findings, report.kernel.after.clone(), interrupted);
     diagnosis::settle_sides(&signs, &mut report.conns.errors);
     report.diagnosis = diagnosis::diagnose(&signs);
     // The files first: whoever reads the summary may be gone.
     let written = write(&report, findings);
     // And the summary even without the files: it is all that is left of the run then.
-    terminal::answer(format_args!("{}", summary::text(&report))).context("cannot print the summary")?;
+    terminal::answer(format_args!("{}", terminal::harmless(&summary::text(&report))))
+        .context("cannot print the summary")?;
     written?;
     Ok(verdict.exit_code())
 }
 
-/// Writes the report in every form asked for. One that cannot be written does not cost the others; the first error
-/// is told.
+/// Writes the report in every form asked for. One that cannot be written does not cost the others; all are
+/// told.
 fn write(report: &json::Report<'_>, findings: &Findings) -> anyhow::Result<()> {
     let outs = &findings.plan.outs;
     let mut written = Ok(());
     let mut note = |result: anyhow::Result<()>| {
-        if written.is_ok() {
+        if let (Err(earlier), true) = (&written, result.is_err()) {
+            terminal::say(format_args!("loadgen: {earlier:#}"));
+        }
+        if result.is_err() {
             written = result;
         }
     };
@@ -110,9 +116,8 @@ fn write_file(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
 
 /// Writes beside a file and puts that in its place.
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(format!(".{}.part", std::process::id()));
-    let beside = PathBuf::from(beside);
+    // Not the file's name with something added: that could be too long.
+    let beside = path.with_file_name(format!("loadgen.{}.part", std::process::id()));
     match fs::write(&beside, bytes) {
         // A folder that takes no new file may hold one that can be written.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return fs::write(path, bytes),
@@ -127,4 +132,19 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
         // It may not even be there; what is told is why.
         let _ = fs::remove_file(&beside);
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_name_takes_a_report() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x".repeat(255));
+        write_file(&path, b"one").unwrap();
+        write_file(&path, b"two").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
+    }
 }

@@ -1,5 +1,6 @@
 //! The run for Prometheus: `GET /metrics` while it lasts.
 
+use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -19,8 +20,10 @@ use crate::terminal;
 
 /// How often the thread looks for somebody who asks, and whether the run is over.
 const LOOK: Duration = Duration::from_millis(50);
-/// How long one who asks may take for it all. The next waits as long, and so may the end of the run.
+/// How long one who asks may take for it all.
 const ASKING_NS_MAX: u64 = 1_000_000_000;
+/// Most who are asking at a time; the next takes the place of the one that has taken longest.
+const ASKING_MAX: usize = 64;
 /// Longest head of a request, bytes.
 const REQUEST_BYTES_MAX: usize = 8 * 1_024;
 /// The type of the page, as the OpenMetrics specification wants it.
@@ -94,37 +97,67 @@ impl Drop for Exporter {
     }
 }
 
+/// One who asks.
+#[derive(Debug)]
+struct Asking {
+    stream: TcpStream,
+    /// What has arrived of the request.
+    head: Vec<u8>,
+    deadline_ns: u64,
+}
+
+/// Answers everybody in one thread that waits for nobody, so that who asks slowly holds up neither the others nor the
+/// end of the run.
 fn serve(listener: &TcpListener, shared: &Shared) {
+    let mut asking: VecDeque<Asking> = VecDeque::new();
     while !shared.over.load(Ordering::Relaxed) {
-        match listener.accept() {
-            Ok((stream, _)) => {
-                // Who asks and leaves, or asks too slowly, gets no answer.
-                let _ = answer(stream, shared);
+        // Nobody, or somebody who is gone again, or no descriptor is left: later, perhaps.
+        while let Ok((stream, _)) = listener.accept() {
+            if asking.len() == ASKING_MAX {
+                // The one that has had the longest time.
+                asking.pop_front();
             }
-            // Nobody, or somebody who is gone again, or no descriptor is left: later, perhaps.
-            Err(_) => thread::sleep(LOOK),
+            if stream.set_nonblocking(true).is_ok() {
+                let deadline_ns = clock::now_ns() + ASKING_NS_MAX;
+                asking.push_back(Asking { stream, head: Vec::new(), deadline_ns });
+            }
+            asking.retain_mut(|one| one.goes_on(shared));
+        }
+        asking.retain_mut(|one| one.goes_on(shared));
+        thread::sleep(LOOK);
+    }
+}
+
+impl Asking {
+    /// Takes in what has arrived, and answers once it is all there; whether there is more to wait for. Who asks and
+    /// leaves, or asks too slowly, gets no answer.
+    fn goes_on(&mut self, shared: &Shared) -> bool {
+        let mut buffer = [0; 1_024];
+        loop {
+            match self.stream.read(&mut buffer) {
+                Ok(0) => return false,
+                Ok(bytes) => self.head.extend_from_slice(&buffer[..bytes]),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    return clock::now_ns() < self.deadline_ns;
+                }
+                Err(_) => return false,
+            }
+            if self.head.windows(4).any(|end| end == b"\r\n\r\n") {
+                // Whoever does not take it goes without; it is smaller than any send buffer.
+                let _ = self.stream.write_all(&answer(&self.head, shared));
+                return false;
+            }
+            if self.head.len() > REQUEST_BYTES_MAX {
+                return false;
+            }
         }
     }
 }
 
-/// Answers one request.
-fn answer(mut stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
-    stream.set_nonblocking(false)?;
-    let deadline_ns = clock::now_ns() + ASKING_NS_MAX;
-    let mut head = Vec::new();
-    let mut buffer = [0; 1_024];
-    while !head.windows(4).any(|end| end == b"\r\n\r\n") {
-        let left_ns = deadline_ns.saturating_sub(clock::now_ns());
-        if left_ns == 0 || head.len() > REQUEST_BYTES_MAX {
-            return Err(ErrorKind::TimedOut.into());
-        }
-        stream.set_read_timeout(Some(Duration::from_nanos(left_ns)))?;
-        match stream.read(&mut buffer)? {
-            0 => return Err(ErrorKind::UnexpectedEof.into()),
-            bytes => head.extend_from_slice(&buffer[..bytes]),
-        }
-    }
-    let head = String::from_utf8_lossy(&head);
+/// The answer to a request.
+fn answer(head: &[u8], shared: &Shared) -> Vec<u8> {
+    let head = String::from_utf8_lossy(head);
     let mut words = head.split_whitespace();
     let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let (status, kind, body) = match (method, path.split('?').next().unwrap_or_default()) {
@@ -139,10 +172,7 @@ fn answer(mut stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
     let head = format!(
         "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {bytes}\r\nConnection: close\r\n\r\n"
     );
-    // The page is smaller than any send buffer, so that this waits for nobody in practice.
-    stream.set_write_timeout(Some(Duration::from_nanos(ASKING_NS_MAX)))?;
-    stream.write_all(head.as_bytes())?;
-    stream.write_all(if method == "HEAD" { b"" } else { body.as_bytes() })
+    [head.as_bytes(), if method == "HEAD" { b"" } else { body.as_bytes() }].concat()
 }
 
 type Level = Gauge<f64, AtomicU64>;
@@ -207,6 +237,8 @@ mod tests {
 
     fn ask(address: std::net::SocketAddr, request: &[u8]) -> String {
         let mut stream = TcpStream::connect(address).unwrap();
+        // Far from what it takes; who is never answered fails.
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         stream.write_all(request).unwrap();
         let mut answer = String::new();
         // Bytes that were not read make the close a reset.
@@ -236,6 +268,26 @@ mod tests {
         assert!(ask(address, b"GET /metrics HTTP/1.0\r\n\r\n").contains(" 200 OK"));
         drop(exporter);
         assert!(TcpStream::connect(address).is_err());
+    }
+
+    #[test]
+    fn who_asks_slowly_holds_up_nobody() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        let exporter = Exporter::start(&Arc::new(listener), 1_000_000_000);
+        let mut slow: Vec<TcpStream> = Vec::new();
+        for _ in 0..3 * ASKING_MAX {
+            let mut stream = TcpStream::connect(address).unwrap();
+            // Its place may be another's already.
+            let _ = stream.write_all(b"GET /met");
+            slow.push(stream);
+        }
+        assert!(ask(address, b"GET /metrics HTTP/1.1\r\n\r\n").contains(" 200 OK"));
+        let mut first = slow.swap_remove(0);
+        // A reset is an end, too.
+        assert!(matches!(first.read(&mut [0; 8]), Ok(0) | Err(_)), "its place is another's");
+        drop(exporter);
     }
 
     #[test]

@@ -51,6 +51,8 @@ fn what_is_no_plan_is_named() {
         ("", "has 0 phases; permitted are 1 to 100"),
         ("phase = 3", "each under a line [[phase]]"),
         ("phase = []", "has 0 phases"),
+        ("phase = [5]", "phase 1: is of type integer; a phase is a table under a line [[phase]]"),
+        ("[[phase]]\nduration = 1\nname = \"a\\u202eb\"", "visible characters"),
         ("[[phase]]", "phase 1: missing field `duration`"),
         ("[[phase]]\nduration = \"0s\"", "phase 1: duration: `0s`: permitted is a time"),
         ("[[phase]]\nduration = \"x\"\nname = \"n\"", "phase 1 (n): duration: `x`"),

@@ -1,5 +1,7 @@
 //! The pieces of a page. Whatever comes from a report goes through [`text`].
 
+use crate::terminal;
+
 /// Longest text of a report that a page repeats, characters.
 const TEXT_MAX: usize = 1_000;
 
@@ -32,8 +34,7 @@ pub(super) fn harmless(raw: &str, most: usize) -> String {
             break;
         }
         match letter {
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => out.push('\u{fffd}'),
-            letter if letter.is_control() && letter != '\n' && letter != '\t' => out.push('\u{fffd}'),
+            letter if terminal::is_obeyed(letter) && letter != '\n' && letter != '\t' => out.push('\u{fffd}'),
             letter => out.push(letter),
         }
     }

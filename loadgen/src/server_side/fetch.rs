@@ -1,0 +1,193 @@
+//! Asking admin endpoints for `/status`: all of them at once, with one deadline.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::Duration;
+
+use super::Status;
+use crate::clock;
+use crate::lead::LOOK;
+
+/// How long all answers together may take.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// How long they may take from an interruption on: what answers at once is still of use.
+const PATIENCE_INTERRUPTED: Duration = Duration::from_millis(300);
+/// Endpoints that are asked at a time, each by a thread.
+const ASKED_MAX: usize = 32;
+
+/// The number of an endpoint, and what it answered.
+type Answer = (usize, Result<Status, String>);
+
+/// Asks all of them; what they say of themselves is added up. An endpoint that swallows the request holds nobody up
+/// for long, an interruption least of all.
+///
+/// # Errors
+/// A sentence for the first that fails, or that has not answered in time.
+pub(crate) fn fetch_all(admins: &[String], interrupted: &AtomicBool) -> Result<Status, String> {
+    fetch_within(admins, interrupted, PATIENCE)
+}
+
+fn fetch_within(admins: &[String], interrupted: &AtomicBool, patience: Duration) -> Result<Status, String> {
+    let mut deadline_ns = clock::now_ns() + nanoseconds(patience);
+    let (answers, answered) = mpsc::channel();
+    let (urls, next) = (Arc::<[String]>::from(admins), Arc::new(AtomicUsize::new(0)));
+    for _ in 0..admins.len().min(ASKED_MAX) {
+        let (urls, next, answers) = (Arc::clone(&urls), Arc::clone(&next), answers.clone());
+        // Nobody joins it: it ends at the deadline at the latest.
+        thread::Builder::new()
+            .name("status".to_owned())
+            .spawn(move || ask_in_turn(&urls, &next, deadline_ns, patience, &answers))
+            .map_err(|error| format!("the server's status could not be read: no thread: {error}"))?;
+    }
+    drop(answers);
+    let mut told: Vec<Option<Status>> = vec![None; admins.len()];
+    let mut hurries = false;
+    while let Some(silent) = told.iter().position(Option::is_none) {
+        let now_ns = clock::now_ns();
+        if !hurries && interrupted.load(Ordering::Relaxed) {
+            hurries = true;
+            deadline_ns = deadline_ns.min(now_ns + nanoseconds(PATIENCE_INTERRUPTED));
+        }
+        let left_ns = deadline_ns.saturating_sub(now_ns);
+        let wait = if left_ns == 0 { Duration::ZERO } else { LOOK.min(Duration::from_nanos(left_ns)) };
+        match answered.recv_timeout(wait) {
+            Ok((at, status)) => told[at] = Some(status?),
+            Err(RecvTimeoutError::Timeout) if left_ns > 0 => {}
+            Err(_) if hurries => return Err(format!("interrupted before {} answered", url(&admins[silent]))),
+            Err(_) => return Err(not_in_time(&admins[silent], patience)),
+        }
+    }
+    let all = distinct(told.into_iter().flatten()).into_iter().reduce(|mut all, other| {
+        all.add(&other);
+        all
+    });
+    all.ok_or_else(|| "no admin endpoint is known".to_owned())
+}
+
+/// One server may listen at several addresses.
+fn distinct(told: impl Iterator<Item = Status>) -> Vec<Status> {
+    told.fold(Vec::new(), |mut distinct, status| {
+        if !distinct.iter().any(|other| status.is_same_process(other)) {
+            distinct.push(status);
+        }
+        distinct
+    })
+}
+
+/// Asks one endpoint after another that nobody else asks, until none is left or nobody listens any more.
+fn ask_in_turn(
+    admins: &[String],
+    next: &AtomicUsize,
+    deadline_ns: u64,
+    patience: Duration,
+    answers: &Sender<Answer>,
+) {
+    while let Some((at, admin)) = {
+        let at = next.fetch_add(1, Ordering::Relaxed);
+        admins.get(at).map(|admin| (at, admin))
+    } {
+        let left_ns = deadline_ns.saturating_sub(clock::now_ns());
+        if left_ns == 0 {
+            return;
+        }
+        let status = fetch_status(admin, Duration::from_nanos(left_ns), patience);
+        if answers.send((at, status)).is_err() {
+            return;
+        }
+    }
+}
+
+/// Asks for `/status`; `patience` is what is told of a silent one.
+///
+/// # Errors
+/// A sentence that names the URL and what happened.
+fn fetch_status(admin: &str, left: Duration, patience: Duration) -> Result<Status, String> {
+    let url = url(admin);
+    let config = ureq::Agent::config_builder().timeout_global(Some(left)).proxy(None);
+    let agent = ureq::Agent::new_with_config(config.build());
+    let told = |error: ureq::Error| match error {
+        ureq::Error::Timeout(_) => not_in_time(admin, patience),
+        ureq::Error::Io(error) => format!("{url}: {error}"),
+        ureq::Error::Json(_) => {
+            format!("{url} is not the admin endpoint of a Tickring server; check --admin")
+        }
+        error => format!("{url}: {error}"),
+    };
+    let status = agent.get(&url).call().and_then(|mut response| response.body_mut().read_json::<Status>());
+    status.map(Status::believable).map_err(told)
+}
+
+fn url(admin: &str) -> String {
+    format!("{admin}/status")
+}
+
+fn not_in_time(admin: &str, patience: Duration) -> String {
+    format!("{} did not answer within {} s", url(admin), patience.as_secs())
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).expect("seconds")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    /// So long that no test passes by waiting for it.
+    const FOR_EVER: Duration = Duration::from_secs(3_600);
+
+    /// An endpoint that answers once `others` connections have been made to it.
+    fn endpoint_for(others: usize) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::spawn(move || {
+            let mut asking: Vec<_> = listener.incoming().map(Result::unwrap).take(others).collect();
+            for stream in &mut asking {
+                let _ = stream.read(&mut [0; 1_024]);
+                stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n{\"cpu_ns\":5}").unwrap();
+            }
+        });
+        format!("http://{address}")
+    }
+
+    #[test]
+    fn all_are_asked_at_once() {
+        // The first gets its answer only when the second has asked, too.
+        let admin = endpoint_for(2);
+        let status = fetch_within(&[admin.clone(), admin], &AtomicBool::new(false), FOR_EVER).unwrap();
+        assert_eq!(status.cpu_ns, Some(10));
+    }
+
+    #[test]
+    fn more_than_are_asked_at_a_time_all_have_their_turn() {
+        let admins: Vec<String> = (0..ASKED_MAX + 3).map(|_| endpoint_for(1)).collect();
+        let status = fetch_within(&admins, &AtomicBool::new(false), FOR_EVER).unwrap();
+        assert_eq!(status.cpu_ns, Some(5 * (ASKED_MAX as u64 + 3)));
+    }
+
+    #[test]
+    fn an_interruption_waits_for_no_endpoint() {
+        let silent = endpoint_for(1_000);
+        let error =
+            fetch_within(std::slice::from_ref(&silent), &AtomicBool::new(true), FOR_EVER).unwrap_err();
+        assert_eq!(error, format!("interrupted before {silent}/status answered"));
+    }
+
+    #[test]
+    fn a_silent_one_among_others_ends_at_the_deadline_of_all() {
+        let silent = endpoint_for(1_000);
+        let admins = [endpoint_for(1), silent.clone(), silent.clone(), silent.clone()];
+        let error = fetch_within(&admins, &AtomicBool::new(false), Duration::from_secs(1)).unwrap_err();
+        assert_eq!(error, format!("{silent}/status did not answer within 1 s"));
+    }
+
+    #[test]
+    fn nobody_listening_is_a_sentence() {
+        let error = fetch_all(&["http://127.0.0.1:1".to_owned()], &AtomicBool::new(false)).unwrap_err();
+        assert!(error.contains("http://127.0.0.1:1/status"), "{error}");
+    }
+}
