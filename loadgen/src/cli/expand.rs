@@ -3,10 +3,12 @@
 use std::ffi::OsString;
 use std::path::Path;
 
+use clap::error::{ContextKind, ContextValue};
+use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches};
 
 use super::{Cli, Request, help};
-use crate::plan::{FileError, OFF, PlanFile};
+use crate::plan::{FileError, Flag, OFF, PlanFile};
 
 /// The subcommand that stands for a file of the user's.
 const FILE: &str = "FILE.toml";
@@ -111,6 +113,12 @@ pub(crate) enum Refused {
     /// A wrong flag, or a wish for help.
     #[error("{0}")]
     Words(#[from] clap::Error),
+    /// No preset, nor a plan file.
+    #[error(
+        "`{0}` is no preset; permitted are {1}, or a plan of your own in a file whose name ends in .toml: \
+             loadgen {2} {0}.toml"
+    )]
+    NoPreset(String, String, String),
     /// The plan file is none.
     #[error("{0}")]
     File(#[from] FileError),
@@ -143,6 +151,7 @@ fn of_preset(found: clap::Command, command: &str, preset: &str, hidden: &[&str])
 /// See [`Cli::read`].
 pub(super) fn read(mut words: Vec<OsString>) -> Result<Request, Refused> {
     let mut file = None;
+    let is_plain = words.len() == 4;
     if let Some(at) = preset_at(&words) {
         let name = words[at].to_string_lossy().into_owned();
         let found = match PlanFile::preset(&name) {
@@ -171,8 +180,43 @@ pub(super) fn read(mut words: Vec<OsString>) -> Result<Request, Refused> {
             file = Some(found);
         }
     }
-    let matches = command().try_get_matches_from(words)?;
-    Ok(Request { command: Cli::from_arg_matches(&matches)?.command, file })
+    let matches = command().try_get_matches_from(&words).map_err(|error| no_preset(error, &words))?;
+    let flags = file.as_ref().map_or_else(Vec::new, |_| given(&matches));
+    Ok(Request { command: Cli::from_arg_matches(&matches)?.command, file, flags, is_plain })
+}
+
+/// The flags of a preset that stand among the words, with their values as written.
+fn given(matches: &clap::ArgMatches) -> Vec<Flag> {
+    let Some((name, matches)) = matches.subcommand() else { return Vec::new() };
+    let Some((preset, matches)) = matches.subcommand() else { return Vec::new() };
+    let all = command();
+    let declared = all.find_subcommand(name).and_then(|found| found.find_subcommand(preset));
+    let is_given = |arg: &&clap::Arg| {
+        let id = arg.get_id().as_str();
+        matches.try_contains_id(id).is_ok() && matches.value_source(id) == Some(ValueSource::CommandLine)
+    };
+    let args = declared.expect("clap has just found it").get_arguments().filter(is_given);
+    let flags = |arg: &clap::Arg| -> Vec<Flag> {
+        let key = arg.get_long().expect("presets have flags only").to_owned();
+        if !arg.get_action().takes_values() {
+            return vec![(key, None)];
+        }
+        let values = matches.get_raw(arg.get_id().as_str()).into_iter().flatten();
+        values.map(|value| (key.clone(), Some(value.to_string_lossy().into_owned()))).collect()
+    };
+    args.flat_map(flags).collect()
+}
+
+/// What clap calls an unknown subcommand of `run` and `find` is an unknown preset.
+fn no_preset(error: clap::Error, words: &[OsString]) -> Refused {
+    let command = words.get(1).map(|word| word.to_string_lossy().into_owned()).unwrap_or_default();
+    match error.get(ContextKind::InvalidSubcommand) {
+        Some(ContextValue::String(name)) if WITH_PRESET.contains(&command.as_str()) => {
+            let presets = MEANINGLESS.map(|(preset, _)| preset).join(" ");
+            Refused::NoPreset(name.clone(), presets, command)
+        }
+        _ => error.into(),
+    }
 }
 
 /// Which word names a preset or a plan file.
