@@ -4,6 +4,7 @@ pub(crate) mod calibrate;
 mod expand;
 pub(crate) mod find;
 mod help;
+mod hidden;
 mod report;
 mod run;
 pub(crate) mod values;

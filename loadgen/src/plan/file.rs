@@ -80,6 +80,11 @@ impl PlanFile {
         Some(Self::parse(name, name.to_owned(), text.to_owned()).expect("a test reads every preset"))
     }
 
+    /// The names of all presets.
+    pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+        PRESETS.into_iter().map(|(name, _)| name)
+    }
+
     /// Reads a user's file.
     ///
     /// # Errors
