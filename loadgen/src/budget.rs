@@ -122,7 +122,11 @@ fn descriptors(demand: &Demand, facts: &Facts) -> Option<Budget> {
     let limit = facts.descriptors?;
     // What moves it has the quarter to spare that the settings of `tuning/` have.
     let spared = demand.conns * 5 / 4;
-    let workers = spared.div_ceil(limit.saturating_sub(DESCRIPTORS_BESIDES).max(1)).min(demand.conns);
+    let workers = match limit.saturating_sub(DESCRIPTORS_BESIDES) {
+        // A limit this low has nothing to spare.
+        0 => demand.conns.div_ceil(limit.max(1)),
+        room => spared.div_ceil(room).min(demand.conns),
+    };
     let largest = spared / demand.workers + DESCRIPTORS_BESIDES;
     Some(Budget {
         side: Side::Generator,
