@@ -10,6 +10,10 @@ use crate::sources::{PORTS, Sources};
 
 /// Kernel memory of one end of an idle loopback connection, bytes (measured: 9.8 kB a pair).
 const KERNEL_BYTES_PER_END: u64 = 5_000;
+/// Of each worker's table, in `tuning/knobs.tsv`: what is not for connections.
+const DESCRIPTORS_BESIDES: u64 = 256;
+/// Room in `tuning/knobs.tsv` for connections that are tracked besides ours and a quarter.
+const TRACKED_BESIDES: u64 = 8_192;
 /// Our own memory per connection, generously, bytes.
 const USER_BYTES_PER_CONNECTION: u64 = 2_000;
 
@@ -116,8 +120,14 @@ fn machine(side: Side, demand: &Demand, ends: u64, machine: &Readings) -> [Optio
 /// Each worker's ring has a table of direct descriptors, at most as large as RLIMIT_NOFILE.
 fn descriptors(demand: &Demand, facts: &Facts) -> Option<Budget> {
     let limit = facts.descriptors?;
-    let workers = demand.conns.div_ceil(limit.max(1));
-    let largest = demand.conns.div_ceil(demand.workers);
+    // What moves it has the quarter to spare that the settings of `tuning/` have.
+    let spared = demand.conns * 5 / 4;
+    let workers = match limit.saturating_sub(DESCRIPTORS_BESIDES) {
+        // A limit this low has nothing to spare.
+        0 => demand.conns.div_ceil(limit.max(1)),
+        room => spared.div_ceil(room).min(demand.conns),
+    };
+    let largest = spared / demand.workers + DESCRIPTORS_BESIDES;
     Some(Budget {
         side: Side::Generator,
         what: "direct descriptors",
@@ -127,7 +137,7 @@ fn descriptors(demand: &Demand, facts: &Facts) -> Option<Budget> {
             demand.workers
         ),
         remedy: format!(
-            "use --workers {workers} (a table each), or raise the hard limit: ulimit -Hn {largest}"
+            "use --workers {workers} (a table each), or raise the hard limit: ulimit -Hn {largest}; both with a quarter to spare"
         ),
     })
 }
@@ -186,7 +196,10 @@ fn conntrack(side: Side, demand: &Demand, machine: &Readings) -> Option<Budget> 
         what: "connection tracking",
         carries: free,
         why: format!("nf_conntrack has room for {free} more"),
-        remedy: format!("sysctl -w net.netfilter.nf_conntrack_max={}", demand.conns * 2),
+        remedy: format!(
+            "sysctl -w net.netfilter.nf_conntrack_max={}",
+            (demand.conns * 5 / 4 + TRACKED_BESIDES).max(count + demand.conns)
+        ),
     })
 }
 

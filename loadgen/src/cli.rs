@@ -4,6 +4,7 @@ pub(crate) mod calibrate;
 mod expand;
 pub(crate) mod find;
 mod help;
+mod hidden;
 mod report;
 mod run;
 pub(crate) mod values;
@@ -13,13 +14,15 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::link_model::Stall;
-use crate::plan::PlanFile;
+use crate::plan::{Flag, Plan, PlanError, PlanFile};
 use values::{short_time, stall, whole};
 
 pub(crate) use expand::Refused;
 pub(crate) use report::ReportArgs;
 pub(crate) use run::{PresetArgs, RunArgs};
 
+/// The server of somebody who names none.
+pub(crate) const TARGET_DEFAULT: &str = "ws://127.0.0.1:9001";
 /// Most connections of one run: below it every count fits where it is used.
 const CONNS_MAX: u64 = 4_000_000;
 /// Longest latency and largest jitter of the modelled link, ms.
@@ -56,6 +59,9 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArgs {
+    /// What will run, a preset or a plan of yours: its connections and rooms are those of that run
+    #[arg(value_name = "PRESET")]
+    pub(crate) preset: Option<String>,
     #[command(flatten)]
     pub(crate) place: PlaceArgs,
     /// Rooms that players are spread over: counts the seats, too
@@ -74,7 +80,7 @@ pub(crate) struct DoctorArgs {
 pub(crate) struct PlaceArgs {
     /// Server: ws://HOST:PORT[/PATH]; with --raw also tcp://HOST:PORT. Repeatable: connections, and rooms of players, are
     /// spread over all of them
-    #[arg(long, value_name = "URL", default_value = "ws://127.0.0.1:9001")]
+    #[arg(long, value_name = "URL", default_value = TARGET_DEFAULT)]
     pub(crate) target: Vec<String>,
     /// Server's admin endpoint, for its own figures; one for each target, in their order [default: each target's host,
     /// its port + 1; none with --raw]
@@ -132,6 +138,29 @@ pub(crate) struct Request {
     pub(crate) command: Command,
     /// Of the commands that have a preset.
     pub(crate) file: Option<PlanFile>,
+    /// The flags of the file and those given besides it.
+    pub(crate) flags: Vec<Flag>,
+    /// Nothing but the preset and `--print-plan`.
+    pub(crate) is_plain: bool,
+}
+
+impl Request {
+    /// Whether the plan is to be printed, and not run.
+    pub(crate) fn prints_plan(&self) -> bool {
+        matches!(&self.command, Command::Run { preset } if preset.args().print_plan) && self.file.is_some()
+    }
+
+    /// What `--print-plan` prints: a file which makes the run that was asked for.
+    ///
+    /// # Errors
+    /// [`PlanError`], as the run itself would be refused.
+    pub(crate) fn plan_text(&self) -> Result<String, PlanError> {
+        let (Command::Run { preset }, Some(file)) = (&self.command, &self.file) else {
+            unreachable!("only of a run with its file")
+        };
+        let plan = Plan::new(preset, file)?;
+        Ok(if self.is_plain { file.text.clone() } else { file.changed(&self.flags, plan.phases.list()) })
+    }
 }
 
 impl Cli {
@@ -143,7 +172,7 @@ impl Cli {
         words: impl IntoIterator<Item = &'a str>,
     ) -> Result<(PresetArgs, PlanFile), Refused> {
         let words = ["loadgen", "run"].into_iter().chain(words).map(std::ffi::OsString::from);
-        let Request { command, file } = Self::read(words)?;
+        let Request { command, file, .. } = Self::read(words)?;
         let Command::Run { preset } = command else { unreachable!("the words begin with run") };
         Ok((*preset, file.expect("every preset has a file")))
     }
@@ -152,9 +181,9 @@ impl Cli {
 #[cfg(test)]
 impl Cli {
     /// The plan after `loadgen run`, or why there is none.
-    pub(crate) fn plan<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<crate::plan::Plan, String> {
+    pub(crate) fn plan<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Plan, String> {
         let (preset, file) = Self::run(words).map_err(|error| error.to_string())?;
-        crate::plan::Plan::new(&preset, &file).map_err(|error| error.to_string())
+        Plan::new(&preset, &file).map_err(|error| error.to_string())
     }
 }
 

@@ -55,10 +55,15 @@ fn main() -> ExitCode {
         }
         Err(error) => return refuse(&error),
     };
+    if request.prints_plan() {
+        return match request.plan_text() {
+            Ok(text) => exit_code(
+                terminal::answer(format_args!("{}", text.trim_end())).map(|()| 0).map_err(Into::into),
+            ),
+            Err(error) => refuse(&error),
+        };
+    }
     let planned = match (request.command, request.file) {
-        (cli::Command::Run { preset }, Some(file)) if preset.args().print_plan => {
-            Ok(terminal::answer(format_args!("{}", file.text.trim_end())).map(|()| 0).map_err(Into::into))
-        }
         (cli::Command::Run { preset }, Some(file)) => plan::Plan::new(&preset, &file).map(run::run),
         (cli::Command::Run { .. } | cli::Command::Find(_), None) => {
             return refuse(&"FILE.toml stands for a file of yours: loadgen run evening.toml");
@@ -76,6 +81,11 @@ fn main() -> ExitCode {
         Ok(done) => done,
         Err(error) => return refuse(&error),
     };
+    exit_code(done)
+}
+
+/// What the process ends with.
+fn exit_code(done: anyhow::Result<u8>) -> ExitCode {
     match done {
         Ok(code) => ExitCode::from(code),
         Err(error) => {

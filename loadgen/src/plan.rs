@@ -7,6 +7,7 @@ mod objectives;
 mod out;
 mod phases;
 mod place;
+mod print;
 mod target;
 mod traffic;
 
@@ -25,6 +26,7 @@ pub(crate) use file::{FileError, OFF, PlanFile};
 pub(crate) use out::{Outs, is_same, probe, report_file, spare_plan, writable};
 pub(crate) use phases::{Backoff, Phase, Phases, STAGES_MAX, Stages};
 pub(crate) use place::{Place, at_most_conns, parse_cpus};
+pub(crate) use print::Flag;
 pub(crate) use target::Target;
 pub(crate) use traffic::TrafficName;
 
@@ -166,6 +168,11 @@ pub(crate) struct PlanError {
 }
 
 impl PlanError {
+    /// Of something other than a flag with a value.
+    pub(crate) const fn of(given: String, problem: String) -> Self {
+        Self { given, problem }
+    }
+
     pub(crate) fn new(flag: &str, value: impl std::fmt::Display, problem: impl Into<String>) -> Self {
         let value = crate::terminal::value(&value.to_string());
         Self { given: format!("--{flag} {value}"), problem: problem.into() }
@@ -213,7 +220,7 @@ impl Plan {
             });
         }
         let link = link::of(args.link, &preset, raw.is_some())?;
-        objectives::check(&args.slo, &preset, &phases, raw.is_some())?;
+        objectives::check(&args.slo, title, &preset, &phases, raw.is_some())?;
         if let Some(target) = place.targets.iter().find(|target| preset.plays() && target.path.is_some()) {
             let problem = format!("the {} preset chooses the path (rooms) itself", preset.name());
             return Err(PlanError::new("target", &target.url, problem));

@@ -214,7 +214,7 @@ mod tests {
     #[test]
     fn descriptors_ask_for_workers() {
         let wall = only_wall("idle --conns 60000", &roomy());
-        assert!(wall.remedy.contains("--workers 3"), "{wall:?}");
+        assert!(wall.remedy.contains("--workers 4") && wall.remedy.contains("ulimit -Hn 75256"), "{wall:?}");
         let unlimited = Facts { descriptors: None, ..roomy() };
         assert_eq!(walls(&plan("idle --conns 60000"), &unlimited), Vec::new());
     }
@@ -254,7 +254,7 @@ mod tests {
         let tracked =
             [("net.netfilter.nf_conntrack_max", "1009"), ("net.netfilter.nf_conntrack_count", "10")];
         let facts = Facts { here: here(&tracked), ..roomy() };
-        assert!(only_wall("idle --conns 1000", &facts).remedy.contains("nf_conntrack_max=2000"));
+        assert!(only_wall("idle --conns 1000", &facts).remedy.contains("nf_conntrack_max=9442"));
         assert!(only_wall("idle --cpus 0,2", &roomy()).problem.contains("CPU 2"));
     }
 

@@ -18,7 +18,7 @@ use crate::drivers::raw::{Raw, Traffic};
 use crate::drivers::{Driver, game};
 use crate::lead::{Leader, Timeline};
 use crate::machine::{self, Machine};
-use crate::plan::{Plan, Preset};
+use crate::plan::{Phase, Plan, Preset};
 use crate::preflight::{self, Facts};
 use crate::report::{self, Findings};
 use crate::server_side;
@@ -53,6 +53,16 @@ pub(crate) fn attempt(plan: Plan, interrupted: &AtomicBool) -> anyhow::Result<Op
     }
     if let Some(Err(error)) = facts.status.as_ref().filter(|_| !plan.silent) {
         terminal::say(format_args!("loadgen: without the server's own figures: {error}"));
+    }
+    if plan.phases.list().len() > 1 && !plan.silent {
+        // Flags may have changed them: what --duration means is seen here.
+        let seconds = |phase: &Phase| format!("{} {} s", phase.name, phase.duration.as_secs_f64());
+        let phases: Vec<String> = plan.phases.list().iter().map(seconds).collect();
+        terminal::say(format_args!(
+            "phases: {} ({} s in all)",
+            phases.join(", "),
+            plan.duration.as_secs_f64()
+        ));
     }
     if matches!(plan.preset, Preset::Idle) {
         machine::refuse_huge_pages();

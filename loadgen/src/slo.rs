@@ -19,7 +19,7 @@ pub(crate) struct Metric {
 /// The unit a metric is kept in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unit {
-    /// Microseconds. Accepts `ns`, `us`, `µs`, `ms`, `s`; a bare number is microseconds.
+    /// Microseconds. Accepts `ns`, `us`, `µs`, `ms`, `s`; a bare number only where it is 0, or the metric's name has the unit.
     Time,
     /// Bytes. Accepts `B`, `kB` (1,000) and `KiB`, `MB`, `MiB`.
     Bytes,
@@ -45,9 +45,10 @@ const fn metric(name: &'static str, unit: Unit, source: Source) -> Metric {
 }
 
 /// Every metric an objective may name.
-pub(crate) const METRICS: [Metric; 37] = [
+pub(crate) const METRICS: [Metric; 39] = [
     metric("p50", Unit::Time, Source::Client),
     metric("p90", Unit::Time, Source::Client),
+    metric("p95", Unit::Time, Source::Client),
     metric("p99", Unit::Time, Source::Client),
     metric("p999", Unit::Time, Source::Client),
     metric("max", Unit::Time, Source::Client),
@@ -71,6 +72,7 @@ pub(crate) const METRICS: [Metric; 37] = [
     metric("dropped", Unit::Count, Source::Client),
     metric("mismatches", Unit::Count, Source::Client),
     metric("slow", Unit::Count, Source::Client),
+    metric("slow_share", Unit::Number, Source::Client),
     metric("hit_share", Unit::Number, Source::Client),
     metric("failed", Unit::Count, Source::Client),
     metric("achieved", Unit::Number, Source::Client),
@@ -224,6 +226,8 @@ pub(crate) enum SloError {
     UnknownMetric(String, String),
     #[error("`{0}` is not a number with a unit this metric can have ({1})")]
     BadValue(String, &'static str),
+    #[error("`{0}`: {1} what? write {0}ms or {0}us (also ns, s)")]
+    NoUnit(String, String),
     #[error("`{0}` counts, so it is never {1}; permitted is a whole number, for example {0}==0")]
     NeverEqual(&'static str, String),
     #[error("`{text}` can never be met: {why}; name a larger bound, for example {name}{example}")]
@@ -245,7 +249,13 @@ impl FromStr for Slo {
             let names: Vec<&str> = METRICS.iter().map(|metric| metric.name).collect();
             SloError::UnknownMetric(name.to_owned(), names.join(" "))
         })?;
-        let bound = parse_value(rest[sign.len()..].trim(), metric.unit)?;
+        let value = rest[sign.len()..].trim();
+        let bound = parse_value(value, metric.unit)?;
+        let is_bare = value.ends_with(|last: char| last.is_ascii_digit() || last == '.');
+        // Of `cpu_us_per_message` the name says it.
+        if metric.unit == Unit::Time && is_bare && bound != 0.0 && !metric.name.contains("_us_") {
+            return Err(SloError::NoUnit(text.trim().to_owned(), value.to_owned()));
+        }
         if metric.unit == Unit::Count && comparison == Comparison::Equal && bound.fract() != 0.0 {
             return Err(SloError::NeverEqual(metric.name, trim(bound)));
         }
@@ -265,7 +275,7 @@ fn parse_value(text: &str, unit: Unit) -> Result<f64, SloError> {
     let (units, allowed): (&[(&str, f64)], _) = match unit {
         Unit::Time => (
             &[("", 1.0), ("ns", 0.001), ("us", 1.0), ("µs", 1.0), ("ms", 1_000.0), ("s", 1_000_000.0)],
-            "ns us ms s; without a unit: us; for example 20ms",
+            "ns us ms s; for example 20ms",
         ),
         Unit::Bytes => (
             &[("", 1.0), ("B", 1.0), ("kB", 1e3), ("KiB", 1024.0), ("MB", 1e6), ("MiB", 1_048_576.0)],
@@ -309,6 +319,9 @@ mod tests {
         for text in ["p99<", "p99<ms", "p99<1h", "gaps==1ms", "p99<1.2.3ms", "p99<-1", "p99<<1"] {
             assert!(matches!(text.parse::<Slo>(), Err(SloError::BadValue(..))), "{text}");
         }
+        let error = "p99 < 20".parse::<Slo>().unwrap_err();
+        assert_eq!(error.to_string(), "`p99 < 20`: 20 what? write p99 < 20ms or p99 < 20us (also ns, s)");
+        assert!("p99<20 us".parse::<Slo>().is_ok() && "cpu_us_per_message<20".parse::<Slo>().is_ok());
     }
 
     #[test]
@@ -340,7 +353,8 @@ mod tests {
     proptest! {
         #[test]
         fn showing_and_parsing_agree(index in 0..METRICS.len(), sign in 0..6_usize, bound in 1_u32..5_000_000) {
-            let text = format!("{}{}{bound}", METRICS[index].name(), COMPARISONS[sign].0);
+            let unit = if METRICS[index].unit == Unit::Time { "us" } else { "" };
+            let text = format!("{}{}{bound}{unit}", METRICS[index].name(), COMPARISONS[sign].0);
             let slo: Slo = text.parse().unwrap();
             let again: Slo = slo.to_string().parse().unwrap();
             prop_assert_eq!(slo.metric, again.metric);

@@ -52,7 +52,9 @@ fn the_generators_descriptor_limit() {
     let refused = limited(64, "200");
     assert_eq!(refused.code, Some(3), "a table larger than the limit cannot even be tried: {}", refused.err);
     assert!(
-        refused.err.contains("generator side") && refused.err.contains("ulimit -Hn 200"),
+        refused.err.contains("generator side")
+            && refused.err.contains("--workers 4 ")
+            && refused.err.contains("ulimit -Hn 506"),
         "{}",
         refused.err
     );

@@ -98,6 +98,9 @@ fn what_fits_is_said_too_and_a_server_that_is_not_asked_is_named() {
     let words = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0), "{words}");
     assert!(words.contains("100 will fit"), "{words}");
+    let output = doctor(&[&["game"], &place[..]].concat());
+    let words = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.code() == Some(0) && words.contains("50 players a room"), "as run game: {words}");
     let words = String::from_utf8(doctor(&["--admin", "127.0.0.1:1"]).stdout).unwrap();
     assert!(words.contains("The server's side is not known: http://127.0.0.1:1/status"), "{words}");
 }
@@ -106,6 +109,8 @@ fn what_fits_is_said_too_and_a_server_that_is_not_asked_is_named() {
 fn what_cannot_be_asked_is_named_with_what_can() {
     for (words, part) in [
         (&["--conns", "0"][..], "1 to 4000000"),
+        (&["night"], "`night` is no preset; permitted are game rewind"),
+        (&["idle", "--rooms", "2"], "--rooms"),
         (&["--rooms", "2000"], "1 to --conns (1000)"),
         (&["--src", "nowhere"], "IPv4 address"),
         (&["--json", "--fix-plan"], "cannot be used with"),

@@ -13,7 +13,10 @@ fn a_wrong_value_is_named_with_what_is_allowed() {
         (&["idle", "--duration", "soon"], "soon"),
         (&["idle", "--raw-in", "5"], "--raw"),
         (&["echo", "--closed", "--rate", "5"], "--rate"),
-        (&["play"], "play"),
+        (
+            &["play"],
+            "`play` is no preset; permitted are game rewind echo idle churn storm slow-consumer handshake, or",
+        ),
         (&["echo", "--slo", "effect_p99<5ms"], "`run echo` does not measure effect_p99; permitted are p50"),
         (&["echo", "--closed", "--exact"], "--exact: has no effect"),
         (&["idle", "--target", "wss://127.0.0.1:9001"], "TLS is not supported; put a proxy in front"),

@@ -33,6 +33,7 @@ pub(super) enum Outcome {
 #[derive(Debug, Serialize)]
 pub(super) struct Answer {
     schema: u32,
+    kind: &'static str,
     outcome: Outcome,
     pub(super) exit_code: u8,
     conns: u32,
@@ -100,6 +101,7 @@ impl Answer {
             bound.map(|step| step.reasons.iter().map(|reason| format!("{}/s: {reason}", step.rate_per_s)));
         Self {
             schema: SCHEMA,
+            kind: "calibrate",
             outcome,
             exit_code: outcome.exit_code(),
             conns: question.conns,

@@ -3,10 +3,12 @@
 use std::ffi::OsString;
 use std::path::Path;
 
+use clap::error::{ContextKind, ContextValue};
+use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches};
 
-use super::{Cli, Request, help};
-use crate::plan::{FileError, OFF, PlanFile};
+use super::{Cli, Request, help, hidden};
+use crate::plan::{FileError, Flag, OFF, PlanFile};
 
 /// The subcommand that stands for a file of the user's.
 const FILE: &str = "FILE.toml";
@@ -14,103 +16,18 @@ const FILE: &str = "FILE.toml";
 const WITH_PRESET: [&str; 2] = ["run", "find"];
 /// Flags that a file has no use for: its phases say how long it takes, and the rest is about one run only.
 const NOT_IN_FILES: [&str; 5] = ["duration", "stages", "print-plan", "help", "version"];
-/// By preset, the flags that have no meaning for it.
-const MEANINGLESS: [(&str, &[&str]); 8] = [
-    (
-        "game",
-        &["traffic", "leave_rate", "drop", "backoff", "stall_share", "forge", "closed", "pipeline", "size"],
-    ),
-    (
-        "rewind",
-        &[
-            "traffic",
-            "leave_rate",
-            "drop",
-            "backoff",
-            "stall_share",
-            "rooms",
-            "game",
-            "rate",
-            "closed",
-            "pipeline",
-            "size",
-            "raw",
-            "raw_in",
-            "raw_out",
-        ],
-    ),
-    (
-        "echo",
-        &[
-            "traffic",
-            "leave_rate",
-            "drop",
-            "backoff",
-            "stall_share",
-            "forge",
-            "rooms",
-            "game",
-            "latency",
-            "jitter",
-            "stall",
-        ],
-    ),
-    (
-        "idle",
-        &[
-            "traffic",
-            "leave_rate",
-            "drop",
-            "backoff",
-            "stall_share",
-            "forge",
-            "rooms",
-            "game",
-            "rate",
-            "closed",
-            "pipeline",
-            "size",
-            "latency",
-            "jitter",
-            "stall",
-            "exact",
-        ],
-    ),
-    ("churn", &["drop", "backoff", "stall_share", "forge", "stages"]),
-    ("storm", &["leave_rate", "stall_share", "forge", "stages"]),
-    ("slow-consumer", &["leave_rate", "drop", "backoff", "forge", "stages"]),
-    (
-        "handshake",
-        &[
-            "traffic",
-            "drop",
-            "backoff",
-            "stall_share",
-            "forge",
-            "rooms",
-            "game",
-            "rate",
-            "closed",
-            "pipeline",
-            "size",
-            "latency",
-            "jitter",
-            "stall",
-            "exact",
-            "stages",
-            "raw",
-            "raw_in",
-            "raw_out",
-        ],
-    ),
-];
-
 /// Why a command line is not carried out.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Refused {
     /// A wrong flag, or a wish for help.
     #[error("{0}")]
     Words(#[from] clap::Error),
+    /// No preset, nor a plan file.
+    #[error(
+        "`{0}` is no preset; permitted are {1}, or a plan of your own in a file whose name ends in .toml: \
+             loadgen {2} {0}.toml"
+    )]
+    NoPreset(String, String, String),
     /// The plan file is none.
     #[error("{0}")]
     File(#[from] FileError),
@@ -121,19 +38,20 @@ pub(crate) enum Refused {
 
 /// All commands and flags. What has no meaning for a preset does not stand in its help, and what does is told of it.
 pub(super) fn command() -> clap::Command {
-    let presets = MEANINGLESS.into_iter().chain([(FILE, &[] as &[&str])]);
-    presets.fold(Cli::command(), |command, (preset, flags)| {
+    PlanFile::names().chain([FILE]).fold(Cli::command(), |command, preset| {
         WITH_PRESET.iter().fold(command, |command, name| {
             command.mut_subcommand(*name, |parent| {
-                parent.mut_subcommand(preset, |found| of_preset(found, name, preset, flags))
+                parent.mut_subcommand(preset, |found| of_preset(found, name, preset))
             })
         })
     })
 }
 
 /// The help of one preset, of `run` or of `find`.
-fn of_preset(found: clap::Command, command: &str, preset: &str, hidden: &[&str]) -> clap::Command {
-    let found = hidden.iter().fold(found, |found, flag| found.mut_arg(*flag, |arg| arg.hide(true)));
+fn of_preset(found: clap::Command, command: &str, preset: &str) -> clap::Command {
+    let found = hidden::flags(preset)
+        .into_iter()
+        .fold(found, |found, flag| found.mut_arg(flag, |arg| arg.hide(true)));
     let conns =
         help::conns(preset, command).unwrap_or_else(|| "Connections [default: the file's]".to_owned());
     let found = found.mut_arg("conns", |arg| arg.help(conns));
@@ -143,6 +61,7 @@ fn of_preset(found: clap::Command, command: &str, preset: &str, hidden: &[&str])
 /// See [`Cli::read`].
 pub(super) fn read(mut words: Vec<OsString>) -> Result<Request, Refused> {
     let mut file = None;
+    let is_plain = words.len() == 4;
     if let Some(at) = preset_at(&words) {
         let name = words[at].to_string_lossy().into_owned();
         let found = match PlanFile::preset(&name) {
@@ -171,8 +90,43 @@ pub(super) fn read(mut words: Vec<OsString>) -> Result<Request, Refused> {
             file = Some(found);
         }
     }
-    let matches = command().try_get_matches_from(words)?;
-    Ok(Request { command: Cli::from_arg_matches(&matches)?.command, file })
+    let matches = command().try_get_matches_from(&words).map_err(|error| no_preset(error, &words))?;
+    let flags = file.as_ref().map_or_else(Vec::new, |_| given(&matches));
+    Ok(Request { command: Cli::from_arg_matches(&matches)?.command, file, flags, is_plain })
+}
+
+/// The flags of a preset that stand among the words, with their values as written.
+fn given(matches: &clap::ArgMatches) -> Vec<Flag> {
+    let Some((name, matches)) = matches.subcommand() else { return Vec::new() };
+    let Some((preset, matches)) = matches.subcommand() else { return Vec::new() };
+    let all = command();
+    let declared = all.find_subcommand(name).and_then(|found| found.find_subcommand(preset));
+    let is_given = |arg: &&clap::Arg| {
+        let id = arg.get_id().as_str();
+        matches.try_contains_id(id).is_ok() && matches.value_source(id) == Some(ValueSource::CommandLine)
+    };
+    let args = declared.expect("clap has just found it").get_arguments().filter(is_given);
+    let flags = |arg: &clap::Arg| -> Vec<Flag> {
+        let key = arg.get_long().expect("presets have flags only").to_owned();
+        if !arg.get_action().takes_values() {
+            return vec![(key, None)];
+        }
+        let values = matches.get_raw(arg.get_id().as_str()).into_iter().flatten();
+        values.map(|value| (key.clone(), Some(value.to_string_lossy().into_owned()))).collect()
+    };
+    args.flat_map(flags).collect()
+}
+
+/// What clap calls an unknown subcommand of `run` and `find` is an unknown preset.
+fn no_preset(error: clap::Error, words: &[OsString]) -> Refused {
+    let command = words.get(1).map(|word| word.to_string_lossy().into_owned()).unwrap_or_default();
+    match error.get(ContextKind::InvalidSubcommand) {
+        Some(ContextValue::String(name)) if WITH_PRESET.contains(&command.as_str()) => {
+            let presets = PlanFile::names().collect::<Vec<_>>().join(" ");
+            Refused::NoPreset(name.clone(), presets, command)
+        }
+        _ => error.into(),
+    }
 }
 
 /// Which word names a preset or a plan file.
@@ -189,7 +143,7 @@ fn preset_at(words: &[OsString]) -> Option<usize> {
 }
 
 fn is_preset(word: &str) -> bool {
-    MEANINGLESS.iter().any(|(preset, _)| *preset == word)
+    PlanFile::names().any(|preset| preset == word)
 }
 
 /// The file's flags as words.
@@ -318,7 +272,7 @@ mod tests {
 
     #[test]
     fn every_help_is_of_its_own_command() {
-        for preset in MEANINGLESS.map(|(preset, _)| preset).into_iter().chain([FILE]) {
+        for preset in PlanFile::names().chain([FILE]) {
             for name in WITH_PRESET {
                 let mut all = command();
                 let found = all.find_subcommand_mut(name).and_then(|found| found.find_subcommand_mut(preset));
@@ -339,7 +293,7 @@ mod tests {
         );
         texts.extend([help::CHURN, help::STORM, help::SLOW_CONSUMER, help::HANDSHAKE].map(str::to_owned));
         texts.extend([crate::cli::calibrate::HELP, crate::cli::report::HELP].map(str::to_owned));
-        texts.extend(MEANINGLESS.map(|(preset, _)| help::of_search(preset)));
+        texts.extend(PlanFile::names().map(help::of_search));
         let folder = tempfile::tempdir().unwrap();
         let plan = folder.path().join("evening.toml");
         std::fs::write(&plan, PlanFile::preset("storm").unwrap().text).unwrap();

@@ -12,8 +12,9 @@ pub(crate) const HELP: &str = "Every trial is a whole run of the preset with its
     doubled until a trial misses; then what lies between is halved until the largest that held and the smallest \
     that missed are within --precision; what was found must hold --confirm times more. A trial that does not hold \
     is tried once more before it counts, since a machine that others use too has bad moments. Missed is what \
-    `loadgen run` calls missed: an objective (--slo), and also without any, connections that failed or were lost \
-    and messages not sent or never answered. Loads that will not fit, by the reckoning of `loadgen doctor`, are \
+    `loadgen run` calls missed: an objective (--slo), and also without any, connections that failed or were lost, \
+    messages not sent or never answered, and a game that the server slows down (slow_share<=1%, unless --slo names \
+    slow or slow_share). Loads that will not fit, by the reckoning of `loadgen doctor`, are \
     never attempted.
 
 Exit codes:
@@ -62,7 +63,8 @@ pub(crate) struct SearchArgs {
     /// How far what held and what missed may be apart
     #[arg(long, global = true, value_name = "SHARE", default_value = "5%", value_parser = permille("--precision 5%"))]
     pub(crate) precision: u64,
-    /// Measuring window of each trial [default: --duration, or 10s]
+    /// Measuring window of each trial, of several phases of the longest [default: --duration, or 10s; a plan file's own
+    /// lengths]
     #[arg(long, global = true, value_name = "TIME", value_parser = time(100, "--step-duration 10s"))]
     pub(crate) step_duration: Option<Duration>,
     /// How often the answer must hold again

@@ -95,6 +95,8 @@ Examples:
       towards the default server on this machine
   loadgen doctor --conns 20000 --target ws://game.example.org:9001 --fix-plan
       what to type on either machine, as a list of commands
+  loadgen doctor game --conns 1000
+      the same reckoning as before `loadgen run game`, with its seats
   loadgen doctor --conns 5000 --rooms 100 --json
       as one JSON object, and the seats are counted, too";
 

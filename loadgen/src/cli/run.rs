@@ -117,7 +117,8 @@ pub(crate) struct RunArgs {
     /// Start although the preflight says that it will not fit
     #[arg(long)]
     pub(crate) force: bool,
-    /// Print the preset's file, to begin a plan of your own with, and do nothing else
+    /// Print the plan that would run, the flags given with it, as a file to begin one of your own with, and do nothing
+    /// else
     #[arg(long)]
     pub(crate) print_plan: bool,
     /// Plain TCP against a floor program: no upgrade, no frames, no game

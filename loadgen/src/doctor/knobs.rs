@@ -235,6 +235,7 @@ impl Knob {
 
     fn limit_commands(&self, wanted: i64, variables: &Variables, machine: &Readings) -> Vec<String> {
         let mut commands = Vec::new();
+        // `$$` is the shell that types it, and what is started there has its limits; what runs already keeps its tables.
         match self.place {
             "limit:Max open files" => {
                 // A table for each worker: more workers make the limit that is there enough.
@@ -244,10 +245,10 @@ impl Knob {
                     let workers = (variables.conns * 5 / 4 + room - 1) / room;
                     commands.push(format!("--workers {workers}"));
                 }
-                commands.push(format!("prlimit --pid PID --nofile={wanted}:{wanted}"));
+                commands.push(format!("prlimit --pid $$ --nofile={wanted}:{wanted}"));
             }
             "limit:Max locked memory" => {
-                commands.push(format!("prlimit --pid PID --memlock={wanted}:{wanted}"))
+                commands.push(format!("prlimit --pid $$ --memlock={wanted}:{wanted}"))
             }
             _ => {}
         }

@@ -12,9 +12,9 @@ use std::sync::atomic::AtomicBool;
 use serde::Serialize;
 
 use crate::budget::{Budget, Demand, budgets};
-use crate::cli::DoctorArgs;
+use crate::cli::{Cli, DoctorArgs, TARGET_DEFAULT};
 use crate::machine::{self, Machine};
-use crate::plan::{Place, PlanError, at_most_conns};
+use crate::plan::{Place, Plan, PlanError, at_most_conns};
 use crate::preflight::{self, Facts};
 use crate::server_side::{self, Status};
 use crate::sources::Sources;
@@ -36,6 +36,7 @@ const SCHEMA: u32 = 1;
 #[derive(Debug, Serialize)]
 pub(crate) struct Findings {
     schema: u32,
+    kind: &'static str,
     target: String,
     conns: u64,
     /// All of them will fit, as far as can be known beforehand.
@@ -51,7 +52,7 @@ pub(crate) struct Findings {
     machines: Vec<Examined>,
     /// Why the server could not be asked.
     server_unknown: Option<String>,
-    /// The rooms of the players were named.
+    /// The rooms of the players are known, or nobody plays.
     seats_counted: bool,
 }
 
@@ -72,6 +73,8 @@ pub(crate) struct Examined {
 pub(crate) struct Question {
     place: Place,
     rooms: Option<u32>,
+    /// Either the rooms are known, or there are none.
+    is_seated: bool,
     form: Form,
 }
 
@@ -94,12 +97,42 @@ impl Question {
             DoctorArgs { fix_plan: true, .. } => Form::Commands,
             _ => Form::Words,
         };
+        if let Some(preset) = &args.preset {
+            return Self::of_run(preset, &args, form);
+        }
         let conns = args.place.conns.unwrap_or(CONNS_DEFAULT);
         let place = Place::resolve(args.place, conns, conns, false)?;
         if let Some(rooms) = args.rooms {
             at_most_conns("rooms", rooms, place.conns)?;
         }
-        Ok(Self { place, rooms: args.rooms, form })
+        Ok(Self { place, rooms: args.rooms, is_seated: args.rooms.is_some(), form })
+    }
+
+    /// The same of a run, which has its own connections, rooms and targets unless told otherwise.
+    fn of_run(preset: &str, args: &DoctorArgs, form: Form) -> Result<Self, PlanError> {
+        let place = &args.place;
+        let mut words = vec![preset.to_owned()];
+        words.extend(place.conns.map(|conns| format!("--conns={conns}")));
+        words.extend(args.rooms.map(|rooms| format!("--rooms={rooms}")));
+        words.extend(place.admin.iter().map(|url| format!("--admin={url}")));
+        // What is not given is the plan's.
+        let targets = place.target.iter().filter(|url| *url != TARGET_DEFAULT);
+        words.extend(targets.map(|url| format!("--target={url}")));
+        words.extend((place.workers != 1).then(|| format!("--workers={}", place.workers)));
+        words.extend((place.src != "auto").then(|| format!("--src={}", place.src)));
+        let (run, file) = Cli::run(words.iter().map(String::as_str))
+            .map_err(|error| PlanError::of(format!("doctor {preset}"), error.to_string()))?;
+        let plan = Plan::new(&run, &file)?;
+        let rooms = Demand::of(&plan).rooms.and_then(|rooms| u32::try_from(rooms).ok());
+        let place = Place {
+            targets: plan.targets,
+            admins: plan.admins,
+            conns: plan.conns,
+            workers: plan.workers,
+            sources: plan.sources,
+            sources_named: run.args().place.src != "auto",
+        };
+        Ok(Self { place, rooms, is_seated: true, form })
     }
 
     fn demand(&self) -> Demand {
@@ -155,6 +188,7 @@ fn examine(question: &Question) -> Findings {
     let refused = preflight::sources(&facts).map(|wall| wall.problem);
     Findings {
         schema: SCHEMA,
+        kind: "doctor",
         target: place.targets.iter().map(|target| target.url.as_str()).collect::<Vec<_>>().join(", "),
         conns: demand.conns,
         fits: refused.is_none() && maximum.is_none_or(|maximum| maximum >= demand.conns),
@@ -164,7 +198,7 @@ fn examine(question: &Question) -> Findings {
         budgets,
         machines: machines(&demand, place.sources_named, &facts.here, status),
         server_unknown,
-        seats_counted: question.rooms.is_some(),
+        seats_counted: question.is_seated,
     }
 }
 

@@ -13,7 +13,13 @@ pub(super) fn report(found: &Findings) -> String {
 }
 
 fn write(found: &Findings, out: &mut String) -> std::fmt::Result {
-    writeln!(out, "{} connections to {}", found.conns, found.target)?;
+    writeln!(
+        out,
+        "{} connection{} to {}",
+        found.conns,
+        if found.conns == 1 { "" } else { "s" },
+        found.target
+    )?;
     writeln!(out, "\n  {:<10} {:<20} {:>12}", "side", "resource", "carries")?;
     for (at, budget) in found.budgets.iter().enumerate() {
         let mark = match () {
@@ -27,11 +33,22 @@ fn write(found: &Findings, out: &mut String) -> std::fmt::Result {
     for machine in &found.machines {
         write_machine(machine, out)?;
     }
+    let is_failing = |machine: &Examined| machine.knobs.iter().any(|knob| knob.verdict == Verdict::Fail);
+    if found.fits && found.machines.iter().any(is_failing) {
+        writeln!(
+            out,
+            "\nA setting may fail where all fit: settings keep a quarter to spare, which the table above does not count."
+        )?;
+    }
     if let Some(why) = &found.server_unknown {
         writeln!(out, "\nThe server's side is not known: {why}")?;
     }
     if !found.seats_counted {
-        writeln!(out, "\nSeats are not counted; --rooms N counts those of players in N rooms.")?;
+        writeln!(
+            out,
+            "\nSeats are not counted; name what will run (loadgen doctor game --conns {0}), or the rooms (--rooms N).",
+            found.conns
+        )?;
     }
     writeln!(out, "\nCPU is not reckoned: that is measured, `loadgen find game --slo 'p99<60ms'`.\n")?;
     if let Some(why) = &found.sources_refused {
@@ -94,7 +111,8 @@ pub(super) fn fix_plan(found: &Findings) -> String {
         let _infallible = writeln!(text, "# nothing is known of the server: {why}");
     }
     for budget in found.short() {
-        let _infallible = writeln!(text, "# {} {}: {}", budget.side.name(), budget.what, budget.remedy);
+        let (side, what, remedy) = (budget.side.name(), budget.what, &budget.remedy);
+        let _infallible = writeln!(text, "# {side} {what} ({} of {}): {remedy}", budget.carries, found.conns);
     }
     for machine in &found.machines {
         let _infallible = writeln!(
@@ -105,6 +123,12 @@ pub(super) fn fix_plan(found: &Findings) -> String {
         for command in unmet(machine).flat_map(|knob| &knob.commands) {
             // A word for our own command line is none to type.
             let note = if command.starts_with("--") { "# or: " } else { "" };
+            if command.starts_with("prlimit") {
+                let _infallible = writeln!(
+                    text,
+                    "# for what this shell then starts (what runs already: start it again here)"
+                );
+            }
             let _infallible = writeln!(text, "{note}{command}");
         }
     }

@@ -19,6 +19,8 @@ pub(crate) struct Scale {
     pub(crate) most: u64,
     /// The first load unless told otherwise, units.
     pub(crate) first: u64,
+    /// What loads are, in words.
+    pub(crate) unit: &'static str,
 }
 
 /// Most connections of a run.
@@ -32,7 +34,12 @@ impl Scale {
     /// # Errors
     /// [`PlanError`] when the preset has no such value, or when it is given although the search chooses it.
     pub(crate) fn of(args: &PresetArgs, file: &PlanFile, over: Over) -> Result<Self, PlanError> {
-        let scale = |units, grain, least, most, first| Self { over, units, grain, least, most, first };
+        let unit = match (over, args) {
+            (Over::Conns, _) => "connections",
+            (Over::Rate, PresetArgs::Handshake(_)) => "upgrades a second",
+            (Over::Rate, _) => "messages a second and connection",
+        };
+        let scale = |units, grain, least, most, first| Self { over, units, grain, least, most, first, unit };
         let chosen = |flag: &str, value: String| {
             let problem = format!(
                 "the search chooses it; leave it out, and bound it with --from and --to: \
@@ -109,20 +116,19 @@ impl Scale {
 
     /// With its unit.
     pub(crate) fn words(self, load: u64) -> String {
-        let shown = self.shown(load);
-        match self.over {
-            Over::Conns => format!("{shown} connections"),
-            Over::Rate => format!("{shown} messages a second and connection"),
+        match (self.over, load) {
+            (Over::Conns, 1) => "1 connection".to_owned(),
+            _ => format!("{} {}", self.shown(load), self.unit),
         }
     }
 
     /// The command line of a trial. Its report is the search's, so it writes none.
-    pub(crate) fn apply(self, args: &PresetArgs, load: u64, step: Duration) -> PresetArgs {
+    pub(crate) fn apply(self, args: &PresetArgs, load: u64, step: Option<Duration>) -> PresetArgs {
         let mut args = args.clone();
         let whole = u32::try_from(load).expect("bounded by what the flags permit");
         let is_handshake = matches!(args, PresetArgs::Handshake(_));
         let flags = args.args_mut();
-        flags.duration = Some(step);
+        flags.duration = step;
         flags.out.clear();
         match self.over {
             Over::Conns => flags.place.conns = Some(whole),

@@ -78,11 +78,12 @@ impl<'a> Hunt<'a> {
         let slo: Vec<String> = plan.slo.iter().map(ToString::to_string).collect();
         let objectives = if slo.is_empty() { "what every run must reach".to_owned() } else { slo.join(", ") };
         terminal::answer(format_args!(
-            "find {} at {}: {} to {}, for {objectives}",
+            "find {} at {}: {} to {}, {} s each, for {objectives}",
             plan.title,
             plan.targets_named(),
             scale.shown(self.bounds.from),
             scale.words(self.bounds.to),
+            plan.duration.as_secs_f64(),
         ))?;
         if let Some(wall) = &self.wall {
             terminal::answer(format_args!("  more will not fit: {}; {}", wall.problem, wall.remedy))?;
@@ -90,7 +91,7 @@ impl<'a> Hunt<'a> {
         let outcome = self.search()?;
         let record = self.record(outcome)?;
         let written = self.write(&record);
-        terminal::answer(format_args!("{}", record.answer(scale)))?;
+        terminal::answer(format_args!("{}", record.answer()))?;
         written?;
         Ok(record.exit_code)
     }
@@ -190,15 +191,17 @@ impl<'a> Hunt<'a> {
         let trials = std::mem::take(&mut self.trials);
         Ok(Record {
             schema: SCHEMA,
+            kind: "find",
             preset: plan.title.clone(),
             target: plan.targets_named(),
             over: scale.over,
+            unit: scale.unit,
             from: scale.shown(self.bounds.from),
             to: scale.shown(self.bounds.to),
             wall: self.wall.as_ref().map(|wall| format!("{}; {}", wall.problem, wall.remedy)),
             precision: share(self.bounds.precision_permille, 1_000).expect("a thousand is something"),
             confirm: self.bounds.confirm,
-            step_duration_s: question.step.as_secs_f64(),
+            step_duration_s: plan.duration.as_secs_f64(),
             slo: plan.slo,
             outcome,
             exit_code: outcome.exit_code(load.is_some()),

@@ -21,8 +21,12 @@ use args::Scale;
 use hunt::Hunt;
 use search::Bounds;
 
-/// Measuring window of a trial unless told otherwise.
+/// Of a trial's measuring window the longest phase unless told otherwise; a plan of the user's has lengths of its own.
 const STEP: Duration = Duration::from_secs(10);
+
+/// What a game must reach besides the objectives that are asked for: a server that slows the game down carries any
+/// number of players.
+const FULL_SPEED: &str = "slow_share<=1%";
 
 /// What is asked, checked.
 #[derive(Debug)]
@@ -32,7 +36,8 @@ pub(crate) struct Question {
     scale: Scale,
     /// As asked; what does not fit is not cut off yet.
     bounds: Bounds,
-    step: Duration,
+    /// The longest phase of a trial's window; `None`: as the plan says.
+    step: Option<Duration>,
     /// Where the search as JSON goes.
     json: Option<PathBuf>,
     /// Where the ordinary report of the largest run that held goes.
@@ -55,7 +60,8 @@ impl Question {
                 format!("is above --to {}; for example --from {}", scale.shown(to), scale.shown(to));
             return Err(PlanError::new("from", scale.shown(from), problem));
         }
-        let step = search.step_duration.or(args.args().duration).unwrap_or(STEP);
+        let has_lengths = matches!(*args, PresetArgs::File(_)) || args.args().stages.is_some();
+        let step = search.step_duration.or(args.args().duration).or((!has_lengths).then_some(STEP));
         let bounds = Bounds {
             from,
             to,
@@ -83,8 +89,13 @@ impl Question {
 
     /// The run that tries a load.
     fn plan(&self, load: u64) -> Result<Plan, PlanError> {
-        let plan = Plan::new(&self.scale.apply(&self.args, load, self.step), &self.file)?;
-        Ok(Plan { silent: true, ..plan })
+        let mut plan = Plan::new(&self.scale.apply(&self.args, load, self.step), &self.file)?;
+        plan.silent = true;
+        let is_named = plan.slo.iter().any(|slo| slo.metric.name().starts_with("slow"));
+        if plan.preset.plays() && plan.raw.is_none() && !is_named {
+            plan.slo.push(FULL_SPEED.parse().expect("a test reads it"));
+        }
+        Ok(plan)
     }
 
     /// The bounds without what will not fit, and what cut it off.
@@ -133,5 +144,56 @@ pub(crate) fn run(question: &Question) -> anyhow::Result<u8> {
             walls.iter().for_each(preflight::say);
             Ok(verdict::PREFLIGHT)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Cli, Command};
+    use std::io::Write as _;
+
+    /// What a command line asks.
+    fn question(words: &[&str]) -> Question {
+        let words = ["loadgen", "find"].iter().chain(words).map(std::ffi::OsString::from);
+        let request = Cli::read(words).unwrap();
+        let Command::Find(args) = request.command else { panic!("a search") };
+        Question::new(args, request.file.unwrap()).unwrap()
+    }
+
+    fn slos(words: &[&str]) -> Vec<String> {
+        question(words).plan(100).unwrap().slo.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_game_must_run_at_full_speed_unless_told_otherwise() {
+        assert_eq!(slos(&["game", "--slo", "p99<50ms"]), ["p99<50ms", "slow_share<=0.01"]);
+        assert_eq!(slos(&["game", "--slo", "slow==0"]), ["slow==0"]);
+        assert!(
+            slos(&["echo"]).is_empty()
+                && slos(&["game", "--raw", "--target", "tcp://127.0.0.1:1"]).is_empty()
+        );
+    }
+
+    #[test]
+    fn a_plan_of_ones_own_keeps_its_lengths() {
+        let mut file = tempfile::NamedTempFile::with_suffix(".toml").unwrap();
+        file.write_all(b"traffic = \"idle\"\n[[phase]]\nduration = 7\n[[phase]]\nduration = 20\n").unwrap();
+        let seconds = |words: &[&str]| question(words).plan(100).unwrap().duration.as_secs();
+        let path = file.path().to_str().unwrap();
+        assert_eq!(seconds(&[path]), 27);
+        assert_eq!(seconds(&[path, "--step-duration", "3s"]), 10, "the longest changes, and 7 s stay");
+        assert_eq!(seconds(&["idle"]), 10);
+    }
+
+    #[test]
+    fn loads_are_named_by_what_they_are() {
+        let words = |words: &[&str], load| question(words).scale.words(load);
+        assert_eq!(words(&["handshake", "--over", "rate"], 500), "500 upgrades a second");
+        assert_eq!(words(&["echo", "--over", "rate"], 150), "1.5 messages a second and connection");
+        assert_eq!(
+            (words(&["idle"], 1), words(&["idle"], 2)),
+            ("1 connection".into(), "2 connections".into())
+        );
     }
 }

@@ -17,7 +17,7 @@ pub(super) const SCHEMA: u32 = 1;
 /// One trial.
 #[derive(Debug, Serialize)]
 pub(super) struct Trial {
-    /// Connections, or messages a second and connection.
+    /// In the search's unit.
     pub(super) load: f64,
     pub(super) purpose: Purpose,
     /// The same load did not hold just before.
@@ -60,9 +60,12 @@ pub(super) enum Outcome {
 #[derive(Debug, Serialize)]
 pub(super) struct Record {
     pub(super) schema: u32,
+    pub(super) kind: &'static str,
     pub(super) preset: String,
     pub(super) target: String,
     pub(super) over: Over,
+    /// What loads are.
+    pub(super) unit: &'static str,
     pub(super) from: f64,
     /// As asked, or as much as fits.
     pub(super) to: f64,
@@ -70,6 +73,7 @@ pub(super) struct Record {
     pub(super) wall: Option<String>,
     pub(super) precision: f64,
     pub(super) confirm: u32,
+    /// The whole window of a trial.
     pub(super) step_duration_s: f64,
     pub(super) slo: Vec<Slo>,
     pub(super) outcome: Outcome,
@@ -146,11 +150,8 @@ impl Trial {
 
 impl Record {
     /// The answer, and what stopped the search.
-    pub(super) fn answer(&self, scale: Scale) -> String {
-        let unit = match scale.over {
-            Over::Conns => "connections",
-            Over::Rate => "messages a second and connection",
-        };
+    pub(super) fn answer(&self) -> String {
+        let unit = self.unit;
         let held = self.load.map(|load| format!("{load} {unit}"));
         let (yes, no) = (held.clone().unwrap_or_default(), format!("{} {unit}", self.from));
         let first = match (self.outcome, self.missed) {

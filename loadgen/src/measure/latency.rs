@@ -67,6 +67,9 @@ impl Latency {
 pub(crate) struct Percentiles {
     pub(crate) p50: f64,
     pub(crate) p90: f64,
+    /// `None`: a report of before it was told.
+    #[serde(default)]
+    pub(crate) p95: Option<f64>,
     pub(crate) p99: f64,
     pub(crate) p999: f64,
     pub(crate) max: f64,
@@ -80,6 +83,7 @@ impl Percentiles {
         (!histogram.is_empty()).then(|| Self {
             p50: at(0.50),
             p90: at(0.90),
+            p95: Some(at(0.95)),
             p99: at(0.99),
             p999: at(0.999),
             max: microseconds(histogram.max()),
@@ -154,6 +158,7 @@ mod tests {
         }
         let shown = latency.percentiles().unwrap();
         assert!((shown.p50 - 50_000.0).abs() < 50.0, "{shown:?}");
+        assert!((shown.p95.unwrap() - 95_000.0).abs() < 95.0, "{shown:?}");
         assert!((shown.p99 - 99_000.0).abs() < 99.0, "{shown:?}");
         assert_eq!(shown.count, 100);
     }

@@ -3,7 +3,7 @@
 use super::{Phase, Phases, PlanError, PlanFile, Stages};
 use crate::cli::RunArgs;
 
-/// Connections of a plan file that names none.
+/// Connections of a plan file that names none, at its start.
 const CONNS_DEFAULT: u32 = 1_000;
 
 /// The phases of the file, with what the flags change.
@@ -38,7 +38,8 @@ pub(super) fn phases(args: &RunArgs, file: &PlanFile) -> Result<Phases, PlanErro
         let changed = change(&mut list, |phase| &mut phase.stall_share, share);
         given("stall-share", changed, share.to_string())?;
     }
-    let nobody = if args.stages.is_some() { 0 } else { CONNS_DEFAULT };
+    // Whose first phase says where it leads, begins with nobody.
+    let nobody = if list[0].conns.is_some() { 0 } else { CONNS_DEFAULT };
     let phases = Phases::new(list, args.place.conns.unwrap_or(nobody));
     if phases.conns_max() == 0 {
         let problem = "in no phase is there a connection; permitted is, for example, --stages 30s:1000,10s:0";

@@ -8,7 +8,7 @@ use std::{fs, io};
 
 use clap::ValueEnum;
 use serde::Deserialize;
-use toml::{Table, Value};
+use toml::{Spanned, Table, Value};
 
 use super::phases::{Backoff, Phase, STAGES_MAX};
 use crate::cli::values::{number, share, time, whole};
@@ -54,24 +54,38 @@ pub(crate) struct FileError {
     problem: String,
 }
 
+/// What of a file says where its phases stand.
+#[derive(Debug, Deserialize)]
+struct Phased {
+    phase: Vec<Spanned<Written>>,
+}
+
 /// A phase as written.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, expecting = "a table under a line [[phase]]")]
 struct Written {
-    name: Option<String>,
-    duration: Value,
-    conns: Option<Value>,
-    leave_rate: Option<Value>,
-    drop: Option<Value>,
-    backoff: Option<Value>,
-    stall_share: Option<Value>,
+    name: Option<Spanned<String>>,
+    duration: Option<Spanned<Value>>,
+    conns: Option<Spanned<Value>>,
+    leave_rate: Option<Spanned<Value>>,
+    drop: Option<Spanned<Value>>,
+    backoff: Option<Spanned<Value>>,
+    stall_share: Option<Spanned<Value>>,
 }
+
+/// What is wrong with a phase, and the byte of the file where it stands.
+type Misplaced = (usize, String);
 
 impl PlanFile {
     /// A preset.
     pub(crate) fn preset(name: &str) -> Option<Self> {
         let (name, text) = PRESETS.into_iter().find(|(preset, _)| *preset == name)?;
         Some(Self::parse(name, name.to_owned(), text.to_owned()).expect("a test reads every preset"))
+    }
+
+    /// The names of all presets.
+    pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+        PRESETS.into_iter().map(|(name, _)| name)
     }
 
     /// Reads a user's file.
@@ -90,12 +104,14 @@ impl PlanFile {
         let mut table: Table = text.parse().map_err(|error: toml::de::Error| wrong(said(&error, &text)))?;
         let phases = match table.remove("phase") {
             None => Vec::new(),
-            Some(Value::Array(written)) => written
-                .into_iter()
-                .enumerate()
-                .map(|(at, phase)| read_phase(at + 1, phase))
-                .collect::<Result<_, _>>()
-                .map_err(wrong)?,
+            Some(Value::Array(_)) => {
+                let read = toml::from_str(&text).map_err(|error| wrong(said(&error, &text)));
+                let Phased { phase } = read?;
+                let phases = phase.into_iter().enumerate().map(|(at, written)| read_phase(at + 1, written));
+                phases
+                    .collect::<Result<_, _>>()
+                    .map_err(|(at, problem)| wrong(format!("line {}: {problem}", line_at(&text, at))))?
+            }
             Some(_) => return Err(wrong("phases are tables, each under a line [[phase]]".to_owned())),
         };
         if phases.is_empty() || phases.len() > STAGES_MAX {
@@ -142,8 +158,13 @@ fn text_of(path: &Path) -> Result<String, String> {
 
 /// An error of the TOML parser, with its line.
 fn said(error: &toml::de::Error, text: &str) -> String {
-    let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+    let line = error.span().map_or(1, |span| line_at(text, span.start));
     format!("line {line}: {}", error.message())
+}
+
+/// The line of a byte, counted from 1.
+fn line_at(text: &str, at: usize) -> usize {
+    text.as_bytes()[..at.min(text.len())].iter().filter(|byte| **byte == b'\n').count() + 1
 }
 
 /// The line of a top-level key, as `line 3: `.
@@ -187,59 +208,53 @@ fn word(value: &Value) -> Result<String, String> {
 }
 
 /// A phase, the `number`th.
-fn read_phase(number: usize, value: Value) -> Result<Phase, String> {
-    let named = |name: Option<&str>, problem: String| {
-        let name = name.map_or_else(String::new, |name| format!(" ({name})"));
-        format!("phase {number}{name}: {problem}")
-    };
-    if !value.is_table() {
-        let problem = format!(
-            "is of type {}; a phase is a table under a line [[phase]], with a duration = \"30s\"",
-            value.type_str()
-        );
-        return Err(named(None, problem));
-    }
-    let written: Written =
-        value.try_into().map_err(|error: toml::de::Error| named(None, error.message().to_owned()))?;
-    let name = written.name.clone();
-    phase(number, written).map_err(|problem| named(name.as_deref(), problem))
+fn read_phase(number: usize, written: Spanned<Written>) -> Result<Phase, Misplaced> {
+    let start = written.span().start;
+    let written = written.into_inner();
+    let name = written
+        .name
+        .as_ref()
+        .map_or_else(String::new, |name| format!(" ({})", name.get_ref().escape_debug()));
+    phase(number, start, written).map_err(|(at, problem)| (at, format!("phase {number}{name}: {problem}")))
 }
 
-fn phase(at: usize, written: Written) -> Result<Phase, String> {
-    let name = written.name.unwrap_or_else(|| format!("phase {at}"));
+/// The `count`th phase, which stands at a byte.
+fn phase(count: usize, start: usize, written: Written) -> Result<Phase, Misplaced> {
+    let named = written.name.map(|name| (name.span().start, name.into_inner()));
+    let (at, name) = named.unwrap_or_else(|| (start, format!("phase {count}")));
     if name.is_empty() || name.chars().count() > NAME_CHARS_MAX || name.chars().any(terminal::is_obeyed) {
-        return Err(format!("name: permitted are 1 to {NAME_CHARS_MAX} visible characters"));
+        return Err((at, format!("name: permitted are 1 to {NAME_CHARS_MAX} visible characters")));
     }
     let backoff = |text: &str| {
         Backoff::from_str(text, false).map_err(|_| "permitted are \"jitter\" and \"none\"".to_owned())
     };
-    let phase = Phase {
+    let is_lonely = written.drop.is_none();
+    if let Some(backoff) = written.backoff.as_ref().filter(|_| is_lonely) {
+        let problem = "backoff: nobody drops in this phase; add drop = \"50%\", or leave it out";
+        return Err((backoff.span().start, problem.to_owned()));
+    }
+    let missing = || (start, "has no duration; add duration = \"30s\"".to_owned());
+    Ok(Phase {
         name,
-        duration: given("duration", Some(written.duration), time(1, "duration = \"30s\""))?
-            .expect("a phase is not read without it"),
+        duration: given("duration", written.duration, time(1, "duration = \"30s\""))?.ok_or_else(missing)?,
         conns: given("conns", written.conns, whole::<u32>(0, 4_000_000, "conns = 1000"))?,
         leave_rate_hz: given("leave-rate", written.leave_rate, number(0.01, 1e6, "leave-rate = 50"))?,
         drop: given("drop", written.drop, share)?,
         backoff: given("backoff", written.backoff, backoff)?,
         stall_share: given("stall-share", written.stall_share, share)?,
-    };
-    if phase.backoff.is_some() && phase.drop.is_none() {
-        return Err("backoff: nobody drops in this phase; add drop = \"50%\", or leave it out".to_owned());
-    }
-    Ok(phase)
+    })
 }
 
 /// A value that may be there, parsed.
 fn given<T>(
     key: &str,
-    value: Option<Value>,
+    value: Option<Spanned<Value>>,
     parse: impl Fn(&str) -> Result<T, String>,
-) -> Result<Option<T>, String> {
-    let parse = |value: &Value| {
-        let text = word(value)?;
-        parse(&text).map_err(|problem| format!("`{text}`: {problem}"))
-    };
-    value.as_ref().map(parse).transpose().map_err(|problem| format!("{key}: {problem}"))
+) -> Result<Option<T>, Misplaced> {
+    let Some(value) = value else { return Ok(None) };
+    let parsed =
+        word(value.get_ref()).and_then(|text| parse(&text).map_err(|problem| format!("`{text}`: {problem}")));
+    parsed.map(Some).map_err(|problem| (value.span().start, format!("{key}: {problem}")))
 }
 
 #[cfg(test)]

@@ -1,29 +1,34 @@
 //! Which metrics a preset measures. An objective on any other could never be judged, so it is refused.
 
-use super::{Phase, Phases, PlanError, Preset};
+use super::{Pace, Phase, Phases, PlanError, Preset};
 use crate::slo::{METRICS, Metric, Slo};
 
 /// Refuses an objective that the preset cannot measure.
 ///
 /// # Errors
 /// [`PlanError`] names those it can.
-pub(super) fn check(slos: &[Slo], preset: &Preset, phases: &Phases, raw: bool) -> Result<(), PlanError> {
+pub(super) fn check(
+    slos: &[Slo],
+    title: &str,
+    preset: &Preset,
+    phases: &Phases,
+    raw: bool,
+) -> Result<(), PlanError> {
     let measured = |metric| measures(preset, raw, metric) || befalls(phases, metric);
     let Some(slo) = slos.iter().find(|slo| !measured(slo.metric)) else {
         return Ok(());
     };
     let names: Vec<&str> = METRICS.into_iter().filter(|metric| measured(*metric)).map(Metric::name).collect();
-    let run = match (preset, raw) {
-        (preset, true) => format!("{} --raw", preset.name()),
-        (preset, false) if preset.is_open_loop() => preset.name().to_owned(),
-        (Preset::Idle, false) => "idle".to_owned(),
-        (preset, false) => format!("{} --closed", preset.name()),
+    let how = match preset {
+        _ if raw => " --raw",
+        Preset::Echo { pace: Pace::Closed { .. }, .. } => " --closed",
+        _ => "",
     };
     Err(PlanError::new(
         "slo",
         slo,
         format!(
-            "`run {run}` does not measure {}; permitted are {}; for example --slo 'failed==0'",
+            "`run {title}{how}` does not measure {}; permitted are {}; for example --slo 'failed==0'",
             slo.metric.name(),
             names.join(" "),
         ),
@@ -35,10 +40,9 @@ fn measures(preset: &Preset, raw: bool, metric: Metric) -> bool {
     let (game, echo) = (preset.plays(), matches!(preset, Preset::Echo { .. }));
     match metric.name() {
         // Nothing in the bytes of a raw game says which input a message answers.
-        "p50" | "p90" | "p99" | "p999" | "max" => echo || (game && !raw),
-        "effect_p50" | "effect_p99" | "effect_max" | "mismatches" | "dropped" | "slow" | "hit_share" => {
-            game && !raw
-        }
+        "p50" | "p90" | "p95" | "p99" | "p999" | "max" => echo || (game && !raw),
+        "effect_p50" | "effect_p99" | "effect_max" | "mismatches" | "dropped" | "slow" | "slow_share"
+        | "hit_share" => game && !raw,
         "interval_p50" | "interval_p99" | "interval_max" | "down_bytes_per_player_s" => game,
         // Raw contents are not judged.
         "gaps" | "duplicates" | "reordered" => (game || echo) && !raw,

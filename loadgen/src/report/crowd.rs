@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Findings;
 use super::figures::{Merged, Spent, float, ratio};
-use super::summary::{spread, time};
+use super::summary::{spread, time, times};
 use crate::lead::Timeline;
 use crate::measure::latency::Percentiles;
 use crate::measure::tally::PhaseTally;
@@ -208,11 +208,13 @@ impl PhaseFigures {
         }
     }
 
-    /// Its line of the summary.
-    pub(super) fn write(&self, out: &mut String) -> std::fmt::Result {
-        write!(out, "  {:<12} {:>5.0} s, {} connections", self.name, self.seconds, self.open)?;
+    /// Its line of the summary, its name in a column of so many characters.
+    pub(super) fn write(&self, out: &mut String, width: usize) -> std::fmt::Result {
+        let plural = if self.open == 1 { "" } else { "s" };
+        write!(out, "  {:<width$} {:>5.0} s, {} connection{plural}", self.name, self.seconds, self.open)?;
         if let Some(latency) = self.bystander_latency_us {
-            write!(out, "; others p50 {}, p99 {}", time(latency.p50), time(latency.p99))?;
+            let [p50, p99] = times([latency.p50, latency.p99]);
+            write!(out, "; others p50 {p50}, p99 {p99}")?;
         }
         if let Some(interval) = self.bystander_snapshot_interval_us {
             write!(out, ", snapshots p99 {}", time(interval.p99))?;

@@ -68,7 +68,7 @@ pub(crate) fn conns(plan: &Plan, merged: &Merged) -> Conns {
     }
 }
 
-pub(crate) fn messages(plan: &Plan, merged: &Merged) -> Messages {
+pub(crate) fn messages(plan: &Plan, merged: &Merged, interrupted: bool) -> Messages {
     let (measured, correctness) = (merged.tally.measured, merged.tally.correctness);
     let due = float(measured.due);
     Messages {
@@ -80,7 +80,8 @@ pub(crate) fn messages(plan: &Plan, merged: &Merged) -> Messages {
         bytes_down: measured.bytes_down,
         achieved: (plan.preset.is_open_loop() && measured.due > 0).then(|| ratio(measured.sent, due)),
         withheld: merged.tally.withheld,
-        unanswered: merged.tally.unanswered,
+        // Their answers were under way when the run was stopped.
+        unanswered: if interrupted { 0 } else { merged.tally.unanswered },
         gaps: correctness.stream.gaps,
         duplicates: correctness.stream.duplicates,
         reordered: correctness.stream.reordered,
@@ -297,6 +298,7 @@ fn measured(metric: Metric, report: &Report<'_>) -> Option<f64> {
     match metric.name() {
         "p50" => latency.map(|l| l.p50),
         "p90" => latency.map(|l| l.p90),
+        "p95" => latency.and_then(|l| l.p95),
         "p99" => latency.map(|l| l.p99),
         "p999" => latency.map(|l| l.p999),
         "max" => latency.map(|l| l.max),
@@ -319,6 +321,8 @@ fn measured(metric: Metric, report: &Report<'_>) -> Option<f64> {
         "corrupted" => count(messages.corrupted),
         "dropped" => count(messages.dropped_declared),
         "slow" => game.snapshots_slow.map(float),
+        // Without a snapshot nothing was slow: other figures tell of that.
+        "slow_share" => game.slow_share().or_else(|| game.snapshots_slow.map(float)),
         "mismatches" => game.state_mismatches.map(float),
         "hit_share" => share(game.hits_confirmed?, game.hits_expected?),
         "failed" => count(report.conns.failed + report.conns.lost),
@@ -339,6 +343,7 @@ fn measured(metric: Metric, report: &Report<'_>) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::Cli;
 
     #[test]
     fn what_the_server_cannot_have_used_is_not_known() {
@@ -357,5 +362,14 @@ mod tests {
         };
         let spent = Spent::between(&reading(10, 5), &reading(30, 2));
         assert_eq!((spent.ticks, spent.ticks_missed), (Some(20), None));
+    }
+
+    #[test]
+    fn answers_under_way_when_a_run_is_stopped_are_not_missing() {
+        let plan = Cli::plan(["echo"]).unwrap();
+        let mut merged = Merged::default();
+        merged.tally.unanswered = 3;
+        assert_eq!(messages(&plan, &merged, true).unanswered, 0);
+        assert_eq!(messages(&plan, &merged, false).unanswered, 3);
     }
 }

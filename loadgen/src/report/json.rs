@@ -22,11 +22,15 @@ use crate::verdict::{Verdict, judge};
 
 /// Version of the layout.
 pub(super) const SCHEMA: u64 = 1;
+/// The `kind` of a run's report.
+pub(super) const KIND: &str = "run";
 
 /// The whole report.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report<'a> {
     pub(crate) schema: u64,
+    /// Which command made it: other documents have the same `schema`.
+    pub(crate) kind: &'static str,
     /// The preset, or the name of the plan file.
     pub(crate) preset: &'a str,
     /// What the connections did.
@@ -194,6 +198,13 @@ pub(crate) struct Objective {
     pub(crate) shown: Option<String>,
 }
 
+impl Game {
+    /// Of the snapshots: those of slow time; `None`: no snapshot came, or its contents were not looked at.
+    pub(crate) fn slow_share(&self) -> Option<f64> {
+        figures::share(self.snapshots_slow?, self.snapshots?)
+    }
+}
+
 impl<'a> Report<'a> {
     /// Puts everything together and judges it.
     pub(crate) fn new(findings: &'a Findings, kernel_after: KernelCounters) -> (Self, Verdict) {
@@ -202,6 +213,7 @@ impl<'a> Report<'a> {
         let timeline = &findings.timeline;
         let mut report = Self {
             schema: SCHEMA,
+            kind: KIND,
             preset: &plan.title,
             traffic: plan.preset.name(),
             verdict: Verdict::Pass,
@@ -212,7 +224,7 @@ impl<'a> Report<'a> {
             window_start_s: figures::seconds_between(timeline.started_ns, timeline.window.start_ns),
             link: plan.link,
             conns: figures::conns(plan, &merged),
-            messages: figures::messages(plan, &merged),
+            messages: figures::messages(plan, &merged, timeline.interrupted),
             latency_us: LatencyUs {
                 intended: merged.tally.intended.percentiles(),
                 service: merged.tally.service.percentiles(),

@@ -27,6 +27,7 @@ pub(super) fn course(seconds: u32) -> Vec<Point> {
                 latency_us: (second > 0).then_some(Percentiles {
                     p50: 1_000.0 + wobble,
                     p90: 3_000.0,
+                    p95: Some(4_000.0),
                     p99,
                     p999: 7_000.0,
                     max: 9_000.5,

@@ -56,7 +56,8 @@ fn write_all(out: &mut String, report: &Report<'_>) -> std::fmt::Result {
         crowd.write(out)?;
     }
     if report.phases.len() > 1 {
-        report.phases.iter().try_for_each(|phase| phase.write(out))?;
+        let width = report.phases.iter().map(|phase| phase.name.chars().count()).max().unwrap_or(0).max(12);
+        report.phases.iter().try_for_each(|phase| phase.write(out, width))?;
     }
     server(out, report)?;
     write!(out, "  generator    {:.0}% of a core in the busiest worker", report.generator.cpu_percent)?;
@@ -119,9 +120,6 @@ fn game(out: &mut String, report: &Report<'_>) -> std::fmt::Result {
         if let Some(mismatches) = game.state_mismatches {
             write!(out, ", {mismatches} states that do not match")?;
         }
-        if let Some(slow) = game.snapshots_slow.filter(|slow| *slow > 0) {
-            write!(out, ", {slow} snapshots of slow time: the server did not keep up")?;
-        }
         writeln!(out)?;
     }
     Ok(())
@@ -156,6 +154,7 @@ fn verdict(out: &mut String, report: &Report<'_>) -> std::fmt::Result {
     for found in &report.diagnosis {
         found.write(out)?;
     }
+    slow_time(out, report)?;
     for objective in &report.slo {
         let sign = if objective.met { "met" } else { "NOT MET" };
         let shown = objective.shown.as_deref().map_or_else(String::new, |shown| format!(": {shown}"));
@@ -171,17 +170,32 @@ fn verdict(out: &mut String, report: &Report<'_>) -> std::fmt::Result {
     Ok(())
 }
 
-pub(super) fn spread(out: &mut String, name: &str, percentiles: Option<Percentiles>) -> std::fmt::Result {
-    let Some(p) = percentiles else { return Ok(()) };
+/// Latencies look well in a game that the server slows down: that it did stands by itself.
+fn slow_time(out: &mut String, report: &Report<'_>) -> std::fmt::Result {
+    let slow = report.game.snapshots_slow.unwrap_or(0);
+    let Some(share) = report.game.slow_share().filter(|_| slow > 0) else { return Ok(()) };
+    let percent = (share * 100.0).max(0.1);
     writeln!(
         out,
-        "  {name:<12} p50 {}, p90 {}, p99 {}, p99.9 {}, max {}",
-        time(p.p50),
-        time(p.p90),
-        time(p.p99),
-        time(p.p999),
-        time(p.max)
+        "  WARNING      the game ran in slow motion: {slow} snapshots ({percent:.1}%) say that the server did not keep up; \
+         fewer players or rooms, or more server workers (--slo slow==0 makes a run miss for it)"
     )
+}
+
+pub(super) fn spread(out: &mut String, name: &str, percentiles: Option<Percentiles>) -> std::fmt::Result {
+    let Some(p) = percentiles else { return Ok(()) };
+    let [p50, p90, p99, p999, max] = times([p.p50, p.p90, p.p99, p.p999, p.max]);
+    writeln!(out, "  {name:<12} p50 {p50}, p90 {p90}, p99 {p99}, p99.9 {p999}, max {max}")
+}
+
+/// Several of µs in one unit, so that they can be compared at a glance: ms, unless all are below or all are a second
+/// or more.
+pub(super) fn times<const N: usize>(us: [f64; N]) -> [String; N] {
+    let all = |fits: fn(f64) -> bool| us.iter().all(|us| fits(*us));
+    if all(|us| us < 1e3) || all(|us| us >= 1e6) {
+        return us.map(time);
+    }
+    us.map(|us| if us < 1e3 { format!("{:.3} ms", us / 1e3) } else { format!("{:.2} ms", us / 1e3) })
 }
 
 /// ns in µs.
@@ -198,5 +212,17 @@ pub(super) fn time(us: f64) -> String {
         format!("{:.2} ms", us / 1e3)
     } else {
         format!("{us:.0} us")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_has_one_unit() {
+        assert_eq!(times([12.0, 999.0]), ["12 us", "999 us"]);
+        assert_eq!(times([85.0, 1_234.0, 2_000_000.0]), ["0.085 ms", "1.23 ms", "2000.00 ms"]);
+        assert_eq!(times([1_500_000.0, 2_000_000.0]), ["1.50 s", "2.00 s"]);
     }
 }

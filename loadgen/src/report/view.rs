@@ -8,7 +8,7 @@ use serde::de::IgnoredAny;
 use serde_json::{Map, Value, error::Category};
 
 use super::crowd::{Crowd, PhaseFigures};
-use super::json::{Game, LatencyUs, Messages, Objective, SCHEMA};
+use super::json::{Game, KIND, LatencyUs, Messages, Objective, SCHEMA};
 use super::spectra::Spectra;
 use crate::measure::latency::Percentiles;
 use crate::measure::series::Point;
@@ -134,6 +134,8 @@ pub(crate) enum ViewError {
         "has the schema {0}, and this loadgen reads schema {SCHEMA}: use the loadgen that wrote it (`versions.loadgen`)"
     )]
     OtherSchema(String),
+    #[error("is the answer of `loadgen {0}`, and pages are made of runs; {1}")]
+    OtherKind(String, &'static str),
     #[error("is no whole report: {0}; was it edited? Name a file as --out json=FILE wrote it")]
     NotWhole(serde_json::Error),
 }
@@ -142,11 +144,23 @@ pub(crate) enum ViewError {
 #[derive(Deserialize)]
 struct Head {
     schema: Option<Value>,
+    /// Documents of before it was told are taken for reports.
+    #[serde(default)]
+    kind: Option<String>,
 }
 
 /// Of what is no object, whether it is JSON at all; serde would take an array for one.
 fn other(bytes: &[u8]) -> Result<Head, serde_json::Error> {
-    serde_json::from_slice::<IgnoredAny>(bytes).map(|_| Head { schema: None })
+    serde_json::from_slice::<IgnoredAny>(bytes).map(|_| Head { schema: None, kind: None })
+}
+
+/// What a document of another command is answered with.
+fn other_kind(kind: String) -> ViewError {
+    let remedy = match kind.as_str() {
+        "find" => "search again with --best FILE, which writes the report of the largest run that held",
+        _ => "name a file that `loadgen run PRESET --out json=FILE` wrote",
+    };
+    ViewError::OtherKind(kind.chars().take(40).collect(), remedy)
 }
 
 impl View {
@@ -162,6 +176,9 @@ impl View {
             Category::Data => ViewError::NoSchema,
             _ => ViewError::NotJson(error),
         })?;
+        if let Some(kind) = head.kind.filter(|kind| kind != KIND) {
+            return Err(other_kind(kind));
+        }
         match head.schema {
             None => Err(ViewError::NoSchema),
             Some(schema) if schema.as_u64() == Some(SCHEMA) => {
@@ -231,6 +248,11 @@ mod tests {
             ("{\"schema\": 2}", "has the schema 2"),
             ("{\"schema\": \"1\"}", "has the schema \"1\""),
             ("{\"schema\": 1}", "missing field `preset`"),
+            (
+                "{\"schema\": 1, \"kind\": \"find\"}",
+                "the answer of `loadgen find`, and pages are made of runs; search again with --best",
+            ),
+            ("{\"schema\": 1, \"kind\": \"doctor\"}", "the answer of `loadgen doctor`"),
         ] {
             assert!(problem(text).contains(why), "{text}: {}", problem(text));
         }

@@ -60,7 +60,7 @@ fn what_is_short_is_told_with_the_command() {
     assert_eq!(memory.commands, ["sysctl -w 'net.ipv4.tcp_mem=287832 383779 800000'"]);
     let files = judged(Role::Server, "RLIMIT_NOFILE");
     assert_eq!((files.verdict, &files.wanted[..]), (Verdict::Fail, ">= 62756"));
-    assert_eq!(files.commands, ["--workers 7", "prlimit --pid PID --nofile=62756:62756"]);
+    assert_eq!(files.commands, ["--workers 7", "prlimit --pid $$ --nofile=62756:62756"]);
     assert_eq!(
         judged(Role::Client, "net.ipv4.tcp_tw_reuse").commands,
         ["sysctl -w 'net.ipv4.tcp_tw_reuse=1'"]

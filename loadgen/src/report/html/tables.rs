@@ -58,14 +58,16 @@ fn distributions(view: &View) -> String {
         ("send lag", view.generator.send_lag_us),
     ];
     let row = |(name, spread): (&str, Option<Percentiles>)| {
-        let Percentiles { p50, p90, p99, p999, max, count } = spread?;
+        let Percentiles { p50, p90, p95, p99, p999, max, count } = spread?;
         let mut cells = vec![name.to_owned()];
-        cells.extend([p50, p90, p99, p999, max].map(|us| Unit::Time.show(us)));
+        cells.extend(
+            [Some(p50), Some(p90), p95, Some(p99), Some(p999), Some(max)].map(|us| Unit::Time.show_if(us)),
+        );
         cells.push(Unit::Count.show(float(count)));
         Some(cells)
     };
     let rows: Vec<Vec<String>> = named.into_iter().filter_map(row).collect();
-    table("Durations", &["", "p50", "p90", "p99", "p99.9", "max", "count"], &rows)
+    table("Durations", &["", "p50", "p90", "p95", "p99", "p99.9", "max", "count"], &rows)
 }
 
 fn objectives(view: &View) -> String {

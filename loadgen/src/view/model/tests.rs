@@ -32,6 +32,7 @@ fn point(at_s: f64, cpu_percent: f64) -> Point {
         latency_us: Some(Percentiles {
             p50: 500.0,
             p90: 800.0,
+            p95: Some(1_000.0),
             p99: 2_000.0,
             p999: 20_000.0,
             max: 200_000.0,
