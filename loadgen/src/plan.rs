@@ -121,8 +121,7 @@ impl Preset {
         match self {
             // Its upgrades are what is measured then.
             Self::Idle if turns_over => 50,
-            Self::Game { .. } | Self::Rewind { .. } => 200,
-            Self::Echo { pace: Pace::Open { .. }, .. } => 50,
+            Self::Game { .. } | Self::Rewind { .. } | Self::Echo { pace: Pace::Open { .. }, .. } => 200,
             Self::Echo { pace: Pace::Closed { .. }, .. } => 20,
             Self::Idle => 1_000,
         }

@@ -3,8 +3,8 @@
 //! A multishot accept takes everything that queues at the listener in one go. When the table is full in
 //! the middle of that, the kernel has already accepted a connection it cannot place, and drops it. So a
 //! multishot is armed only while more slots are free than the backlog can hold twice over; nearer to a full
-//! table single accepts take its place, never more of them than there are slots free and not promised to
-//! connections from other rings ([`guests`](crate::guests)).
+//! table, and where a wait shall not take long ([`Ring::accept_few`]), single accepts take its place, never more of
+//! them than there are slots free and not promised to connections from other rings ([`guests`](crate::guests)).
 
 use std::io;
 use std::net::TcpListener;
@@ -18,7 +18,7 @@ use crate::operation::{self, Operation};
 use crate::slots::Life;
 use crate::{AcceptPause, Event, Ring};
 
-/// Single accepts under way at once: enough to work off a burst in one pass.
+/// Single accepts under way at once, and so the connections of one pass while they are accepted one by one.
 const SINGLES_MAX: u32 = 16;
 
 /// After a failure that is not about this ring's table.
@@ -38,6 +38,8 @@ pub(crate) struct Acceptor {
     /// Whatever is armed has been cancelled; nothing is armed until that is through.
     cancelling: bool,
     paused: Option<AcceptPause>,
+    /// No multishot, however many slots are free.
+    one_by_one: bool,
     /// Fewer free slots than this, and connections are accepted one by one.
     margin: u32,
 }
@@ -66,6 +68,7 @@ impl Ring {
             margin: backlog(listener.as_raw_fd()).map_or(MARGIN_UNKNOWN, |backlog| backlog.saturating_mul(2)),
             listener: Some(listener),
             generation: self.acceptor.generation.wrapping_add(1),
+            one_by_one: self.acceptor.one_by_one,
             ..Acceptor::default()
         };
         Ok(())
@@ -81,6 +84,13 @@ impl Ring {
         // wait.
         let _shown_later = self.submit();
         drop(listener);
+    }
+
+    /// Whether a wait may bring only a few connections (16), from the next wait on. Otherwise it brings all that queue at
+    /// the listener, which is cheaper; but a thousand at once take the kernel milliseconds, in which nothing else
+    /// happens on this thread.
+    pub const fn accept_few(&mut self, few: bool) {
+        self.acceptor.one_by_one = few;
     }
 
     /// Whether the ring has a listener.
@@ -104,7 +114,8 @@ impl Ring {
         if self.acceptor.paused.is_some() || self.acceptor.cancelling {
             return;
         }
-        let many = self.slots.free() >= self.acceptor.many_from() && own >= self.acceptor.margin;
+        let has_room = self.slots.free() >= self.acceptor.many_from() && own >= self.acceptor.margin;
+        let many = has_room && !self.acceptor.one_by_one;
         if self.acceptor.many_armed {
             if !many {
                 self.cancel_accepts();

@@ -12,6 +12,8 @@ use crate::{Wait, clock};
 
 /// With fewer completions wanted than this the kernel works off this many anyway.
 const KERNEL_BATCH: u32 = 20;
+/// What a send takes on a slow machine: so long may the submission of each entry last.
+const SEND: Duration = Duration::from_micros(20);
 /// A timeout that stands for none.
 const FAR: Duration = Duration::from_secs(3_600);
 
@@ -194,13 +196,37 @@ impl Kernel {
     /// Hands everything queued to the kernel, and waits as the public type describes.
     pub(crate) fn wait(&mut self, wait: &Wait) -> io::Result<()> {
         let to_submit = self.refill();
+        match wait.timeout {
+            Some(timeout) if timeout <= SEND * to_submit => self.submit_and_wait(to_submit, timeout, wait),
+            _ => self.sleep(to_submit, wait),
+        }
+    }
+
+    /// As [`wait`](Self::wait) where the time may be up once everything is submitted: a sleep that is over before it
+    /// begins would still set a timer and be interrupted by it, which costs as much as several sends.
+    fn submit_and_wait(&mut self, to_submit: u32, timeout: Duration, wait: &Wait) -> io::Result<()> {
+        let started = clock::monotonic_now();
+        self.enter(to_submit, 0, EnterFlags::GETEVENTS, None, Duration::ZERO)?;
+        let spent = clock::monotonic_now().saturating_sub(started);
+        if spent < timeout {
+            let rest =
+                Wait { timeout: Some(timeout - spent), gather: wait.gather.saturating_sub(spent), ..*wait };
+            let to_submit = self.refill();
+            return self.sleep(to_submit, &rest);
+        }
+        // With nothing wanted an enter never sleeps, and brings the kernel's usual few.
+        for _ in 1..wait.want.div_ceil(KERNEL_BATCH) {
+            if !self.work_waits() {
+                break;
+            }
+            self.enter(0, 0, EnterFlags::GETEVENTS, None, Duration::ZERO)?;
+        }
+        Ok(())
+    }
+
+    fn sleep(&mut self, to_submit: u32, wait: &Wait) -> io::Result<()> {
         let mut timeout = wait.timeout;
-        let (want, gather) = if timeout.is_some_and(|timeout| timeout.is_zero()) {
-            // Only a larger `want` makes the kernel work off more than its usual few; the zero timeout keeps
-            // that from sleeping.
-            let want = if wait.want > KERNEL_BATCH && self.work_waits() { wait.want } else { 0 };
-            (want, Duration::ZERO)
-        } else if wait.gather.is_zero() || wait.want <= 1 || !self.min_wait {
+        let (want, gather) = if wait.gather.is_zero() || wait.want <= 1 || !self.min_wait {
             // Once `gather` is over one is enough; without any that is so from the start. And the first
             // needs no timer of its own.
             (1, Duration::ZERO)

@@ -73,6 +73,34 @@ fn a_burst_at_a_tiny_table_is_served_in_turns() {
     }
 }
 
+/// How many connections each wait brings, until all of `count` are there.
+fn arrivals(ring: &mut Ring, count: usize) -> Vec<usize> {
+    let mut passes = Vec::new();
+    while passes.iter().sum::<usize>() < count {
+        assert!(passes.len() < PASSES_MAX, "{passes:?}");
+        passes.push(pass(ring).iter().filter(|seen| matches!(seen, Seen::Accepted(_))).count());
+    }
+    passes
+}
+
+#[test]
+fn a_burst_beside_something_urgent_is_accepted_a_few_a_wait() {
+    let (mut ring, address) = ring(128, 1000);
+    // So that the change comes while a multishot is armed.
+    let _first = peer(address);
+    arrivals(&mut ring, 1);
+    ring.accept_few(true);
+    pass(&mut ring);
+    let _few: Vec<_> = (0..100).map(|_| peer(address)).collect();
+    let few = arrivals(&mut ring, 100);
+    assert!(few.iter().all(|count| *count <= 16), "{few:?}");
+    ring.accept_few(false);
+    let _many: Vec<_> = (0..100).map(|_| peer(address)).collect();
+    let many = arrivals(&mut ring, 100);
+    assert!(many.iter().any(|count| *count > 16), "{many:?}");
+    assert_eq!(ring.counters().accepts_dropped, 0);
+}
+
 #[test]
 fn a_table_larger_than_the_backlog_changes_from_multishot_to_single_accepts_and_back() {
     let (mut ring, address) = ring(4, 24);

@@ -128,6 +128,8 @@ impl<G: Game> Worker<G> {
             let left = Duration::from_nanos(drain.deadline_ns.saturating_sub(self.clock.now_ns()));
             wait.timeout = Some(wait.timeout.map_or(left, |timeout| timeout.min(left)));
         }
+        // Beside rooms that tick, a wait must not take in everybody who came.
+        self.ring.accept_few(self.stage.rooms.next_deadline_ns().is_some());
         if !self.mailbox.fall_asleep() {
             wait.timeout = Some(Duration::ZERO);
         }
