@@ -18,14 +18,13 @@ pub(crate) struct Usage {
 }
 
 impl Usage {
-    /// Reads `/proc/PID`. Nanosecond CPU time comes from the scheduler statistics of every task; a
-    /// kernel without them gives clock ticks (10 ms).
+    /// Reads the CPU clock of a process and its `/proc/PID`.
     pub(crate) fn of_process(pid: u32) -> Self {
         let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
         let rss = kilobytes(&status, "VmRSS");
         Self {
             at_ns: clock::now_ns(),
-            cpu_ns: tasks_cpu_ns(pid).or_else(|| ticks_cpu_ns(pid)),
+            cpu_ns: clock::process_cpu_ns(pid),
             rss_bytes: (rss > 0).then_some(rss),
         }
     }
@@ -34,25 +33,6 @@ impl Usage {
     pub(crate) fn of_status(status: &Status) -> Self {
         Self { at_ns: clock::now_ns(), cpu_ns: status.cpu_ns, rss_bytes: status.memory.rss_bytes }
     }
-}
-
-fn tasks_cpu_ns(pid: u32) -> Option<u64> {
-    let mut sum = 0;
-    for task in fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten() {
-        // A thread may end while we read: it is not there any more, and does not count.
-        if let Ok(text) = fs::read_to_string(task.path().join("schedstat")) {
-            sum += crate::kernel::number(&text)?;
-        }
-    }
-    (sum > 0).then_some(sum)
-}
-
-fn ticks_cpu_ns(pid: u32) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name in parentheses may hold anything; after it utime and stime are fields 12 and 13.
-    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-    let ticks: u64 = fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
-    Some(ticks * 1_000_000_000 / rustix::param::clock_ticks_per_second())
 }
 
 /// Whether there is such a process.
@@ -65,7 +45,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clock_ticks_are_there_where_nanoseconds_are_not() {
-        assert!(ticks_cpu_ns(std::process::id()).is_some());
+    fn what_a_thread_used_that_has_ended_still_counts() {
+        const BURNT_NS: u64 = 20_000_000;
+        let read = || Usage::of_process(std::process::id()).cpu_ns.unwrap();
+        let before_ns = read();
+        let burn = || while clock::thread_cpu_ns() < BURNT_NS {};
+        std::thread::spawn(burn).join().unwrap();
+        assert!(read() - before_ns >= BURNT_NS);
+    }
+
+    #[test]
+    fn a_process_that_is_not_there_used_nothing_that_is_known() {
+        let usage = Usage::of_process(u32::MAX);
+        assert_eq!((usage.cpu_ns, usage.rss_bytes), (None, None));
     }
 }
