@@ -2,7 +2,7 @@
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use rustix::time::{ClockId, clock_gettime};
+use rustix::time::{ClockId, Timespec, clock_gettime};
 
 /// Monotonic time since the server started. Copies agree with each other on every thread.
 #[derive(Clone, Copy, Debug)]
@@ -37,8 +37,17 @@ impl Clock {
     /// Processor time that the calling thread has used, the kernel's work for it included, ns. A system call.
     #[must_use]
     pub fn thread_worked_ns() -> u64 {
-        let time = clock_gettime(ClockId::ThreadCPUTime);
-        let (s, ns) = (u64::try_from(time.tv_sec), u64::try_from(time.tv_nsec));
-        s.unwrap_or(0).saturating_mul(1_000_000_000).saturating_add(ns.unwrap_or(0))
+        nanoseconds(clock_gettime(ClockId::ThreadCPUTime))
     }
+
+    /// Processor time that all threads of the process have used, those that have ended included, ns.
+    #[must_use]
+    pub fn process_worked_ns() -> u64 {
+        nanoseconds(clock_gettime(ClockId::ProcessCPUTime))
+    }
+}
+
+fn nanoseconds(time: Timespec) -> u64 {
+    let (s, ns) = (u64::try_from(time.tv_sec), u64::try_from(time.tv_nsec));
+    s.unwrap_or(0).saturating_mul(1_000_000_000).saturating_add(ns.unwrap_or(0))
 }

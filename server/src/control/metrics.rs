@@ -18,6 +18,7 @@ use super::admin::Admin;
 use super::histogram;
 use super::process;
 use super::reports::Collected;
+use crate::clock::Clock;
 use crate::config::ServerConfig;
 use crate::recording::{Stop, Tally};
 use crate::report::WorkerReport;
@@ -166,12 +167,10 @@ impl Scrape {
         gauge("tick_hz", "Simulation steps per second", u64::from(self.config.tick_hz))?;
         gauge("snapshot_hz", "Snapshots per second", u64::from(self.config.snapshot_hz))?;
         gauge("resident_bytes", "Resident memory of the process", process::rss_bytes().unwrap_or(0))?;
-        if let Some(cpu_ns) = process::cpu_ns() {
-            let help = "Processor time of the process";
-            let metric = encoder.encode_descriptor("cpu", help, Some(&Unit::Seconds), MetricType::Counter)?;
-            ConstCounter::new(std::time::Duration::from_nanos(cpu_ns).as_secs_f64()).encode(metric)?;
-        }
-        Ok(())
+        let used = std::time::Duration::from_nanos(Clock::process_worked_ns());
+        let help = "Processor time of the process";
+        let metric = encoder.encode_descriptor("cpu", help, Some(&Unit::Seconds), MetricType::Counter)?;
+        ConstCounter::new(used.as_secs_f64()).encode(metric)
     }
 
     fn recordings(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {

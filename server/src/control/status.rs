@@ -12,6 +12,7 @@ use super::machine;
 use super::metrics::{COUNTERS, Field, GAUGES, Labelled, RUNGS, STATES, TOKENS_REFUSED, rate};
 use super::process;
 use super::reports::Collected;
+use crate::clock::Clock;
 use crate::limits::Machine;
 use crate::recording::Stop;
 use crate::report::WorkerReport;
@@ -40,7 +41,7 @@ pub(super) fn page(admin: &Admin, collected: &Collected) -> Value {
             "total_bytes": collected.reports().map(|report| report.pool_bytes).sum::<u64>(),
         },
         "memory": { "rss_bytes": process::rss_bytes() },
-        "cpu_ns": process::cpu_ns(),
+        "cpu_ns": Clock::process_worked_ns(),
         "machine": machine::page(),
         "tcp": machine::tcp(),
         "recordings": recordings(admin),
