@@ -157,13 +157,14 @@ impl<'a> Leader<'a> {
         }
         let kernel_during = KernelCounters::read();
         let rss_during = Usage::of_process(std::process::id()).rss_bytes;
-        let interrupted = self.is_interrupted();
         self.shared.advance(Step::Settling);
-        if connected && !interrupted {
+        if connected && !self.is_interrupted() {
             self.watch("settling", clock::now_ns() + self.plan.settle_ns(), |live| {
                 live.settling && (live.unanswered == 0 || live.open == 0)
             });
         }
+        // Who cuts the wait for the last answers short does not know what would have come.
+        let interrupted = self.is_interrupted();
         self.shared.advance(Step::Closing);
         // The workers have deadlines of their own.
         while !all_gone() {

@@ -51,6 +51,16 @@ fn is_open_here(found: &Metadata) -> bool {
         .any(|entry| identity(&entry) == identity(found))
 }
 
+/// In what no new file is made, if a path leads there: folders that are the kernel's, or that hold devices.
+pub(crate) fn unwritable_folder(path: &Path) -> Option<&'static str> {
+    let folder = fs::canonicalize(path.parent()?).ok()?;
+    if ["/proc", "/sys"].iter().any(|kernels| folder.starts_with(kernels)) {
+        return Some("in a folder of the kernel's, which keeps no report");
+    }
+    let is_devices = folder.starts_with("/dev") && !folder.starts_with("/dev/shm");
+    is_devices.then_some("in a folder of devices, where no report belongs")
+}
+
 /// Whether the kernel answers for a file, so that what is written there is a command and not kept.
 fn is_kernels(path: &Path) -> bool {
     let real = fs::canonicalize(path);
@@ -86,6 +96,9 @@ mod tests {
         let path = Path::new("/dev/full");
         let found = fs::metadata(path).unwrap();
         assert_eq!((unwritable_kind(path, &found), unreadable_kind(&found)), (None, Some("a device")));
+        let kind = |path: &str| unwritable_folder(Path::new(path)).is_some();
+        assert!(kind("/dev/report.json") && kind("/proc/self/report.json"));
+        assert!(!kind("/dev/shm/report.json") && !kind("report.json") && !kind("/tmp/report.json"));
         let path = Path::new("/proc/self/comm");
         assert!(unwritable_kind(path, &fs::metadata(path).unwrap()).unwrap().contains("kernel"));
     }

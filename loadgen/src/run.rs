@@ -7,7 +7,7 @@ use std::thread::{self, ScopedJoinHandle};
 use anyhow::{Context, anyhow};
 use rand::SeedableRng;
 use rand_pcg::Pcg64Mcg;
-use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 
 use crate::bots::{Drummer, Fighter, Prober};
 use crate::cli::GameName;
@@ -87,13 +87,13 @@ pub(crate) fn look_around(plan: &Plan, interrupted: &AtomicBool) -> (Machine, Fa
     (machine, facts)
 }
 
-/// The flag that SIGINT and SIGTERM raise. Watched before anything else is done, so that there is a
+/// The flag that SIGINT, SIGTERM and the end of the terminal (SIGHUP) raise. Watched before anything else is done, so that there is a
 /// report however early they come.
 pub(crate) fn watch_signals() -> anyhow::Result<Arc<AtomicBool>> {
     let interrupted = Arc::new(AtomicBool::new(false));
     // A file that may not grow so far is an error of writing it, not the end of the process.
     signal_hook::flag::register(SIGXFSZ, Arc::default()).context("cannot watch for signals")?;
-    for signal in [SIGINT, SIGTERM] {
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
         // A second signal ends the process at once.
         signal_hook::flag::register_conditional_shutdown(
             signal,

@@ -93,6 +93,8 @@ const ACHIEVED_MIN: f64 = 0.99;
 
 /// Readings of the server later than this do not belong to the window any more, seconds.
 const READINGS_LATE_S_MAX: f64 = 0.5;
+/// A worker that is late and used less of its CPU than this was kept from running.
+const STARVED_PERCENT: f64 = 50.0;
 /// Without an objective on latency, the generator's delay is held against a tenth of this, µs.
 const LATENCY_BOUND_US: f64 = 500_000.0;
 
@@ -114,6 +116,33 @@ pub(crate) fn judge(evidence: &Evidence) -> (Verdict, Vec<String>) {
         Verdict::Pass
     };
     (verdict, [wrong, invalid, missed].concat())
+}
+
+/// Whether it sent too late for its figures to be the server's, a sentence.
+fn late(evidence: &Evidence) -> Option<String> {
+    let tightest =
+        |bound: f64| evidence.objectives.iter().any(|(slo, _)| slo.bound.total_cmp(&bound).is_eq());
+    let bound = latency_bound_us(evidence.objectives.iter().map(|(slo, _)| slo));
+    let lag = evidence.send_lag_p99_us.filter(|lag| evidence.open_loop && *lag > bound / 10.0)?;
+    let limit = if tightest(bound) {
+        "the tightest latency objective"
+    } else {
+        "what is allowed without a latency objective"
+    };
+    // Hardly at work and late all the same: others had the processor.
+    let remedy = if evidence.busiest_percent < STARVED_PERCENT {
+        format!(
+            "it used only {:.0}% of its CPU, so others had it: a CPU of its own with --cpus, or stop them",
+            evidence.busiest_percent
+        )
+    } else {
+        "less load per worker, or a CPU of its own with --cpus".to_owned()
+    };
+    Some(format!(
+        "generator late: it sent {:.1} ms after the intended time at p99, over a tenth of {limit} ({} ms); {remedy}",
+        lag / 1e3,
+        bound / 1e3
+    ))
 }
 
 /// The generator may come to messages later than intended, at p99, by a tenth of this: the tightest objective
@@ -148,13 +177,7 @@ fn invalid(evidence: &Evidence) -> Vec<String> {
         ));
     }
     reasons.extend(left_out(evidence));
-    let bound = latency_bound_us(evidence.objectives.iter().map(|(slo, _)| slo));
-    if let Some(lag) = evidence.send_lag_p99_us.filter(|lag| evidence.open_loop && *lag > bound / 10.0) {
-        reasons.push(format!(
-                "generator late: it sent {lag:.0} us after the intended time at p99, over a tenth of the tightest \
-                 latency objective ({bound:.0} us); less load per worker, or a CPU of its own with --cpus"
-            ));
-    }
+    reasons.extend(late(evidence));
     if evidence.readings_late_s > READINGS_LATE_S_MAX {
         reasons.push(format!(
             "generator late: the thread that reads the server's figures did not run for {:.1} s; leave it some CPU",

@@ -91,7 +91,7 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "LIST")]
     pub(crate) cpus: Option<String>,
     /// How long due messages and answers may gather before the generator wakes for them
-    /// [default: game and rewind 200, echo 50, echo --closed 20, idle 1000]
+    /// [default: game, rewind and echo 200, echo --closed 20, idle 1000]
     #[arg(long, value_name = "US", value_parser = whole::<u32>(0, GATHER_US_MAX, "--gather-us 200"))]
     pub(crate) gather_us: Option<u32>,
     /// Open loops only: wake for every due message at its own time; only answers gather. As peers on machines

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use rand::RngExt;
 use rand_pcg::Pcg64Mcg;
-use tickring_protocol::limits::ECHO_MESSAGE_BYTES_MAX;
 use tickring_protocol::websocket::{OpCode, write_masked_frame};
 
 use super::flight::Flight;
@@ -29,7 +28,6 @@ pub(crate) struct Echo {
 #[derive(Debug)]
 pub(crate) struct Peer {
     session: Session,
-    connection: u32,
     stream: Stream,
     pacer: Option<Pacer>,
 }
@@ -37,13 +35,14 @@ pub(crate) struct Peer {
 /// A connection's messages.
 #[derive(Debug, Default)]
 struct Stream {
+    connection: u32,
     /// How many were written: the number of the next.
     sent: u64,
     flight: Flight,
     echoes: EchoStream,
 }
 
-/// A finished frame that only lacks its sequence number. The mask is drawn once per worker and not
+/// A finished frame that only lacks its label. The mask is drawn once per worker and not
 /// once per frame as a browser must (RFC 6455 10.3 protects proxies from hostile scripts, of which
 /// there are none here): the server unmasks all the same, and we can copy.
 #[derive(Debug)]
@@ -54,46 +53,60 @@ struct Template {
     mask: [u8; 4],
 }
 
+/// What tells a message from all others of the run: its number on its connection, and its connection's.
 const SEQUENCE_BYTES: usize = 8;
+const LABEL_BYTES: usize = SEQUENCE_BYTES + 4;
+/// An echo may be so much larger than what was sent and still be read, and judged: what a connection buffers is bounded by
+/// what we send, not by what the server says.
+const SURPLUS_BYTES: u32 = 64 * 1_024;
+
+/// The bytes that a message begins with, as far as they fit.
+fn label(number: u64, connection: u32) -> [u8; LABEL_BYTES] {
+    let mut label = [0; LABEL_BYTES];
+    label[..SEQUENCE_BYTES].copy_from_slice(&number.to_le_bytes());
+    label[SEQUENCE_BYTES..].copy_from_slice(&connection.to_le_bytes());
+    label
+}
 
 impl Template {
     fn new(size: u32, mask: [u8; 4], rng: &mut Pcg64Mcg) -> Self {
         let size = usize::try_from(size).expect("a u32 fits in usize");
         let mut payload = vec![0; size];
-        let filler = SEQUENCE_BYTES.min(size);
+        let filler = LABEL_BYTES.min(size);
         rng.fill(&mut payload[filler..]);
         let mut frame = Vec::new();
         write_masked_frame(&mut frame, OpCode::Binary, &payload, mask);
         Self { head_bytes: frame.len() - size, frame, payload, mask }
     }
 
-    /// Bytes of the sequence number that a message carries.
-    fn sequence_bytes(&self) -> usize {
-        SEQUENCE_BYTES.min(self.payload.len())
+    /// Bytes of the label that a message carries.
+    fn label_bytes(&self) -> usize {
+        LABEL_BYTES.min(self.payload.len())
     }
 
-    fn write(&self, out: &mut Vec<u8>, sequence: u64) {
+    /// The largest echo that is read.
+    fn message_bytes_max(&self) -> u32 {
+        u32::try_from(self.payload.len()).unwrap_or(u32::MAX).saturating_add(SURPLUS_BYTES)
+    }
+
+    fn write(&self, out: &mut Vec<u8>, number: u64, connection: u32) {
         let start = out.len() + self.head_bytes;
         out.extend_from_slice(&self.frame);
-        let sequence = sequence.to_le_bytes();
-        for (at, byte) in sequence.iter().enumerate().take(self.sequence_bytes()) {
+        for (at, byte) in label(number, connection).iter().enumerate().take(self.label_bytes()) {
             out[start + at] = byte ^ self.mask[at % 4];
         }
     }
 
-    /// The sequence number of an echo, if it is one of our messages. Messages too short for a whole
+    /// The number of an echo, if it is one of this connection's messages. Messages too short for a whole
     /// number carry its low bytes; `expected` completes it.
-    fn read(&self, payload: &[u8], expected: u64) -> Option<u64> {
-        let carried = self.sequence_bytes();
-        if payload.len() != self.payload.len() || payload[carried..] != self.payload[carried..] {
+    fn read(&self, payload: &[u8], expected: u64, connection: u32) -> Option<u64> {
+        if payload.len() != self.payload.len() {
             return None;
         }
-        let mut bytes = expected.to_le_bytes();
-        if carried < SEQUENCE_BYTES && payload[..carried] != bytes[..carried] {
-            return None;
-        }
-        bytes[..carried].copy_from_slice(&payload[..carried]);
-        Some(u64::from_le_bytes(bytes))
+        let (carried, filler) = payload.split_at(self.label_bytes());
+        let number = carried.first_chunk().map_or(expected, |number| u64::from_le_bytes(*number));
+        let is_ours = label(number, connection).starts_with(carried);
+        (is_ours && *filler == self.payload[carried.len()..]).then_some(number)
     }
 }
 
@@ -106,7 +119,7 @@ impl Echo {
     }
 
     fn send(&mut self, peer: &mut Peer, turn: &mut Turn<'_>, intended_ns: Option<u64>) {
-        self.template.write(turn.out, peer.stream.sent);
+        self.template.write(turn.out, peer.stream.sent, peer.stream.connection);
         peer.stream.sent += 1;
         peer.stream.flight.depart(intended_ns);
         self.under_way += 1;
@@ -121,7 +134,7 @@ impl Stream {
     /// echoes come all the same.
     fn judge(&mut self, template: &Template, turn: &mut Turn<'_>, payload: &[u8]) -> u64 {
         turn.tally.counters.received += 1;
-        let number = template.read(payload, self.echoes.expected());
+        let number = template.read(payload, self.echoes.expected(), self.connection);
         let Some(number) = number.filter(|number| *number < self.sent) else {
             turn.tally.correctness.corrupted += 1;
             return 0;
@@ -151,20 +164,19 @@ impl Driver for Echo {
     fn peer(&mut self, connection: u32) -> Peer {
         Peer {
             session: Session::new(self.rng.random(), self.rng.random()),
-            connection,
-            stream: Stream::default(),
+            stream: Stream { connection, ..Stream::default() },
             pacer: None,
         }
     }
 
     fn connected(&mut self, peer: &mut Peer, turn: &mut Turn<'_>) {
-        peer.session.upgrade(turn.out, self.plan.target_of(peer.connection));
+        peer.session.upgrade(turn.out, self.plan.target_of(peer.stream.connection));
     }
 
     fn received(&mut self, peer: &mut Peer, turn: &mut Turn<'_>, bytes: &mut [u8]) -> Result<(), Cause> {
         let mut answered = 0;
         let Peer { session, stream, .. } = peer;
-        let result = session.receive(turn, bytes, ECHO_MESSAGE_BYTES_MAX, |turn, payload| {
+        let result = session.receive(turn, bytes, self.template.message_bytes_max(), |turn, payload| {
             answered += stream.judge(&self.template, turn, payload);
         });
         self.under_way -= answered;
@@ -179,7 +191,7 @@ impl Driver for Echo {
     fn begin(&mut self, peer: &mut Peer, turn: &mut Turn<'_>) {
         match self.pace {
             Pace::Open { rate_hz } => {
-                let pacer = self.plan.pacer(peer.connection, turn.now_ns, rate_hz);
+                let pacer = self.plan.pacer(peer.stream.connection, turn.now_ns, rate_hz);
                 turn.wake_at(pacer.due_ns());
                 peer.pacer = Some(pacer);
             }
@@ -226,6 +238,8 @@ mod tests {
     use crate::measure::tally::{Tally, Window};
     use rand::SeedableRng;
 
+    const CONNECTION: u32 = 7;
+
     /// One connection that has sent some messages.
     struct Setting {
         template: Template,
@@ -236,15 +250,19 @@ mod tests {
     impl Setting {
         fn with(sent: u64) -> Self {
             let template = Template::new(64, [0; 4], &mut Pcg64Mcg::seed_from_u64(1));
-            let mut stream = Stream { sent, ..Stream::default() };
+            let mut stream = Stream { connection: CONNECTION, sent, ..Stream::default() };
             (0..sent).for_each(|_| stream.flight.depart(None));
             Self { template, stream, tally: Tally::default() }
         }
 
         /// The echo of the message with that number arrives.
         fn echo(&mut self, number: u64) -> u64 {
+            self.echo_of(number, CONNECTION)
+        }
+
+        fn echo_of(&mut self, number: u64, connection: u32) -> u64 {
             let mut frame = Vec::new();
-            self.template.write(&mut frame, number);
+            self.template.write(&mut frame, number, connection);
             let payload = frame.split_off(self.template.head_bytes);
             let mut turn = Turn {
                 now_ns: 1,
@@ -267,6 +285,30 @@ mod tests {
         }
         let correctness = setting.tally.correctness;
         assert_eq!((correctness.corrupted, correctness.stream.gaps, setting.stream.flight.len()), (4, 0, 3));
+    }
+
+    #[test]
+    fn another_connections_echo_is_corruption() {
+        let mut setting = Setting::with(3);
+        assert_eq!((setting.echo_of(0, CONNECTION + 1), setting.tally.correctness.corrupted), (0, 1));
+        assert_eq!((setting.echo(0), setting.tally.correctness.corrupted), (1, 1));
+    }
+
+    #[test]
+    fn messages_too_short_for_a_label_carry_what_fits() {
+        for size in [0, 1, 4, 8, 9, 11, 12, 13] {
+            let template = Template::new(size, [9; 4], &mut Pcg64Mcg::seed_from_u64(1));
+            let mut frame = Vec::new();
+            template.write(&mut frame, 300, CONNECTION);
+            let mut payload = frame.split_off(template.head_bytes);
+            payload.iter_mut().for_each(|byte| *byte ^= 9);
+            assert_eq!(template.read(&payload, 300, CONNECTION), Some(300), "{size}");
+            if let Some(last) = payload.last_mut() {
+                *last ^= 1;
+                let other = template.read(&payload, 300, CONNECTION);
+                assert!(other.is_none() || (size == 8 && other != Some(300)), "{size}: {other:?}");
+            }
+        }
     }
 
     #[test]

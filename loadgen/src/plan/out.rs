@@ -95,7 +95,12 @@ impl Outs {
 
 /// Whether two paths lead to one file, or would once it is there.
 pub(crate) fn is_same(one: &Path, other: &Path) -> bool {
-    let real = |path: &Path| fs::canonicalize(path).ok();
+    let real = |path: &Path| {
+        let folder =
+            path.parent().map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
+        let new = || Some(fs::canonicalize(folder?).ok()?.join(path.file_name()?));
+        fs::canonicalize(path).ok().or_else(new)
+    };
     one == other || real(one).is_some_and(|one| Some(one) == real(other))
 }
 
@@ -217,6 +222,9 @@ pub(crate) fn probe(path: &Path) -> Result<(), Refusal> {
             None => Ok(()),
         },
         Err(error) if error.kind() == ErrorKind::NotFound => {
+            if let Some(kind) = places::unwritable_folder(path) {
+                return Err(Refusal::Kind(kind));
+            }
             match OpenOptions::new().write(true).create_new(true).open(path) {
                 Ok(_) => fs::remove_file(path).map_err(Refusal::Failed),
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(Refusal::Dangling),

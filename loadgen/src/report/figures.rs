@@ -122,7 +122,7 @@ pub(crate) fn server(plan: &Plan, merged: &Merged, timeline: &Timeline) -> Serve
     let (start, end) = (timeline.server.first().unwrap_or(&none), timeline.server.last().unwrap_or(&none));
     let spent = Spent::between(start, end);
     let before = timeline.server_idle.usage.rss_bytes;
-    let grown = end.usage.rss_bytes.zip(before).map(|(end, before)| end.saturating_sub(before));
+    let grown = end.usage.rss_bytes.zip(before).and_then(|(end, before)| grown(before, end));
     let connected = merged.tally.connections.connected;
     let status = end.status.as_ref();
     Server {
@@ -192,6 +192,12 @@ pub(crate) fn seconds_between(start_ns: u64, end_ns: u64) -> f64 {
 /// More CPUs than any machine has.
 const CPUS_MAX: u64 = 1 << 16;
 
+/// By how much memory grew; `None` where it did not: whoever has served before has the memory already, and what a connection
+/// takes of it cannot be told.
+fn grown(before_bytes: u64, now_bytes: u64) -> Option<u64> {
+    now_bytes.checked_sub(before_bytes).filter(|bytes| *bytes > 0)
+}
+
 /// CPU time between two readings, ns; `None` where it is not known, or cannot be.
 fn used(start: &Usage, end: &Usage) -> Option<u64> {
     let most_ns = end.at_ns.saturating_sub(start.at_ns).saturating_mul(CPUS_MAX);
@@ -200,7 +206,7 @@ fn used(start: &Usage, end: &Usage) -> Option<u64> {
 
 pub(crate) fn generator(findings: &Findings, merged: &Merged) -> Generator {
     let rss_bytes = findings.timeline.rss_during;
-    let grown = rss_bytes.zip(findings.timeline.rss_before).map(|(now, before)| now.saturating_sub(before));
+    let grown = rss_bytes.zip(findings.timeline.rss_before).and_then(|(now, before)| grown(before, now));
     let connected = merged.tally.connections.connected;
     Generator {
         cpu_percent: merged.health.cpu_percent,
@@ -351,6 +357,11 @@ mod tests {
         assert_eq!(used(&at(1_000, 50), &at(2_000, 150)), Some(100));
         assert_eq!(used(&at(1_000, 150), &at(2_000, 50)), None, "it went backwards");
         assert_eq!(used(&at(1_000, 0), &at(2_000, u64::MAX)), None, "no machine has so many CPUs");
+    }
+
+    #[test]
+    fn memory_that_was_there_before_tells_nothing_of_a_connection() {
+        assert_eq!((grown(5, 8), grown(8, 8), grown(8, 5)), (Some(3), None, None));
     }
 
     #[test]

@@ -110,17 +110,23 @@ fn fetch_status(admin: &str, left: Duration, patience: Duration) -> Result<Statu
     let told = |error: ureq::Error| match error {
         ureq::Error::Timeout(_) => not_in_time(admin, patience),
         ureq::Error::Io(error) => format!("{url}: {error}"),
-        ureq::Error::Json(_) => {
-            format!("{url} is not the admin endpoint of a Tickring server; check --admin")
-        }
+        ureq::Error::Json(_) => not_ours(&url),
         error => format!("{url}: {error}"),
     };
     let status = agent.get(&url).call().and_then(|mut response| response.body_mut().read_json::<Status>());
-    status.map(Status::believable).map_err(told)
+    let status = status.map(Status::believable).map_err(told)?;
+    if status.pid.is_none() && status.version.is_none() {
+        return Err(not_ours(&url));
+    }
+    Ok(status)
 }
 
 fn url(admin: &str) -> String {
     format!("{admin}/status")
+}
+
+fn not_ours(url: &str) -> String {
+    format!("{url} is not the admin endpoint of a Tickring server; check --admin")
 }
 
 fn not_in_time(admin: &str, patience: Duration) -> String {
@@ -148,7 +154,7 @@ mod tests {
             let mut asking: Vec<_> = listener.incoming().map(Result::unwrap).take(others).collect();
             for stream in &mut asking {
                 let _ = stream.read(&mut [0; 1_024]);
-                stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n{\"cpu_ns\":5}").unwrap();
+                stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 26\r\n\r\n{\"cpu_ns\":5,\"version\":\"1\"}").unwrap();
             }
         });
         format!("http://{address}")

@@ -32,8 +32,13 @@ impl<G: Game> Worker<G> {
                     self.stage.act(id.slot(), now, |session, cx| session.receive_ended(error.is_some(), cx));
                 }
                 Event::Accepted { id } => self.accepted(id, now),
-                Event::Closed { id } => self.gone(id, now, Session::vacate),
+                Event::Closed { id } => {
+                    self.shared.connections.fetch_sub(1, Ordering::Relaxed);
+                    self.gone(id, now, Session::vacate);
+                }
                 Event::HandedOver { id } => {
+                    // Counted on, for the worker that adopts it: `max_conns` is the process's, and between the two
+                    // there would be room for one too many.
                     self.moves.departed(id);
                     self.gone(id, now, Session::moved);
                 }
@@ -78,15 +83,13 @@ impl<G: Game> Worker<G> {
         }
     }
 
-    /// The last event of a connection here. The count of all connections falls only when it is gone
-    /// for the whole process.
+    /// The last event of a connection here.
     fn gone(
         &mut self,
         id: ConnectionId,
         now: Now,
         leave: impl FnOnce(&mut Session, &mut crate::session::Context<'_, G>),
     ) {
-        self.shared.connections.fetch_sub(1, Ordering::Relaxed);
         self.ids[id.slot() as usize] = None;
         self.stage.act(id.slot(), now, leave);
     }
@@ -122,7 +125,6 @@ impl<G: Game> Worker<G> {
                 self.moves.take(token)
             }
         };
-        self.shared.connections.fetch_add(1, Ordering::Relaxed);
         self.enter(id, now);
         let Some(mut handover) = handover else {
             tracing::error!(
