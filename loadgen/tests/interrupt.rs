@@ -1,5 +1,7 @@
 //! Ctrl-C keeps what was measured so far.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
+
 mod support;
 
 use std::io::{BufRead, BufReader};
@@ -7,31 +9,48 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
-use support::{Server, finish, raw_echo, start};
+use support::{Run, Server, finish, raw_echo, start};
 
 /// How long anything may take before a test gives up.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Runs `words` and interrupts the run when it says that it is `doing` something.
+fn interrupted_while(doing: &str, words: &[&str]) -> Run {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let mut child = start(words, file.path().to_str().unwrap());
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    assert!(lines.any(|line| line.is_ok_and(|line| line.contains(doing))), "it says what it does");
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    let drain = std::thread::spawn(move || lines.count());
+    let run = finish(child, file);
+    drain.join().unwrap();
+    run
+}
 
 #[test]
 fn an_interrupted_run_reports_and_exits_130() {
     let server = raw_echo(70, 66);
     let target = server.tcp();
-    let file = tempfile::NamedTempFile::new().unwrap();
     let words =
         ["echo", "--raw", "--target", &target, "--conns", "4", "--duration", "10m", "--warmup", "100ms"];
-    let mut child = start(&words, file.path().to_str().unwrap());
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    let measuring = lines.find(|line| line.as_ref().is_ok_and(|line| line.contains("measuring")));
-    assert!(measuring.is_some(), "it says what it does");
-    let pid = Pid::from_child(&child);
-    kill_process(pid, Signal::INT).unwrap();
-    let drain = std::thread::spawn(move || lines.count());
-    let run = finish(child, file);
-    drain.join().unwrap();
+    let run = interrupted_while("measuring", &words);
     run.expect(130, "interrupted");
     assert!(run.report["messages"]["received"].as_u64().unwrap() > 0);
     let window = run.report["window_s"].as_f64().unwrap();
     assert!(window > 0.0 && window < 300.0, "{window} s");
+}
+
+#[test]
+fn answers_that_nobody_waits_for_any_more_are_not_the_servers_fault() {
+    let server = Server::start(|mut stream| {
+        std::io::copy(&mut stream, &mut std::io::sink()).unwrap();
+    });
+    let target = server.tcp();
+    let words =
+        ["echo", "--raw", "--target", &target, "--conns", "4", "--duration", "500ms", "--warmup", "0s"];
+    let run = interrupted_while("settling", &words);
+    run.expect(130, "interrupted");
+    assert_eq!(run.report["messages"]["unanswered"], 0, "{}", run.out);
 }
 
 #[test]

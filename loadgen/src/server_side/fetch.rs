@@ -154,7 +154,11 @@ mod tests {
             let mut asking: Vec<_> = listener.incoming().map(Result::unwrap).take(others).collect();
             for stream in &mut asking {
                 let _ = stream.read(&mut [0; 1_024]);
-                stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 26\r\n\r\n{\"cpu_ns\":5,\"version\":\"1\"}").unwrap();
+                stream
+                    .write_all(
+                        b"HTTP/1.1 200 OK\r\nContent-Length: 26\r\n\r\n{\"cpu_ns\":5,\"version\":\"1\"}",
+                    )
+                    .unwrap();
             }
         });
         format!("http://{address}")
