@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::doctor::{Readings, ports};
+use crate::doctor::{Readings, enough, ports};
 use crate::plan::{Plan, Preset};
 use crate::preflight::Facts;
 use crate::server_side::Status;
@@ -10,10 +10,6 @@ use crate::sources::{PORTS, Sources};
 
 /// Kernel memory of one end of an idle loopback connection, bytes (measured: 9.8 kB a pair).
 const KERNEL_BYTES_PER_END: u64 = 5_000;
-/// Of each worker's table, in `tuning/knobs.tsv`: what is not for connections.
-const DESCRIPTORS_BESIDES: u64 = 256;
-/// Room in `tuning/knobs.tsv` for connections that are tracked besides ours and a quarter.
-const TRACKED_BESIDES: u64 = 8_192;
 /// Our own memory per connection, generously, bytes.
 const USER_BYTES_PER_CONNECTION: u64 = 2_000;
 
@@ -120,14 +116,8 @@ fn machine(side: Side, demand: &Demand, ends: u64, machine: &Readings) -> [Optio
 /// Each worker's ring has a table of direct descriptors, at most as large as RLIMIT_NOFILE.
 fn descriptors(demand: &Demand, facts: &Facts) -> Option<Budget> {
     let limit = facts.descriptors?;
-    // What moves it has the quarter to spare that the settings of `tuning/` have.
-    let spared = demand.conns * 5 / 4;
-    let workers = match limit.saturating_sub(DESCRIPTORS_BESIDES) {
-        // A limit this low has nothing to spare.
-        0 => demand.conns.div_ceil(limit.max(1)),
-        room => spared.div_ceil(room).min(demand.conns),
-    };
-    let largest = spared / demand.workers + DESCRIPTORS_BESIDES;
+    let workers = enough::workers(demand.conns, limit);
+    let largest = enough::descriptors(demand.conns, demand.workers);
     Some(Budget {
         side: Side::Generator,
         what: "direct descriptors",
@@ -151,7 +141,7 @@ fn files(side: Side, demand: &Demand, ends: u64, machine: &Readings) -> Option<B
         what: "open files",
         carries: free / ends,
         why: format!("{needed} more open files, and fs.file-max leaves {free}"),
-        remedy: format!("sysctl -w fs.file-max={}", open.saturating_add(needed + needed / 4)),
+        remedy: format!("sysctl -w fs.file-max={}", enough::files_max(needed, machine)),
     })
 }
 
@@ -198,7 +188,7 @@ fn conntrack(side: Side, demand: &Demand, machine: &Readings) -> Option<Budget> 
         why: format!("nf_conntrack has room for {free} more"),
         remedy: format!(
             "sysctl -w net.netfilter.nf_conntrack_max={}",
-            (demand.conns * 5 / 4 + TRACKED_BESIDES).max(count + demand.conns)
+            enough::tracked_max(demand.conns, machine)
         ),
     })
 }
@@ -221,31 +211,33 @@ fn memory(side: Side, demand: &Demand, ends: u64, machine: &Readings) -> Option<
     })
 }
 
+/// What the server takes as a whole, and what its workers' tables hold: the kernel's hash chooses the worker.
 fn connections(demand: &Demand, status: &Status) -> Option<Budget> {
     let limits = &status.limits;
     let max = limits.connections_max?;
-    let tables = limits
-        .workers
-        .zip(limits.connections_per_worker_max)
-        .map(|(workers, each)| workers.saturating_mul(each));
+    let tables = limits.workers.zip(limits.connections_per_worker_max);
+    let held = tables.map_or(max, |(workers, each)| enough::held(workers, each));
     let open = status.open();
     let taken = if open == 0 { String::new() } else { format!(", {open} of them taken") };
-    let wanted = demand.conns + open;
-    // More than its tables hold, `max_conns` cannot be.
-    let remedy = match limits.workers.zip(limits.connections_per_worker_max) {
-        Some((workers, each)) if workers * each < wanted => format!(
-            "start the server with a higher descriptor limit (ulimit -Hn {}) or with --workers {} (a table of {each} each), \
-             and with --max-conns {wanted} or auto",
-            wanted.div_ceil(workers.max(1)),
-            wanted.div_ceil(each.max(1))
+    let wanted = demand.conns.saturating_add(open);
+    let why = match tables {
+        Some((workers @ 2.., each)) if held < max => format!(
+            "a hash shares connections out over {workers} tables of {each} places, never evenly: about {held} find \
+             one{taken} (max_conns {max})"
         ),
-        _ => format!("start the server with --max-conns {wanted}"),
+        _ => format!("the server takes {max} (max_conns){taken}"),
+    };
+    // More than its tables hold, `max_conns` is no help.
+    let remedy = if tables.is_some() && held < wanted {
+        enough::server_tables(limits, wanted)
+    } else {
+        format!("start the server with --max-conns {wanted}")
     };
     Some(Budget {
         side: Side::Server,
         what: "connections",
-        carries: max.min(tables.unwrap_or(max)).saturating_sub(open),
-        why: format!("the server takes {max} (max_conns){taken}"),
+        carries: max.min(held).saturating_sub(open),
+        why,
         remedy,
     })
 }

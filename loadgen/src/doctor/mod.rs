@@ -1,6 +1,7 @@
 //! `loadgen doctor`: will N connections fit, on this machine and on the server, which resource ends first, and what to
 //! type. Nothing is connected to but the server's admin endpoint.
 
+pub(crate) mod enough;
 mod formula;
 pub(crate) mod knobs;
 pub(crate) mod ports;
