@@ -1,5 +1,7 @@
 //! How many connections each resource carries, on both sides: what the preflight refuses by and the doctor shows.
 
+mod seats;
+
 use serde::Serialize;
 
 use crate::doctor::{Readings, enough, ports};
@@ -65,15 +67,34 @@ pub(crate) struct Demand {
     pub(crate) targets: u64,
     pub(crate) sources: Sources,
     /// Rooms that players are spread over.
-    pub(crate) rooms: Option<u64>,
+    pub(crate) rooms: Option<Rooms>,
+}
+
+/// Rooms of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rooms {
+    pub(crate) count: u64,
+    /// More connections make more rooms: nobody has named their number.
+    pub(crate) follow: bool,
+    /// Players that ever sit in one, whatever it seats; `None`: as many as it seats.
+    pub(crate) players_max: Option<u64>,
+}
+
+impl Rooms {
+    /// As somebody named them.
+    pub(crate) const fn named(count: u64) -> Self {
+        Self { count, follow: false, players_max: None }
+    }
 }
 
 impl Demand {
     /// What `plan` asks for.
     pub(crate) fn of(plan: &Plan) -> Self {
         let rooms = match &plan.preset {
-            Preset::Game { rooms, .. } | Preset::Rewind { rooms, .. } if plan.raw.is_none() => {
-                Some(u64::from(*rooms))
+            Preset::Game { rooms, .. } if plan.raw.is_none() => Some(Rooms::named((*rooms).into())),
+            // A marksman and a runner in each.
+            Preset::Rewind { rooms, .. } if plan.raw.is_none() => {
+                Some(Rooms { count: (*rooms).into(), follow: true, players_max: Some(2) })
             }
             _ => None,
         };
@@ -100,7 +121,9 @@ pub(crate) fn budgets(demand: &Demand, facts: &Facts) -> Vec<Budget> {
     let mut all = vec![descriptors(demand, facts), ports(demand, &facts.here)];
     all.extend(machine(Side::Machine, demand, demand.ends_here(), &facts.here));
     all.extend(there.into_iter().flat_map(|there| machine(Side::Server, demand, 1, there)));
-    all.extend(status.into_iter().flat_map(|status| [connections(demand, status), seats(demand, status)]));
+    all.extend(
+        status.into_iter().flat_map(|status| [connections(demand, status), seats::budget(demand, status)]),
+    );
     all.into_iter().flatten().collect()
 }
 
@@ -242,31 +265,39 @@ fn connections(demand: &Demand, status: &Status) -> Option<Budget> {
     })
 }
 
-/// Seats in the rooms that players are spread over.
-fn seats(demand: &Demand, status: &Status) -> Option<Budget> {
-    let (rooms, max) = (demand.rooms?, status.limits.players_max_per_room?);
-    let players = demand.conns.div_ceil(rooms);
-    let most = status.limits.rooms_max_per_worker.zip(status.limits.workers);
-    let most = most.map_or(u64::MAX, |(each, workers)| each.saturating_mul(workers));
-    let carries = rooms.min(most).saturating_mul(max);
-    let wanted = demand.conns.div_ceil(max.max(1));
-    if most < rooms {
-        return Some(Budget {
-            side: Side::Server,
-            what: "seats",
-            carries,
-            why: format!("{rooms} rooms are asked for, and the server makes {most} with {max} seats each"),
-            remedy: format!(
-                "start the server with --rooms-max {rooms} (each worker's), or use --rooms {}",
-                wanted.min(most)
-            ),
-        });
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server_side::StatusLimits;
+
+    pub(super) fn demand(conns: u64, rooms: Option<Rooms>) -> Demand {
+        Demand { conns, workers: 1, is_loopback: true, targets: 1, sources: Sources::Kernel, rooms }
     }
-    Some(Budget {
-        side: Side::Server,
-        what: "seats",
-        carries,
-        why: format!("{players} players a room, and the server seats {max}"),
-        remedy: format!("--rooms {wanted}, or larger rooms in the server's configuration"),
-    })
+
+    pub(super) fn server(workers: u64, rooms_max: u64, seats: u64) -> Status {
+        let limits = StatusLimits {
+            workers: Some(workers),
+            rooms_max_per_worker: Some(rooms_max),
+            players_max_per_room: Some(seats),
+            connections_max: Some(workers * 100),
+            connections_per_worker_max: Some(100),
+            descriptors: Some(100),
+            ..StatusLimits::default()
+        };
+        Status { limits, ..Status::default() }
+    }
+
+    #[test]
+    fn tables_of_several_workers_are_not_filled_to_the_last_place() {
+        let one = connections(&demand(120, None), &server(1, 1, 1)).unwrap();
+        assert_eq!((one.carries, &one.why[..]), (100, "the server takes 100 (max_conns)"));
+        let two = connections(&demand(190, None), &server(2, 1, 1)).unwrap();
+        assert_eq!(two.carries, 186);
+        assert!(two.why.contains("2 tables of 100 places") && two.why.contains("186"), "{two:?}");
+        assert!(two.remedy.contains("ulimit -Hn 374,") && two.remedy.contains("--workers 3 "), "{two:?}");
+        let mut few = server(2, 1, 1);
+        few.limits.connections_max = Some(150);
+        let few = connections(&demand(160, None), &few).unwrap();
+        assert_eq!((few.carries, &few.remedy[..]), (150, "start the server with --max-conns 160"));
+    }
 }

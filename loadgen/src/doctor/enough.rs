@@ -61,6 +61,19 @@ pub(crate) fn server_tables(limits: &StatusLimits, wanted: u64) -> String {
     )
 }
 
+/// Rooms of each worker for `rooms` in all, whose names a hash shares out; with a quarter to spare where there is one to
+/// share them with.
+pub(crate) fn rooms_max(rooms: u64, workers: u64) -> u64 {
+    if workers <= 1 {
+        return rooms;
+    }
+    let mut each = spared(rooms).div_ceil(workers);
+    while held(workers, each) < rooms {
+        each += 1;
+    }
+    each
+}
+
 /// `fs.file-max` for `needed` more open files on `machine`.
 pub(crate) fn files_max(needed: u64, machine: &Readings) -> u64 {
     let open = machine.number("fs.file-nr").unwrap_or(0);
@@ -102,6 +115,10 @@ mod tests {
                 assert!(held >= conns || workers == conns, "{conns} of {workers} x {limit}: {held}");
             }
             for workers in [1, 2, 7, 64] {
+                assert!(
+                    held(workers, rooms_max(conns, workers)) >= conns,
+                    "{conns} rooms, {workers} workers"
+                );
                 assert!(held(workers, descriptors(conns, workers)) >= conns, "{conns}, {workers} workers");
             }
         }

@@ -12,7 +12,7 @@ use std::sync::atomic::AtomicBool;
 
 use serde::Serialize;
 
-use crate::budget::{Budget, Demand, budgets};
+use crate::budget::{Budget, Demand, Rooms, budgets};
 use crate::cli::{Cli, DoctorArgs, TARGET_DEFAULT};
 use crate::machine::{self, Machine};
 use crate::plan::{Place, Plan, PlanError, at_most_conns};
@@ -73,7 +73,7 @@ pub(crate) struct Examined {
 #[derive(Debug)]
 pub(crate) struct Question {
     place: Place,
-    rooms: Option<u32>,
+    rooms: Option<Rooms>,
     /// Either the rooms are known, or there are none.
     is_seated: bool,
     form: Form,
@@ -106,7 +106,8 @@ impl Question {
         if let Some(rooms) = args.rooms {
             at_most_conns("rooms", rooms, place.conns)?;
         }
-        Ok(Self { place, rooms: args.rooms, is_seated: args.rooms.is_some(), form })
+        let rooms = args.rooms.map(|rooms| Rooms::named(rooms.into()));
+        Ok(Self { place, rooms, is_seated: args.rooms.is_some(), form })
     }
 
     /// The same of a run, which has its own connections, rooms and targets unless told otherwise.
@@ -124,7 +125,10 @@ impl Question {
         let (run, file) = Cli::run(words.iter().map(String::as_str))
             .map_err(|error| PlanError::of(format!("doctor {preset}"), error.to_string()))?;
         let plan = Plan::new(&run, &file)?;
-        let rooms = Demand::of(&plan).rooms.and_then(|rooms| u32::try_from(rooms).ok());
+        let mut rooms = Demand::of(&plan).rooms;
+        if let Some(rooms) = rooms.as_mut().filter(|_| run.args().rooms.is_none()) {
+            rooms.follow = true;
+        }
         let place = Place {
             targets: plan.targets,
             admins: plan.admins,
@@ -144,7 +148,7 @@ impl Question {
             is_loopback: targets.iter().all(|target| target.address.ip().is_loopback()),
             targets: targets.len() as u64,
             sources: sources.clone(),
-            rooms: self.rooms.map(u64::from),
+            rooms: self.rooms,
         }
     }
 }
