@@ -62,6 +62,9 @@ pub(crate) enum Verdict {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Judged {
     pub(crate) name: &'static str,
+    /// Whose it is, where the processes on one machine are judged apart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) process: Option<Role>,
     pub(crate) current: String,
     pub(crate) wanted: String,
     pub(crate) verdict: Verdict,
@@ -183,6 +186,7 @@ impl Knob {
         let commands = if is_mendable { self.commands(wanted, variables, machine) } else { Vec::new() };
         Judged {
             name: self.name,
+            process: None,
             current: current.unwrap_or_else(|| "absent".to_owned()),
             wanted: self.in_words(wanted),
             verdict,

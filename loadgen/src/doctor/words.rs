@@ -97,7 +97,8 @@ fn write_machine(machine: &Examined, out: &mut String) -> std::fmt::Result {
     }
     for knob in unmet {
         let verdict = if knob.verdict == Verdict::Fail { "fail" } else { "warn" };
-        writeln!(out, "  {verdict}  {}: {}, wanted {}", knob.name, knob.current, knob.wanted)?;
+        let whose = knob.process.map_or(String::new(), |role| format!(" of {}", parties(role)));
+        writeln!(out, "  {verdict}  {}{whose}: {}, wanted {}", knob.name, knob.current, knob.wanted)?;
         knob.commands.iter().try_for_each(|command| writeln!(out, "        {command}"))?;
     }
     writeln!(out, "  why, and how each lack shows: tuning/tune.sh plan {}", machine.tune_words)
@@ -148,7 +149,7 @@ fn write_fix_plan(found: &Findings, out: &mut String) -> std::fmt::Result {
 
 fn write_commands(knob: &Judged, role: Role, out: &mut String) -> std::fmt::Result {
     for command in &knob.commands {
-        let whose = parties(role);
+        let whose = parties(knob.process.unwrap_or(role));
         if command.starts_with("--") {
             // A word for a command line of ours is none to type.
             writeln!(out, "# or, for {whose}: {command}")?;
