@@ -282,7 +282,6 @@ mod tests {
             connections_max: Some(workers * 100),
             connections_per_worker_max: Some(100),
             descriptors: Some(100),
-            ..StatusLimits::default()
         };
         Status { limits, ..Status::default() }
     }
