@@ -1,8 +1,10 @@
 //! How many connections each resource carries, on both sides: what the preflight refuses by and the doctor shows.
 
+mod seats;
+
 use serde::Serialize;
 
-use crate::doctor::{Readings, ports};
+use crate::doctor::{Readings, enough, ports};
 use crate::plan::{Plan, Preset};
 use crate::preflight::Facts;
 use crate::server_side::Status;
@@ -10,10 +12,6 @@ use crate::sources::{PORTS, Sources};
 
 /// Kernel memory of one end of an idle loopback connection, bytes (measured: 9.8 kB a pair).
 const KERNEL_BYTES_PER_END: u64 = 5_000;
-/// Of each worker's table, in `tuning/knobs.tsv`: what is not for connections.
-const DESCRIPTORS_BESIDES: u64 = 256;
-/// Room in `tuning/knobs.tsv` for connections that are tracked besides ours and a quarter.
-const TRACKED_BESIDES: u64 = 8_192;
 /// Our own memory per connection, generously, bytes.
 const USER_BYTES_PER_CONNECTION: u64 = 2_000;
 
@@ -69,15 +67,34 @@ pub(crate) struct Demand {
     pub(crate) targets: u64,
     pub(crate) sources: Sources,
     /// Rooms that players are spread over.
-    pub(crate) rooms: Option<u64>,
+    pub(crate) rooms: Option<Rooms>,
+}
+
+/// Rooms of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rooms {
+    pub(crate) count: u64,
+    /// More connections make more rooms: nobody has named their number.
+    pub(crate) follow: bool,
+    /// Players that ever sit in one, whatever it seats; `None`: as many as it seats.
+    pub(crate) players_max: Option<u64>,
+}
+
+impl Rooms {
+    /// As somebody named them.
+    pub(crate) const fn named(count: u64) -> Self {
+        Self { count, follow: false, players_max: None }
+    }
 }
 
 impl Demand {
     /// What `plan` asks for.
     pub(crate) fn of(plan: &Plan) -> Self {
         let rooms = match &plan.preset {
-            Preset::Game { rooms, .. } | Preset::Rewind { rooms, .. } if plan.raw.is_none() => {
-                Some(u64::from(*rooms))
+            Preset::Game { rooms, .. } if plan.raw.is_none() => Some(Rooms::named((*rooms).into())),
+            // A marksman and a runner in each.
+            Preset::Rewind { rooms, .. } if plan.raw.is_none() => {
+                Some(Rooms { count: (*rooms).into(), follow: true, players_max: Some(2) })
             }
             _ => None,
         };
@@ -104,7 +121,9 @@ pub(crate) fn budgets(demand: &Demand, facts: &Facts) -> Vec<Budget> {
     let mut all = vec![descriptors(demand, facts), ports(demand, &facts.here)];
     all.extend(machine(Side::Machine, demand, demand.ends_here(), &facts.here));
     all.extend(there.into_iter().flat_map(|there| machine(Side::Server, demand, 1, there)));
-    all.extend(status.into_iter().flat_map(|status| [connections(demand, status), seats(demand, status)]));
+    all.extend(
+        status.into_iter().flat_map(|status| [connections(demand, status), seats::budget(demand, status)]),
+    );
     all.into_iter().flatten().collect()
 }
 
@@ -120,14 +139,8 @@ fn machine(side: Side, demand: &Demand, ends: u64, machine: &Readings) -> [Optio
 /// Each worker's ring has a table of direct descriptors, at most as large as RLIMIT_NOFILE.
 fn descriptors(demand: &Demand, facts: &Facts) -> Option<Budget> {
     let limit = facts.descriptors?;
-    // What moves it has the quarter to spare that the settings of `tuning/` have.
-    let spared = demand.conns * 5 / 4;
-    let workers = match limit.saturating_sub(DESCRIPTORS_BESIDES) {
-        // A limit this low has nothing to spare.
-        0 => demand.conns.div_ceil(limit.max(1)),
-        room => spared.div_ceil(room).min(demand.conns),
-    };
-    let largest = spared / demand.workers + DESCRIPTORS_BESIDES;
+    let workers = enough::workers(demand.conns, limit);
+    let largest = enough::descriptors(demand.conns, demand.workers);
     Some(Budget {
         side: Side::Generator,
         what: "direct descriptors",
@@ -151,7 +164,7 @@ fn files(side: Side, demand: &Demand, ends: u64, machine: &Readings) -> Option<B
         what: "open files",
         carries: free / ends,
         why: format!("{needed} more open files, and fs.file-max leaves {free}"),
-        remedy: format!("sysctl -w fs.file-max={}", open.saturating_add(needed + needed / 4)),
+        remedy: format!("sysctl -w fs.file-max={}", enough::files_max(needed, machine)),
     })
 }
 
@@ -198,7 +211,7 @@ fn conntrack(side: Side, demand: &Demand, machine: &Readings) -> Option<Budget> 
         why: format!("nf_conntrack has room for {free} more"),
         remedy: format!(
             "sysctl -w net.netfilter.nf_conntrack_max={}",
-            (demand.conns * 5 / 4 + TRACKED_BESIDES).max(count + demand.conns)
+            enough::tracked_max(demand.conns, machine)
         ),
     })
 }
@@ -221,60 +234,69 @@ fn memory(side: Side, demand: &Demand, ends: u64, machine: &Readings) -> Option<
     })
 }
 
+/// What the server takes as a whole, and what its workers' tables hold: the kernel's hash chooses the worker.
 fn connections(demand: &Demand, status: &Status) -> Option<Budget> {
     let limits = &status.limits;
     let max = limits.connections_max?;
-    let tables = limits
-        .workers
-        .zip(limits.connections_per_worker_max)
-        .map(|(workers, each)| workers.saturating_mul(each));
+    let tables = limits.workers.zip(limits.connections_per_worker_max);
+    let held = tables.map_or(max, |(workers, each)| enough::held(workers, each));
     let open = status.open();
     let taken = if open == 0 { String::new() } else { format!(", {open} of them taken") };
-    let wanted = demand.conns + open;
-    // More than its tables hold, `max_conns` cannot be.
-    let remedy = match limits.workers.zip(limits.connections_per_worker_max) {
-        Some((workers, each)) if workers * each < wanted => format!(
-            "start the server with a higher descriptor limit (ulimit -Hn {}) or with --workers {} (a table of {each} each), \
-             and with --max-conns {wanted} or auto",
-            wanted.div_ceil(workers.max(1)),
-            wanted.div_ceil(each.max(1))
+    let wanted = demand.conns.saturating_add(open);
+    let why = match tables {
+        Some((workers @ 2.., each)) if held < max => format!(
+            "a hash shares connections out over {workers} tables of {each} places, never evenly: about {held} find \
+             one{taken} (max_conns {max})"
         ),
-        _ => format!("start the server with --max-conns {wanted}"),
+        _ => format!("the server takes {max} (max_conns){taken}"),
+    };
+    // More than its tables hold, `max_conns` is no help.
+    let remedy = if tables.is_some() && held < wanted {
+        enough::server_tables(limits, wanted)
+    } else {
+        format!("start the server with --max-conns {wanted}")
     };
     Some(Budget {
         side: Side::Server,
         what: "connections",
-        carries: max.min(tables.unwrap_or(max)).saturating_sub(open),
-        why: format!("the server takes {max} (max_conns){taken}"),
+        carries: max.min(held).saturating_sub(open),
+        why,
         remedy,
     })
 }
 
-/// Seats in the rooms that players are spread over.
-fn seats(demand: &Demand, status: &Status) -> Option<Budget> {
-    let (rooms, max) = (demand.rooms?, status.limits.players_max_per_room?);
-    let players = demand.conns.div_ceil(rooms);
-    let most = status.limits.rooms_max_per_worker.zip(status.limits.workers);
-    let most = most.map_or(u64::MAX, |(each, workers)| each.saturating_mul(workers));
-    let carries = rooms.min(most).saturating_mul(max);
-    let wanted = demand.conns.div_ceil(max.max(1));
-    if most < rooms {
-        return Some(Budget {
-            side: Side::Server,
-            what: "seats",
-            carries,
-            why: format!("{rooms} rooms are asked for, and the server makes {most} with {max} seats each"),
-            remedy: format!(
-                "start the server with --rooms-max {rooms} (each worker's), or use --rooms {}",
-                wanted.min(most)
-            ),
-        });
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server_side::StatusLimits;
+
+    pub(super) fn demand(conns: u64, rooms: Option<Rooms>) -> Demand {
+        Demand { conns, workers: 1, is_loopback: true, targets: 1, sources: Sources::Kernel, rooms }
     }
-    Some(Budget {
-        side: Side::Server,
-        what: "seats",
-        carries,
-        why: format!("{players} players a room, and the server seats {max}"),
-        remedy: format!("--rooms {wanted}, or larger rooms in the server's configuration"),
-    })
+
+    pub(super) fn server(workers: u64, rooms_max: u64, seats: u64) -> Status {
+        let limits = StatusLimits {
+            workers: Some(workers),
+            rooms_max_per_worker: Some(rooms_max),
+            players_max_per_room: Some(seats),
+            connections_max: Some(workers * 100),
+            connections_per_worker_max: Some(100),
+            descriptors: Some(100),
+        };
+        Status { limits, ..Status::default() }
+    }
+
+    #[test]
+    fn tables_of_several_workers_are_not_filled_to_the_last_place() {
+        let one = connections(&demand(120, None), &server(1, 1, 1)).unwrap();
+        assert_eq!((one.carries, &one.why[..]), (100, "the server takes 100 (max_conns)"));
+        let two = connections(&demand(190, None), &server(2, 1, 1)).unwrap();
+        assert_eq!(two.carries, 186);
+        assert!(two.why.contains("2 tables of 100 places") && two.why.contains("186"), "{two:?}");
+        assert!(two.remedy.contains("ulimit -Hn 374,") && two.remedy.contains("--workers 3 "), "{two:?}");
+        let mut few = server(2, 1, 1);
+        few.limits.connections_max = Some(150);
+        let few = connections(&demand(160, None), &few).unwrap();
+        assert_eq!((few.carries, &few.remedy[..]), (150, "start the server with --max-conns 160"));
+    }
 }

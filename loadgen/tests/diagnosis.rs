@@ -35,8 +35,8 @@ fn the_servers_descriptor_limit() {
     run.expect(99, "missed");
     assert_eq!(run.report["conns"]["connected"], 64, "as the preflight said: {}", run.err);
     assert!(run.err.contains("64 of 80 connections fit") && run.err.contains("server side"), "{}", run.err);
-    assert!(run.err.contains("ulimit -Hn 80"), "more than its tables, max_conns cannot be: {}", run.err);
-    let words = ["descriptor tables are full", "the server's descriptor limit is 64", "ulimit -Hn 80"];
+    assert!(run.err.contains("ulimit -Hn 356"), "more than its tables, max_conns cannot be: {}", run.err);
+    let words = ["descriptor tables are full", "the server's descriptor limit is 64", "ulimit -Hn 356"];
     run.is_diagnosed("server-table-full", "server", words);
 }
 

@@ -103,6 +103,7 @@ fn what_fits_is_said_too_and_a_server_that_is_not_asked_is_named() {
     assert!(output.status.code() == Some(0) && words.contains("50 players a room"), "as run game: {words}");
     let words = String::from_utf8(doctor(&["--admin", "127.0.0.1:1"]).stdout).unwrap();
     assert!(words.contains("The server's side is not known: http://127.0.0.1:1/status"), "{words}");
+    assert!(words.contains("Start the server (tickring-server), or name its admin endpoint"), "{words}");
 }
 
 #[test]

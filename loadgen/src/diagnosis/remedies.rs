@@ -2,6 +2,7 @@
 
 use super::knock::Knock;
 use super::signs::Signs;
+use crate::doctor::enough;
 use crate::server_side::Status;
 
 pub(super) const SERVER_ENDED: &str = "find out why it ended: its log and exit status, and whether the kernel killed it \
@@ -46,22 +47,11 @@ pub(super) fn nobody_listens(signs: &Signs) -> String {
     }
 }
 
-/// A table is as large as `ring.fixed_table` says, and never larger than the descriptor limit.
+/// The doctor's advice: what it says before a run holds after it.
 pub(super) fn table_full(signs: &Signs) -> String {
-    let wanted = signs.conns + signs.status_before.as_ref().map_or(0, Status::open);
+    let open = signs.status_before.as_ref().map_or(0, Status::open);
     let limits = signs.status().map(|status| status.limits.clone()).unwrap_or_default();
-    let places = limits.connections_per_worker_max.unwrap_or(1).max(1);
-    let workers = wanted.div_ceil(places);
-    if limits.descriptors.is_some_and(|limit| limit <= places) {
-        format!(
-            "start the server with a higher descriptor limit (ulimit -Hn {wanted}, or LimitNOFILE={wanted}), or with \
-             --workers {workers} (a table each)"
-        )
-    } else {
-        format!(
-            "start the server with ring.fixed_table = {wanted}, or with --workers {workers} (a table each)"
-        )
-    }
+    enough::server_tables(&limits, signs.conns.saturating_add(open))
 }
 
 /// `max_conns` is at most what the tables hold.

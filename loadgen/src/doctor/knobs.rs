@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::enough;
 use super::formula::Variables;
 use super::ports;
 use super::readings::Readings;
@@ -61,6 +62,9 @@ pub(crate) enum Verdict {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Judged {
     pub(crate) name: &'static str,
+    /// Whose it is, where the processes on one machine are judged apart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) process: Option<Role>,
     pub(crate) current: String,
     pub(crate) wanted: String,
     pub(crate) verdict: Verdict,
@@ -182,6 +186,7 @@ impl Knob {
         let commands = if is_mendable { self.commands(wanted, variables, machine) } else { Vec::new() };
         Judged {
             name: self.name,
+            process: None,
             current: current.unwrap_or_else(|| "absent".to_owned()),
             wanted: self.in_words(wanted),
             verdict,
@@ -222,7 +227,7 @@ impl Knob {
         };
         let mut value = match self.kind {
             "among" => self.value.split(' ').next().unwrap_or_default().to_owned(),
-            _ => wanted.to_string(),
+            _ => self.target(wanted, variables, machine).to_string(),
         };
         if let (Some(field), Some(line)) = (field, machine.sysctls.get(name)) {
             // Only the last of three is a ceiling; the others stay what they are.
@@ -233,17 +238,25 @@ impl Knob {
         vec![format!("sysctl -w '{name}={value}'")]
     }
 
+    /// What it is raised to: more than what is wanted where the wall that it moves asks for more.
+    fn target(&self, wanted: i64, variables: &Variables, machine: &Readings) -> i64 {
+        let whole = |count: i64| u64::try_from(count).unwrap_or(0);
+        let enough = match self.name {
+            "fs.file-max" => enough::files_max(whole(variables.ends), machine),
+            "net.netfilter.nf_conntrack_max" => enough::tracked_max(whole(variables.conns), machine),
+            _ => 0,
+        };
+        wanted.max(i64::try_from(enough).unwrap_or(i64::MAX))
+    }
+
     fn limit_commands(&self, wanted: i64, variables: &Variables, machine: &Readings) -> Vec<String> {
         let mut commands = Vec::new();
         // `$$` is the shell that types it, and what is started there has its limits; what runs already keeps its tables.
         match self.place {
             "limit:Max open files" => {
                 // A table for each worker: more workers make the limit that is there enough.
-                let table =
-                    machine.descriptors_hard.and_then(|hard| i64::try_from(hard).ok()).unwrap_or(i64::MAX);
-                if let Some(room @ 257..) = table.checked_sub(256) {
-                    let workers = (variables.conns * 5 / 4 + room - 1) / room;
-                    commands.push(format!("--workers {workers}"));
+                if let Some((limit, conns)) = machine.descriptors_hard.zip(variables.conns.try_into().ok()) {
+                    commands.push(format!("--workers {}", enough::workers(conns, limit)));
                 }
                 commands.push(format!("prlimit --pid $$ --nofile={wanted}:{wanted}"));
             }

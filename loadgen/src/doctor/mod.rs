@@ -1,6 +1,7 @@
 //! `loadgen doctor`: will N connections fit, on this machine and on the server, which resource ends first, and what to
 //! type. Nothing is connected to but the server's admin endpoint.
 
+pub(crate) mod enough;
 mod formula;
 pub(crate) mod knobs;
 pub(crate) mod ports;
@@ -11,7 +12,7 @@ use std::sync::atomic::AtomicBool;
 
 use serde::Serialize;
 
-use crate::budget::{Budget, Demand, budgets};
+use crate::budget::{Budget, Demand, Rooms, budgets};
 use crate::cli::{Cli, DoctorArgs, TARGET_DEFAULT};
 use crate::machine::{self, Machine};
 use crate::plan::{Place, Plan, PlanError, at_most_conns};
@@ -72,7 +73,7 @@ pub(crate) struct Examined {
 #[derive(Debug)]
 pub(crate) struct Question {
     place: Place,
-    rooms: Option<u32>,
+    rooms: Option<Rooms>,
     /// Either the rooms are known, or there are none.
     is_seated: bool,
     form: Form,
@@ -105,7 +106,8 @@ impl Question {
         if let Some(rooms) = args.rooms {
             at_most_conns("rooms", rooms, place.conns)?;
         }
-        Ok(Self { place, rooms: args.rooms, is_seated: args.rooms.is_some(), form })
+        let rooms = args.rooms.map(|rooms| Rooms::named(rooms.into()));
+        Ok(Self { place, rooms, is_seated: args.rooms.is_some(), form })
     }
 
     /// The same of a run, which has its own connections, rooms and targets unless told otherwise.
@@ -123,7 +125,10 @@ impl Question {
         let (run, file) = Cli::run(words.iter().map(String::as_str))
             .map_err(|error| PlanError::of(format!("doctor {preset}"), error.to_string()))?;
         let plan = Plan::new(&run, &file)?;
-        let rooms = Demand::of(&plan).rooms.and_then(|rooms| u32::try_from(rooms).ok());
+        let mut rooms = Demand::of(&plan).rooms;
+        if let Some(rooms) = rooms.as_mut().filter(|_| run.args().rooms.is_none()) {
+            rooms.follow = true;
+        }
         let place = Place {
             targets: plan.targets,
             admins: plan.admins,
@@ -143,7 +148,7 @@ impl Question {
             is_loopback: targets.iter().all(|target| target.address.ip().is_loopback()),
             targets: targets.len() as u64,
             sources: sources.clone(),
-            rooms: self.rooms.map(u64::from),
+            rooms: self.rooms,
         }
     }
 }
@@ -208,7 +213,16 @@ fn machines(demand: &Demand, named: bool, here: &Readings, status: Option<&Statu
     if demand.is_loopback {
         // The table knows one number of workers: the fewer have the larger tables.
         let workers = server_workers.map_or(demand.workers, |workers| workers.min(demand.workers));
-        return vec![Examined::new(Role::Both, demand, named, workers, here)];
+        let mut both = Examined::new(Role::Both, demand, named, workers, here);
+        if let Some((workers, limit)) =
+            server_workers.zip(status.and_then(|status| status.limits.descriptors))
+        {
+            // Each process has a limit and tables of its own.
+            let its = Readings { descriptors_hard: Some(limit), ..here.clone() };
+            let ours = Examined::new(Role::Client, demand, named, demand.workers, here);
+            both.tell_apart([ours, Examined::new(Role::Server, demand, false, workers, &its)]);
+        }
+        return vec![both];
     }
     let there = status.and_then(|status| status.machine.as_ref());
     let server =
@@ -251,6 +265,19 @@ impl Examined {
     }
 }
 
+impl Examined {
+    /// Takes what the processes of `sides` find of their descriptor limit in place of its own.
+    fn tell_apart(&mut self, sides: [Self; 2]) {
+        let of_process = |knob: &Judged| knob.name == "RLIMIT_NOFILE";
+        let Some(at) = self.knobs.iter().position(of_process) else { return };
+        let apart = sides.into_iter().flat_map(|side| {
+            let role = side.role;
+            side.knobs.into_iter().filter(of_process).map(move |knob| Judged { process: Some(role), ..knob })
+        });
+        self.knobs.splice(at..=at, apart);
+    }
+}
+
 impl Findings {
     /// The budgets that are too small, the smallest first.
     fn short(&self) -> Vec<&Budget> {
@@ -258,5 +285,63 @@ impl Findings {
             self.budgets.iter().filter(|budget| budget.carries < self.conns).collect();
         short.sort_by_key(|budget| budget.carries);
         short
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server_side::StatusLimits;
+    use knobs::Verdict;
+
+    #[test]
+    fn each_process_is_judged_by_its_own_limit() {
+        let demand = Demand {
+            conns: 120,
+            workers: 1,
+            is_loopback: true,
+            targets: 1,
+            sources: Sources::Kernel,
+            rooms: None,
+        };
+        let here = Readings { descriptors_hard: Some(20_000), ..Readings::default() };
+        let limits = StatusLimits { descriptors: Some(64), workers: Some(2), ..StatusLimits::default() };
+        let status = Status { limits, ..Status::default() };
+        let found = machines(&demand, false, &here, Some(&status));
+        let apart: Vec<_> = found[0]
+            .knobs
+            .iter()
+            .filter(|knob| knob.name == "RLIMIT_NOFILE")
+            .map(|knob| (knob.process, knob.verdict, &knob.current[..], &knob.wanted[..]))
+            .collect();
+        let ours = (Some(Role::Client), Verdict::Ok, "20000", ">= 406");
+        assert_eq!(apart, [ours, (Some(Role::Server), Verdict::Fail, "64", ">= 331")]);
+        let found = Findings {
+            schema: SCHEMA,
+            kind: "doctor",
+            target: String::new(),
+            conns: 120,
+            fits: false,
+            maximum: Some(116),
+            first_wall: Some(0),
+            budgets: vec![Budget {
+                side: crate::budget::Side::Server,
+                what: "connections",
+                carries: 116,
+                why: String::new(),
+                remedy: "ulimit -Hn 331".to_owned(),
+            }],
+            sources_refused: None,
+            machines: found,
+            server_unknown: None,
+            seats_counted: true,
+        };
+        let plan = words::fix_plan(&found);
+        let at = |part: &str| plan.find(part).unwrap_or_else(|| panic!("{part}: {plan}"));
+        assert!(at("which is the server") < at("prlimit --pid $$ --nofile=331:331"), "{plan}");
+        assert!(at("# or, for the server: --workers 3") < at("# server connections (116 of 120)"), "{plan}");
+        assert!(words::report(&found).contains("RLIMIT_NOFILE of the server: 64, wanted >= 331"));
+        let alone = machines(&demand, false, &here, None);
+        assert_eq!(alone[0].knobs.iter().filter(|knob| knob.name == "RLIMIT_NOFILE").count(), 1);
     }
 }

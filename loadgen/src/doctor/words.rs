@@ -2,8 +2,11 @@
 
 use std::fmt::Write as _;
 
-use super::knobs::{Judged, Verdict};
+use super::knobs::{Judged, Role, Verdict};
 use super::{Examined, Findings};
+
+/// What to do where only this side could be reckoned.
+const ASK_THE_SERVER: &str = "Start the server (tickring-server), or name its admin endpoint (--admin http://HOST:9002), and ask again.";
 
 /// The whole report.
 pub(super) fn report(found: &Findings) -> String {
@@ -41,7 +44,7 @@ fn write(found: &Findings, out: &mut String) -> std::fmt::Result {
         )?;
     }
     if let Some(why) = &found.server_unknown {
-        writeln!(out, "\nThe server's side is not known: {why}")?;
+        writeln!(out, "\nThe server's side is not known: {why}\n{ASK_THE_SERVER}")?;
     }
     if !found.seats_counted {
         writeln!(
@@ -94,7 +97,8 @@ fn write_machine(machine: &Examined, out: &mut String) -> std::fmt::Result {
     }
     for knob in unmet {
         let verdict = if knob.verdict == Verdict::Fail { "fail" } else { "warn" };
-        writeln!(out, "  {verdict}  {}: {}, wanted {}", knob.name, knob.current, knob.wanted)?;
+        let whose = knob.process.map_or(String::new(), |role| format!(" of {}", parties(role)));
+        writeln!(out, "  {verdict}  {}{whose}: {}, wanted {}", knob.name, knob.current, knob.wanted)?;
         knob.commands.iter().try_for_each(|command| writeln!(out, "        {command}"))?;
     }
     writeln!(out, "  why, and how each lack shows: tuning/tune.sh plan {}", machine.tune_words)
@@ -104,33 +108,60 @@ fn unmet(machine: &Examined) -> impl Iterator<Item = &Judged> {
     machine.knobs.iter().filter(|knob| knob.verdict != Verdict::Ok)
 }
 
-/// Only what to type, machine by machine.
+/// Whose commands these are.
+const fn parties(role: Role) -> &'static str {
+    match role {
+        Role::Server => "the server",
+        Role::Client => "loadgen",
+        Role::Both => "the server and loadgen",
+    }
+}
+
+/// Only what to type, machine by machine. The walls stand last: a limit that they name may need what is raised above.
 pub(super) fn fix_plan(found: &Findings) -> String {
     let mut text = String::new();
+    let _infallible = write_fix_plan(found, &mut text);
+    text
+}
+
+fn write_fix_plan(found: &Findings, out: &mut String) -> std::fmt::Result {
     if let Some(why) = &found.server_unknown {
-        let _infallible = writeln!(text, "# nothing is known of the server: {why}");
+        writeln!(out, "# nothing is known of the server: {why}\n# {ASK_THE_SERVER}")?;
+    }
+    for machine in &found.machines {
+        writeln!(
+            out,
+            "# on {}, for {}, as root; with a way back: tuning/tune.sh apply {}",
+            machine.hostname,
+            parties(machine.role),
+            machine.tune_words
+        )?;
+        for knob in unmet(machine) {
+            write_commands(knob, machine.role, out)?;
+        }
     }
     for budget in found.short() {
         let (side, what, remedy) = (budget.side.name(), budget.what, &budget.remedy);
-        let _infallible = writeln!(text, "# {side} {what} ({} of {}): {remedy}", budget.carries, found.conns);
+        writeln!(out, "# {side} {what} ({} of {}): {remedy}", budget.carries, found.conns)?;
     }
-    for machine in &found.machines {
-        let _infallible = writeln!(
-            text,
-            "# on {}, as root; with a way back: tuning/tune.sh apply {}",
-            machine.hostname, machine.tune_words
-        );
-        for command in unmet(machine).flat_map(|knob| &knob.commands) {
-            // A word for our own command line is none to type.
-            let note = if command.starts_with("--") { "# or: " } else { "" };
-            if command.starts_with("prlimit") {
-                let _infallible = writeln!(
-                    text,
-                    "# for what this shell then starts (what runs already: start it again here)"
-                );
-            }
-            let _infallible = writeln!(text, "{note}{command}");
+    Ok(())
+}
+
+fn write_commands(knob: &Judged, role: Role, out: &mut String) -> std::fmt::Result {
+    for command in &knob.commands {
+        let whose = parties(knob.process.unwrap_or(role));
+        if command.starts_with("--") {
+            // A word for a command line of ours is none to type.
+            writeln!(out, "# or, for {whose}: {command}")?;
+            continue;
         }
+        if command.starts_with("prlimit") {
+            writeln!(
+                out,
+                "# for what this shell then starts, which is {whose} (what runs already: start it again here)"
+            )?;
+        }
+        writeln!(out, "{command}")?;
     }
-    text
+    Ok(())
 }

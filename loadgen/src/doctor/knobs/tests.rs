@@ -94,3 +94,14 @@ fn kernels_are_compared_by_their_numbers() {
         assert_eq!(kernel_has(release, range), has, "{release} in {range}");
     }
 }
+
+#[test]
+fn a_setting_is_raised_to_what_its_wall_asks_for() {
+    let mut machine = machine();
+    machine.sysctls.insert("fs.file-max".to_owned(), "1000".to_owned());
+    machine.sysctls.insert("fs.file-nr".to_owned(), "724 0 1000".to_owned());
+    let knobs = judge_all(Role::Both, &VARIABLES, &machine);
+    let files = knobs.into_iter().find(|knob| knob.name == "fs.file-max").unwrap();
+    assert_eq!(files.wanted, ">= 208192");
+    assert_eq!(files.commands, [format!("sysctl -w 'fs.file-max={}'", enough::files_max(200_000, &machine))]);
+}

@@ -1,0 +1,154 @@
+//! How much is enough: what tables hold that a hash shares out over workers, and how much to have of what ends. The
+//! advice against a wall, the settings and the diagnosis of a run have their numbers from here.
+
+use super::readings::Readings;
+use crate::server_side::StatusLimits;
+
+/// Of each worker's table, in `tuning/knobs.tsv`: what is not for connections.
+const DESCRIPTORS_BESIDES: u64 = 256;
+/// Room in `tuning/knobs.tsv` for open files besides ours.
+const FILES_BESIDES: u64 = 8_192;
+/// Room in `tuning/knobs.tsv` for connections that are tracked besides ours and a quarter.
+const TRACKED_BESIDES: u64 = 8_192;
+
+/// With a quarter to spare.
+const fn spared(count: u64) -> u64 {
+    count.saturating_add(count / 4)
+}
+
+/// What `workers` tables of `each` places take before the first of them is full, where a hash chooses the table: one
+/// standard deviation of a binomial share less than all places. A single table is filled to the last place.
+pub(crate) fn held(workers: u64, each: u64) -> u64 {
+    let variance = u128::from(each) * u128::from(workers.saturating_sub(1)) / u128::from(workers.max(1));
+    // Rounded: half of the root of the fourfold, and up from a half.
+    let deviation = u64::try_from((4 * variance).isqrt().div_ceil(2)).unwrap_or(u64::MAX);
+    workers.saturating_mul(each.saturating_sub(deviation))
+}
+
+/// The descriptor limit, and with it the places of a table, for `conns` connections of `workers` workers.
+pub(crate) fn descriptors(conns: u64, workers: u64) -> u64 {
+    spared(conns) / workers.max(1) + DESCRIPTORS_BESIDES
+}
+
+/// The workers that take `conns` connections where the descriptor limit is `limit`.
+pub(crate) fn workers(conns: u64, limit: u64) -> u64 {
+    // A limit this low has nothing to spare for others.
+    let room = if limit < 2 * DESCRIPTORS_BESIDES { limit.max(1) } else { limit - DESCRIPTORS_BESIDES };
+    // However many there are, a table is expected to lack no more than this.
+    let uneven = limit.saturating_sub(limit.isqrt() + 1).max(1);
+    spared(conns).div_ceil(room).max(conns.div_ceil(uneven)).clamp(1, conns.max(1))
+}
+
+/// What makes a server with `limits` take `wanted` connections, where its tables are too small.
+pub(crate) fn server_tables(limits: &StatusLimits, wanted: u64) -> String {
+    let each = limits.connections_per_worker_max.unwrap_or(1);
+    let has = limits.workers.unwrap_or(1);
+    let table = descriptors(wanted, has);
+    let workers = workers(wanted, each).max(has.saturating_add(1));
+    // A table is as large as `ring.fixed_table` says, and never larger than the descriptor limit.
+    let larger = match limits.descriptors {
+        Some(limit) if limit > each && limit >= table => format!("ring.fixed_table = {table}"),
+        Some(limit) if limit > each => {
+            format!(
+                "a higher descriptor limit (ulimit -Hn {table}, or LimitNOFILE={table}) and ring.fixed_table = auto"
+            )
+        }
+        _ => format!("a higher descriptor limit (ulimit -Hn {table}, or LimitNOFILE={table})"),
+    };
+    format!(
+        "start the server with {larger}, or with --workers {workers} (a table each), both with a quarter to spare; \
+         --max-conns, if it is set, at {wanted} or auto"
+    )
+}
+
+/// Rooms of each worker for `rooms` in all, whose names a hash shares out; with a quarter to spare where there is one to
+/// share them with.
+pub(crate) fn rooms_max(rooms: u64, workers: u64) -> u64 {
+    if workers <= 1 {
+        return rooms;
+    }
+    let mut each = spared(rooms).div_ceil(workers);
+    while held(workers, each) < rooms {
+        each += 1;
+    }
+    each
+}
+
+/// `fs.file-max` for `needed` more open files on `machine`.
+pub(crate) fn files_max(needed: u64, machine: &Readings) -> u64 {
+    let open = machine.number("fs.file-nr").unwrap_or(0);
+    open.saturating_add(spared(needed)).max(needed.saturating_add(FILES_BESIDES))
+}
+
+/// `nf_conntrack_max` for `conns` more connections through `machine`.
+pub(crate) fn tracked_max(conns: u64, machine: &Readings) -> u64 {
+    let tracked = machine.number("net.netfilter.nf_conntrack_count").unwrap_or(0);
+    spared(conns).saturating_add(TRACKED_BESIDES).max(tracked.saturating_add(conns))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_tables_hold_less_than_all_their_places() {
+        for (workers, each, held_) in [
+            (1, 64, 64),
+            (1, 0, 0),
+            (0, 9, 0),
+            (2, 64, 116),
+            (2, 100, 186),
+            (2, 10_000, 19_858),
+            (8, 20_000, 158_944),
+        ] {
+            assert_eq!(held(workers, each), held_, "{workers} x {each}");
+        }
+        assert_eq!(held(u64::MAX, u64::MAX), u64::MAX, "nonsense is no panic");
+    }
+
+    #[test]
+    fn what_is_advised_holds_what_is_asked_for() {
+        for conns in [1, 16, 120, 1_000, 100_000, 4_000_000] {
+            for limit in [16, 64, 511, 512, 20_000, 1 << 20] {
+                let workers = workers(conns, limit);
+                let held = held(workers, limit);
+                assert!(held >= conns || workers == conns, "{conns} of {workers} x {limit}: {held}");
+            }
+            for workers in [1, 2, 7, 64] {
+                assert!(
+                    held(workers, rooms_max(conns, workers)) >= conns,
+                    "{conns} rooms, {workers} workers"
+                );
+                assert!(held(workers, descriptors(conns, workers)) >= conns, "{conns}, {workers} workers");
+            }
+        }
+        assert_eq!((descriptors(100_000, 2), workers(100_000, 20_000)), (62_756, 7));
+    }
+
+    #[test]
+    fn a_server_is_told_what_it_does_not_have() {
+        let limits = |descriptors, each| StatusLimits {
+            descriptors,
+            connections_per_worker_max: Some(each),
+            workers: Some(2),
+            ..StatusLimits::default()
+        };
+        let low = server_tables(&limits(Some(64), 64), 120);
+        assert!(low.contains("ulimit -Hn 331,") && low.contains("--workers 3 "), "{low}");
+        assert!(!low.contains("fixed_table"), "{low}");
+        let small = server_tables(&limits(Some(20_000), 64), 120);
+        assert!(small.contains("ring.fixed_table = 331,") && !small.contains("ulimit"), "{small}");
+        let both = server_tables(&limits(Some(100), 64), 120);
+        assert!(both.contains("ulimit -Hn 331,") && both.contains("ring.fixed_table = auto"), "{both}");
+    }
+
+    #[test]
+    fn what_is_open_already_counts() {
+        let mut machine = Readings::default();
+        assert_eq!((files_max(200, &machine), tracked_max(1_000, &machine)), (8_392, 9_442));
+        for name in ["fs.file-nr", "net.netfilter.nf_conntrack_count"] {
+            machine.sysctls.insert(name.to_owned(), "500000".to_owned());
+        }
+        assert_eq!((files_max(200, &machine), tracked_max(1_000, &machine)), (500_250, 501_000));
+    }
+}
