@@ -263,7 +263,11 @@ impl<B: Bot> Driver for Game<B> {
             turn.next.wake_at_ns = link.next_input_ns();
         }
         say(link, turn);
-        result.map_err(|error| cause_of(&error, turn))?;
+        if let Err(error) = result {
+            // Who has given us a seat is a server, and what it says now is wrong.
+            turn.tally.correctness.mismatches += u64::from(link.welcome().is_some());
+            return Err(cause_of(&error));
+        }
         if turn.out.len() > UNREAD_BYTES_MAX {
             return Err(Cause::Protocol("it makes us answer and does not read"));
         }
@@ -319,15 +323,12 @@ impl<B: Bot> Driver for Game<B> {
 }
 
 /// What a client's error counts as.
-fn cause_of(error: &ClientError, turn: &mut Turn<'_>) -> Cause {
+fn cause_of(error: &ClientError) -> Cause {
     match error {
         ClientError::Upgrade(error) => upgrade_cause(*error),
         ClientError::WebSocket(error) => Cause::Protocol(error.cause()),
         ClientError::Message(error) => Cause::Protocol(error.cause()),
-        ClientError::Snapshot { .. } => {
-            turn.tally.correctness.mismatches += 1;
-            Cause::Protocol("a snapshot that cannot be decoded")
-        }
+        ClientError::Snapshot { .. } => Cause::Protocol("a snapshot that cannot be decoded"),
         ClientError::Game(_) => Cause::Protocol("game bytes that cannot be read"),
         ClientError::Unexpected(what) => Cause::Protocol(what),
     }
