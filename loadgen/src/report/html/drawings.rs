@@ -119,8 +119,8 @@ const LATENESS: &str = "How long after its deadline a tick of the server began, 
 const CONNECT: &str = "Share of the connections that took at most so long; the time axis is logarithmic.";
 const INTERVAL: &str = "Share of a player's snapshots that came at most so long after the one before; a steep line is \
                         a steady tick. The time axis is logarithmic.";
-const CONNECTIONS: &str = "Those asked for by then and those open, at the end of each interval; who is away for less does not \
-                           show.";
+const CONNECTIONS: &str = "Those asked for by then and those open, at the end of each interval; the fewest open within it, \
+                           where some were away for less.";
 const CPU: &str = "Of one core. Above 85 % for long, the run is invalid.";
 const LAG: &str = "How late the generator itself came to messages that were due, in each interval.";
 const OF_INTERVAL: &str = "Of each interval.";
