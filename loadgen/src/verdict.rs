@@ -120,14 +120,12 @@ pub(crate) fn judge(evidence: &Evidence) -> (Verdict, Vec<String>) {
 
 /// Whether it sent too late for its figures to be the server's, a sentence.
 fn late(evidence: &Evidence) -> Option<String> {
-    let tightest =
-        |bound: f64| evidence.objectives.iter().any(|(slo, _)| slo.bound.total_cmp(&bound).is_eq());
-    let bound = latency_bound_us(evidence.objectives.iter().map(|(slo, _)| slo));
+    let objective = tightest_us(evidence.objectives.iter().map(|(slo, _)| slo));
+    let bound = objective.unwrap_or(LATENCY_BOUND_US);
     let lag = evidence.send_lag_p99_us.filter(|lag| evidence.open_loop && *lag > bound / 10.0)?;
-    let limit = if tightest(bound) {
-        "the tightest latency objective"
-    } else {
-        "what is allowed without a latency objective"
+    let limit = match objective {
+        Some(_) => "the tightest latency objective",
+        None => "what is allowed without a latency objective",
     };
     // Hardly at work and late all the same: others had the processor.
     let remedy = if evidence.busiest_percent < STARVED_PERCENT {
@@ -145,14 +143,17 @@ fn late(evidence: &Evidence) -> Option<String> {
     ))
 }
 
-/// The generator may come to messages later than intended, at p99, by a tenth of this: the tightest objective
-/// on a latency, µs.
-pub(crate) fn latency_bound_us<'a>(objectives: impl Iterator<Item = &'a Slo>) -> f64 {
+/// The tightest objective on a latency, µs.
+fn tightest_us<'a>(objectives: impl Iterator<Item = &'a Slo>) -> Option<f64> {
     objectives
         .filter(|slo| slo.metric.is_client_latency() && slo.bounds_above())
         .map(|slo| slo.bound)
         .min_by(f64::total_cmp)
-        .unwrap_or(LATENCY_BOUND_US)
+}
+
+/// The generator may come to messages later than intended, at p99, by a tenth of this, µs.
+pub(crate) fn latency_bound_us<'a>(objectives: impl Iterator<Item = &'a Slo>) -> f64 {
+    tightest_us(objectives).unwrap_or(LATENCY_BOUND_US)
 }
 
 /// So many busy seconds on end make a window of this length invalid.

@@ -30,8 +30,8 @@ pub(crate) struct Sessions {
 }
 
 impl Sessions {
-    /// No sessions yet, and address space for `slots_max` of them; `door_max` is that of the rules. Grown by doubling instead, the tables
-    /// given up on the way would stay with the allocator.
+    /// No sessions yet, and address space for `slots_max` of them; `door_max` is that of the rules. Grown by doubling
+    /// instead, the tables given up on the way would stay with the allocator.
     pub(crate) fn new(slots_max: u32, door_max: usize) -> Self {
         let slots_max = usize::try_from(slots_max).expect("usize has at least 32 bits on Linux");
         Self {
