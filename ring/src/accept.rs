@@ -8,7 +8,7 @@
 
 use std::io;
 use std::net::TcpListener;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 
 use io_uring::types::{CancelBuilder, DestinationSlot, Fd, Timespec};
 use io_uring::{opcode, squeue};
@@ -64,6 +64,7 @@ impl Ring {
         if self.acceptor.listener.is_some() {
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, "this ring listens already"));
         }
+        self.ask_for_arrivals(listener.as_fd())?;
         self.acceptor = Acceptor {
             margin: backlog(listener.as_raw_fd()).map_or(MARGIN_UNKNOWN, |backlog| backlog.saturating_mul(2)),
             listener: Some(listener),

@@ -50,11 +50,14 @@ impl Buffers {
         self.entries.bytes + self.memory.bytes
     }
 
-    /// The first `bytes` of buffer `id`, which a completion has just named.
+    /// `bytes` of buffer `id`, which a completion has just named, from `start` on.
     #[inline]
-    pub(crate) fn taken(&mut self, id: u16, bytes: u32) -> &mut [u8] {
-        assert!(id < self.count && bytes <= self.buffer_bytes, "the kernel names only buffers it was given");
-        let start = usize::from(id) * self.buffer_bytes as usize;
+    pub(crate) fn taken(&mut self, id: u16, start: usize, bytes: u32) -> &mut [u8] {
+        assert!(
+            id < self.count && start + bytes as usize <= self.buffer_bytes as usize,
+            "the kernel names only buffers it was given"
+        );
+        let start = usize::from(id) * self.buffer_bytes as usize + start;
         // SAFETY: start + bytes lies within `memory`, checked above.
         let first = unsafe { self.memory.start.add(start) };
         // SAFETY: the kernel named this buffer in a completion, so it will not write there until the tail
@@ -138,10 +141,11 @@ mod tests {
     fn buffers_do_not_overlap_and_the_tail_wraps() {
         let mut buffers = Buffers::new(4, 16).unwrap();
         for id in 0..4u8 {
-            buffers.taken(u16::from(id), 16).fill(id);
+            buffers.taken(u16::from(id), 0, 16).fill(id);
         }
         for id in 0..4u8 {
-            assert_eq!(buffers.taken(u16::from(id), 16), [id; 16]);
+            assert_eq!(buffers.taken(u16::from(id), 0, 16), [id; 16]);
+            assert_eq!(buffers.taken(u16::from(id), 10, 6), [id; 6]);
         }
         for round in 0..70_000u32 {
             buffers.give_back(u16::try_from(round % 4).unwrap());
@@ -153,6 +157,6 @@ mod tests {
     #[test]
     #[should_panic(expected = "only buffers it was given")]
     fn an_id_out_of_range_is_refused() {
-        Buffers::new(4, 16).unwrap().taken(4, 1);
+        Buffers::new(4, 16).unwrap().taken(4, 0, 1);
     }
 }

@@ -3,7 +3,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
 
 use io_uring::opcode;
 use io_uring::types::Fixed;
@@ -44,6 +44,7 @@ impl Ring {
         if self.listening() || (!self.connector.used && self.slots.in_use() > 0) {
             return Err(io::Error::new(io::ErrorKind::Unsupported, "a ring that accepts cannot connect"));
         }
+        self.ask_for_arrivals(socket.as_fd())?;
         if self.connector.addresses.len() == ADDRESSES_MAX {
             self.submit()?;
         }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use io_uring::types::{CancelBuilder, Timespec};
 
+use crate::arrival::Parcel;
 use crate::kernel::Completion;
 use crate::operation::Operation;
 use crate::slots::Slots;
@@ -13,7 +14,7 @@ use crate::{ConnectionId, Event, Ring, Wait};
 #[derive(Debug)]
 pub(crate) enum Outcome {
     Event(Event<'static>),
-    Received { id: ConnectionId, buffer: u16, bytes: u32 },
+    Received { id: ConnectionId, buffer: u16, parcel: Parcel },
 }
 
 /// Rounds of waiting for the last completions when a ring is dropped, and the longest wait of each.
@@ -29,8 +30,12 @@ impl Ring {
             match self.complete(completion) {
                 None => {}
                 Some(Outcome::Event(event)) => return Some(event),
-                Some(Outcome::Received { id, buffer, bytes }) => {
-                    return Some(Event::Received { id, bytes: self.buffers.taken(buffer, bytes) });
+                Some(Outcome::Received { id, buffer, parcel: Parcel { start, bytes, arrived } }) => {
+                    return Some(Event::Received {
+                        id,
+                        arrived,
+                        bytes: self.buffers.taken(buffer, start, bytes),
+                    });
                 }
             }
         }

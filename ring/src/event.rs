@@ -102,6 +102,10 @@ pub enum Event<'a> {
     Received {
         /// From whom.
         id: ConnectionId,
+        /// When the last of them arrived, on `CLOCK_MONOTONIC`, not later than now. `None` unless
+        /// [`Config::arrival_times`](crate::Config::arrival_times) asks for it, and for a moment after a connection
+        /// was received from too loudly.
+        arrived: Option<Duration>,
         /// At least one byte, at most `buffer_bytes`.
         bytes: &'a mut [u8],
     },

@@ -13,6 +13,7 @@
 #![allow(unsafe_code, reason = "the one crate that talks to io_uring; every block states its invariant")]
 
 mod accept;
+mod arrival;
 mod buffers;
 mod clock;
 mod close;

@@ -82,9 +82,10 @@ const MIN_TIMEOUT: &str = "IORING_FEAT_MIN_TIMEOUT";
 
 /// The operations used, each with the version that brought the form used here (a multishot or a direct
 /// descriptor, for instance, came later than the operation).
-const OPERATIONS: [(&str, &str, u8); 9] = [
+const OPERATIONS: [(&str, &str, u8); 10] = [
     ("IORING_OP_ACCEPT", "5.19", opcode::Accept::CODE),
     ("IORING_OP_RECV", "6.0", opcode::RecvMulti::CODE),
+    ("IORING_OP_RECVMSG", "6.0", opcode::RecvMsgMulti::CODE),
     ("IORING_OP_SEND", "5.19", opcode::Send::CODE),
     ("IORING_OP_CONNECT", "5.5", opcode::Connect::CODE),
     ("IORING_OP_SHUTDOWN", "5.11", opcode::Shutdown::CODE),

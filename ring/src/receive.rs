@@ -8,6 +8,7 @@ use std::io;
 use io_uring::types::Fixed;
 use io_uring::{opcode, squeue};
 
+use crate::arrival::Parcel;
 use crate::buffers::GROUP;
 use crate::drain::Outcome;
 use crate::kernel::Completion;
@@ -65,14 +66,17 @@ impl Ring {
         slot.pending.insert(Pending::RECEIVE);
         let file = Fixed(id.slot());
         let entry = match mode {
-            Receive::Many => opcode::RecvMulti::new(file, GROUP).build(),
+            Receive::Many => match &self.arrivals {
+                Some(arrivals) => opcode::RecvMsgMulti::new(file, arrivals.message(), GROUP).build(),
+                None => opcode::RecvMulti::new(file, GROUP).build(),
+            },
             Receive::Once => opcode::Recv::new(file, std::ptr::null_mut(), buffer_bytes)
                 .buf_group(GROUP)
                 .build()
                 .flags(squeue::Flags::BUFFER_SELECT),
         };
         self.in_flight += 1;
-        // SAFETY: the entry points to no memory; the pool it draws from outlives the ring.
+        // SAFETY: the pool it draws from outlives the ring, and so does the one message it may point to.
         unsafe { self.kernel.push(&entry.user_data(Operation::Receive.on(id))) };
     }
 
@@ -100,16 +104,25 @@ impl Ring {
             return None;
         }
         match (completion.outcome(), completion.buffer()) {
-            (Ok(bytes @ 1..), Some(buffer)) => {
+            (Ok(filled @ 1..), Some(buffer)) => {
+                let parcel = match &mut self.arrivals {
+                    Some(arrivals) if slot.armed == Receive::Many => {
+                        arrivals.parcel(self.buffers.taken(buffer, 0, filled))
+                    }
+                    _ => Parcel { start: 0, bytes: filled, arrived: None },
+                };
+                if parcel.bytes == 0 {
+                    return Some(Outcome::Event(end(slot, id, None)));
+                }
                 if !more {
                     // A buffer that was not filled has emptied the socket.
-                    slot.loud &= bytes == self.buffer_bytes;
+                    slot.loud &= filled == self.buffer_bytes;
                     self.arm_ended(id);
-                } else if delivered(slot, self.pass, bytes) > self.receive_bytes_per_pass_max {
+                } else if delivered(slot, self.pass, parcel.bytes) > self.receive_bytes_per_pass_max {
                     self.pause_for_fairness(id);
                 }
-                self.counters.received_bytes += u64::from(bytes);
-                Some(Outcome::Received { id, buffer, bytes })
+                self.counters.received_bytes += u64::from(parcel.bytes);
+                Some(Outcome::Received { id, buffer, parcel })
             }
             (Ok(_), _) => Some(Outcome::Event(end(slot, id, None))),
             (Err(errno), _) => self.receive_failed(id, errno).map(Outcome::Event),

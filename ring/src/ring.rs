@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 use std::time::Duration;
 
 use crate::accept::Acceptor;
+use crate::arrival::Arrivals;
 use crate::buffers::{self, Buffers};
 use crate::connect::Connector;
 use crate::guests::Guests;
@@ -45,7 +46,7 @@ use crate::{Config, Counters, Doorbell, Event, Features, SetupError, Wait, probe
 /// while let Some(event) = ring.next_event() {
 ///     match event {
 ///         Event::Accepted { id } => ring.receive(id, Receive::Many),
-///         Event::Received { id, bytes } => echoes.push((id, bytes.to_vec())),
+///         Event::Received { id, bytes, .. } => echoes.push((id, bytes.to_vec())),
 ///         Event::ReceiveEnded { id, .. } => ring.close(id),
 ///         _ => {}
 ///     }
@@ -62,6 +63,8 @@ pub struct Ring {
     pub(crate) kernel: Kernel,
     pub(crate) buffers: Buffers,
     pub(crate) buffer_bytes: u32,
+    /// `None`: nobody asked when bytes arrive.
+    pub(crate) arrivals: Option<Arrivals>,
     pub(crate) receive_bytes_per_pass_max: u32,
     pub(crate) slots: Slots,
     pub(crate) acceptor: Acceptor,
@@ -114,6 +117,7 @@ impl Ring {
             kernel: Kernel::new(uring),
             buffers,
             buffer_bytes: config.buffer_bytes,
+            arrivals: config.arrival_times.then(Arrivals::new),
             receive_bytes_per_pass_max: config.receive_bytes_per_pass_max,
             slots: Slots::new(config.connections_max),
             acceptor: Acceptor::default(),
@@ -170,6 +174,9 @@ impl Ring {
     /// Only what makes the ring unusable, such as completions lost by a kernel out of memory (`EBADR`).
     pub fn wait(&mut self, wait: &Wait) -> io::Result<()> {
         self.pass = self.pass.wrapping_add(1);
+        if let Some(arrivals) = &mut self.arrivals {
+            arrivals.begin_pass();
+        }
         self.buffers.publish();
         self.look_again();
         self.promise_places();

@@ -5,6 +5,7 @@ use std::io;
 use io_uring::{Builder, IoUring};
 use rustix::process::{Resource, getrlimit};
 
+use crate::arrival::HEAD_BYTES;
 use crate::{Config, SetupError};
 
 /// A flag of `io_uring_setup`.
@@ -60,6 +61,9 @@ pub(crate) fn check(config: &Config) -> Result<Queues, SetupError> {
     }
     if !(1..=BUFFER_BYTES_MAX).contains(&config.buffer_bytes) {
         return refuse("buffer_bytes", config.buffer_bytes.into(), "1 to 16777216");
+    }
+    if config.arrival_times && config.buffer_bytes as usize <= HEAD_BYTES {
+        return refuse("buffer_bytes", config.buffer_bytes.into(), "49 to 16777216 with arrival_times");
     }
     if !(1..=TABLE_MAX).contains(&config.connections_max) {
         return refuse("connections_max", config.connections_max.into(), "1 to 1048576");
@@ -148,6 +152,7 @@ mod tests {
             ("completion_entries", Config { completion_entries: 1, ..Config::default() }),
             ("buffers", Config { buffers: 1000, ..Config::default() }),
             ("buffer_bytes", Config { buffer_bytes: 0, ..Config::default() }),
+            ("buffer_bytes", Config { buffer_bytes: 48, arrival_times: true, ..Config::default() }),
             ("connections_max", Config { connections_max: TABLE_MAX + 1, ..Config::default() }),
         ];
         for (name, config) in wrong {

@@ -12,8 +12,13 @@ use tickring_ring::Config;
 
 #[test]
 fn a_loud_connection_is_put_aside_and_loses_nothing() {
-    let config = Config { buffers: 256, receive_bytes_per_pass_max: 4096, ..small() };
-    let (mut ring, address) = listening(&config);
+    for arrival_times in [false, true] {
+        loud(&Config { buffers: 256, receive_bytes_per_pass_max: 4096, arrival_times, ..small() });
+    }
+}
+
+fn loud(config: &Config) {
+    let (mut ring, address) = listening(config);
     let (loud, mut shouting) = receiving(&mut ring, address);
     let (quiet, mut whispering) = receiving(&mut ring, address);
     let total = 4usize << 20;

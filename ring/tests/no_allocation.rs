@@ -59,7 +59,7 @@ fn a_warm_ring_allocates_nothing() {
             ring.wait(&wait).unwrap();
             while let Some(event) = ring.next_event() {
                 match event {
-                    Event::Received { id, bytes } => {
+                    Event::Received { id, bytes, .. } => {
                         assert_eq!(bytes.len(), 64);
                         answers.push(id);
                     }

@@ -203,6 +203,7 @@ fn run(seed: u64) {
         buffer_bytes: 512,
         connections_max: u32::try_from(CONNECTIONS_MAX / 2 + random.below(CONNECTIONS_MAX)).unwrap(),
         receive_bytes_per_pass_max: 4096,
+        arrival_times: random.below(2) == 0,
     };
     let (ring, address) = listening(&config);
     let mut accepting = Side::new(ring, true);

@@ -172,7 +172,7 @@ impl Service {
                     self.desk.welcome(id);
                     self.ring.receive(id, Receive::Many);
                 }
-                Event::Received { id, bytes } => self.desk.received(id, bytes),
+                Event::Received { id, bytes, .. } => self.desk.received(id, bytes),
                 Event::ReceiveEnded { id, .. } => self.desk.doomed.push(id),
                 Event::Sent { id, buffer, result } => self.desk.sent(id, buffer, result.is_ok()),
                 Event::Closed { id } => self.desk.forget(id),

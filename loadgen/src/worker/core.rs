@@ -10,7 +10,7 @@ use super::crowd::Crowd;
 use super::dial::Dialer;
 use super::lines::Lines;
 use super::links::{Links, Sequel, State};
-use super::{PATIENCE_NS, SLEEP_MAX_NS, WaitPolicy};
+use super::{PATIENCE_NS, SLEEP_MAX_NS, WANT_LEFT, WaitPolicy};
 use crate::clock;
 use crate::drivers::{Driver, Next, Standing, Turn};
 use crate::measure::errors::Cause;
@@ -79,6 +79,8 @@ pub(super) struct Core<D: Driver> {
     /// When the worker leaves whatever happens.
     pub(super) leave_ns: u64,
     pub(super) wait: WaitPolicy,
+    /// The kernel said when the newest bytes arrived.
+    pub(super) knows_arrivals: bool,
     /// The links between the connections and the server, where they are modelled.
     pub(super) lines: Option<Lines>,
 }
@@ -130,6 +132,7 @@ impl<D: Driver> Core<D> {
             ramp_end_ns: now_ns + plan.ramp_ns_max() + PATIENCE_NS,
             settle_ns: plan.settle_ns(),
             leave_ns: u64::MAX,
+            knows_arrivals: false,
             lines: Lines::of(plan, now_ns, index),
         }
     }
@@ -156,11 +159,19 @@ impl<D: Driver> Core<D> {
         let idle =
             self.dirty.is_empty() && self.fresh.is_empty() && self.deaf.is_empty() && self.doomed.is_empty();
         let timeout_ns = if idle { until_ns - now_ns } else { 0 };
+        let (want, gather_ns) =
+            if self.leaves_answers() { (WANT_LEFT, timeout_ns) } else { (want, gather_ns) };
         Wait {
             timeout: Some(Duration::from_nanos(timeout_ns)),
             want,
             gather: Duration::from_nanos(gather_ns),
         }
+    }
+
+    /// Whether answers may wait until there is something to send: when they came is known all the same, and nothing
+    /// but traffic goes on.
+    fn leaves_answers(&self) -> bool {
+        self.knows_arrivals && self.step == Step::Traffic && self.handshakes == 0
     }
 
     /// Whether traffic may be sent in this step.

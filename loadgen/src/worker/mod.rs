@@ -71,6 +71,15 @@ struct WaitPolicy {
     gather_due_ns: u64,
 }
 
+/// Answers worth waking for where the kernel says when each came.
+const WANT_LEFT: u32 = 256;
+
+/// Whether the kernel is asked when answers come: then nobody has to wake up to know. In a closed loop each answer is
+/// what the next message waits for.
+fn asks_for_arrivals(plan: &Plan) -> bool {
+    matches!(plan.preset, Preset::Echo { .. }) && plan.preset.is_open_loop()
+}
+
 impl WaitPolicy {
     fn of(plan: &Plan) -> Self {
         let want = match plan.preset {
@@ -92,7 +101,14 @@ fn ring_config(plan: &Plan, conns: u32) -> Config {
         Preset::Echo { size, .. } if size <= 1_024 => (2_048, 2_048),
         Preset::Echo { .. } | Preset::Game { .. } | Preset::Rewind { .. } => (2_048, 8_192),
     };
-    Config { connections_max: conns, completion_entries: 16_384, buffers, buffer_bytes, ..Config::default() }
+    Config {
+        connections_max: conns,
+        completion_entries: 16_384,
+        buffers,
+        buffer_bytes,
+        arrival_times: asks_for_arrivals(plan),
+        ..Config::default()
+    }
 }
 
 impl<D: Driver> Worker<D> {

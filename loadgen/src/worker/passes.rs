@@ -253,7 +253,10 @@ impl<D: Driver> Core<D> {
     /// One event of the ring.
     pub(super) fn handle(&mut self, event: Event<'_>, now_ns: u64) {
         match event {
-            Event::Received { id, bytes } => {
+            Event::Received { id, bytes, arrived } => {
+                self.knows_arrivals = arrived.is_some();
+                let arrived_ns = arrived.and_then(|at| u64::try_from(at.as_nanos()).ok());
+                let now_ns = arrived_ns.unwrap_or(now_ns);
                 self.tally.counters.bytes_down += bytes.len() as u64;
                 let local = self.links.find(id);
                 if let Some(local) = local.filter(|at| self.links.list[*at as usize].state != State::Gone) {

@@ -38,7 +38,7 @@ impl From<Event<'_>> for Seen {
             Event::AcceptResumed => Self::AcceptResumed,
             Event::Connected { id } => Self::Connected(id),
             Event::ConnectFailed { id, error } => Self::ConnectFailed(id, error.kind()),
-            Event::Received { id, bytes } => Self::Received(id, bytes.to_vec()),
+            Event::Received { id, bytes, .. } => Self::Received(id, bytes.to_vec()),
             Event::ReceiveEnded { id, error } => Self::ReceiveEnded(id, error.map(|error| error.kind())),
             Event::Sent { id, buffer, result } => {
                 Self::Sent(id, buffer, result.map_err(|error| error.kind()))

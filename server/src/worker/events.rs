@@ -16,7 +16,7 @@ impl<G: Game> Worker<G> {
     pub(super) fn read_ring(&mut self, now: Now) {
         while let Some(event) = self.ring.next_event() {
             match event {
-                Event::Received { id, bytes } => {
+                Event::Received { id, bytes, .. } => {
                     let moved = self.stage.act(id.slot(), now, |session, cx| session.received(bytes, cx));
                     if let Some(moved) = moved {
                         self.moves.wanted.push((id, moved));
