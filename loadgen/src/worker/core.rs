@@ -170,7 +170,7 @@ impl<D: Driver> Core<D> {
 
     /// Whether answers may wait until there is something to send: when they came is known all the same, and nothing
     /// but traffic goes on.
-    fn leaves_answers(&self) -> bool {
+    pub(super) fn leaves_answers(&self) -> bool {
         self.knows_arrivals && self.step == Step::Traffic && self.handshakes == 0
     }
 

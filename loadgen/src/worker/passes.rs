@@ -1,5 +1,7 @@
 //! What a worker does in a pass, besides sending: steps, attempts, timers, events, the end.
 
+use std::time::Duration;
+
 use tickring_ring::{ConnectionId, Event};
 
 use super::core::Core;
@@ -254,14 +256,8 @@ impl<D: Driver> Core<D> {
     pub(super) fn handle(&mut self, event: Event<'_>, now_ns: u64) {
         match event {
             Event::Received { id, bytes, arrived } => {
-                self.knows_arrivals = arrived.is_some();
-                let arrived_ns = arrived.and_then(|at| u64::try_from(at.as_nanos()).ok());
-                let now_ns = arrived_ns.unwrap_or(now_ns);
-                self.tally.counters.bytes_down += bytes.len() as u64;
                 let local = self.links.find(id);
-                if let Some(local) = local.filter(|at| self.links.list[*at as usize].state != State::Gone) {
-                    self.down(local, bytes, now_ns);
-                }
+                self.received(local, bytes, arrived, now_ns);
             }
             // That a send failed is told by the receive too, after what the server may have said before.
             Event::Sent { id, buffer, result: _ } => self.sent(id, buffer),
@@ -290,6 +286,22 @@ impl<D: Driver> Core<D> {
             | Event::HandedOver { .. }
             | Event::HandOverFailed { .. }
             | Event::Bell => {}
+        }
+    }
+
+    /// Bytes that are fetched now, and which arrived when the kernel says.
+    pub(super) fn received(
+        &mut self,
+        local: Option<u32>,
+        bytes: &mut [u8],
+        arrived: Option<Duration>,
+        now_ns: u64,
+    ) {
+        self.knows_arrivals = arrived.is_some();
+        self.tally.counters.bytes_down += bytes.len() as u64;
+        let arrived_ns = arrived.and_then(|at| u64::try_from(at.as_nanos()).ok()).unwrap_or(now_ns);
+        if let Some(local) = local.filter(|at| self.links.list[*at as usize].state != State::Gone) {
+            self.down(local, bytes, arrived_ns);
         }
     }
 

@@ -1,6 +1,7 @@
-//! How connections end, without a ring.
+//! What becomes of connections and of what they say, without a ring.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rand::SeedableRng;
 use rand_pcg::Pcg64Mcg;
@@ -10,9 +11,13 @@ use super::lines::Lines;
 use super::links::State;
 use crate::cli::Cli;
 use crate::clock;
+use crate::drivers::Driver;
 use crate::drivers::idle::Idle;
+use crate::drivers::raw::{Raw, Traffic};
 use crate::link_model::HELD_BYTES_MAX;
 use crate::measure::errors::Cause;
+use crate::measure::tally::Window;
+use crate::plan::{Pace, RawSizes};
 use crate::shared::{Shared, Step};
 
 /// A worker's core with one connection in `state` that still has something to send.
@@ -100,4 +105,34 @@ fn what_is_shown_is_as_new_as_the_step_it_tells() {
     assert!(!shared.read().settling, "what stands there may be from before the last message was sent");
     core.observe(clock::now_ns());
     assert!(shared.read().settling);
+}
+
+#[test]
+fn an_answer_is_as_late_as_it_arrived_not_as_it_was_fetched() {
+    const MS: u64 = 1_000_000;
+    let plan = Arc::new(Cli::plan("echo --raw --conns 1 --rate 100".split(' ')).unwrap());
+    let sizes = RawSizes { in_bytes: 8, out_bytes: 8 };
+    let driver = Raw::new(Arc::clone(&plan), Traffic::Echo(Pace::Open { rate_hz: 100.0 }), sizes);
+    let mut core = Core::new(&plan, Arc::new(Shared::new(1, clock::now_ns())), 0, driver, 0);
+    core.links.list[0].state = State::Open;
+    core.step = Step::Traffic;
+    core.window = Window { start_ns: 0, end_ns: u64::MAX };
+    let sent_ns = clock::now_ns();
+    core.ready.push(0);
+    core.begin_links(sent_ns);
+    core.expire(sent_ns + MS);
+    core.with_driver(0, sent_ns + MS, |driver, peer, turn| {
+        driver.flushed(peer, turn);
+        Ok(())
+    });
+    let (arrived, fetched_ns) = (Duration::from_nanos(sent_ns + 3 * MS), sent_ns + 500 * MS);
+    core.received(Some(0), &mut [0; 8], Some(arrived), fetched_ns);
+    assert!(core.leaves_answers(), "the next one may wait");
+    let service_ns = core.tally.service.quantile_ns(1.0);
+    assert!((MS..3 * MS).contains(&service_ns), "{service_ns}");
+    core.handshakes = 1;
+    assert!(!core.leaves_answers(), "whoever connects is waited for");
+    core.handshakes = 0;
+    core.received(Some(0), &mut [0; 4], None, fetched_ns);
+    assert!(!core.leaves_answers(), "a kernel that does not tell");
 }
