@@ -147,16 +147,23 @@ pub(crate) struct Request {
 impl Request {
     /// Whether the plan is to be printed, and not run.
     pub(crate) fn prints_plan(&self) -> bool {
-        matches!(&self.command, Command::Run { preset } if preset.args().print_plan) && self.file.is_some()
+        let preset = match &self.command {
+            Command::Run { preset } => preset,
+            Command::Find(args) => &args.preset,
+            Command::Calibrate(_) | Command::Doctor(_) | Command::Report(_) => return false,
+        };
+        preset.args().print_plan && self.file.is_some()
     }
 
-    /// What `--print-plan` prints: a file which makes the run that was asked for.
+    /// What `--print-plan` prints: a file which makes the run that was asked for, or the first trial of the search.
     ///
     /// # Errors
     /// [`PlanError`], as the run itself would be refused.
     pub(crate) fn plan_text(&self) -> Result<String, PlanError> {
-        let (Command::Run { preset }, Some(file)) = (&self.command, &self.file) else {
-            unreachable!("only of a run with its file")
+        let (preset, file) = match (&self.command, &self.file) {
+            (Command::Run { preset }, Some(file)) => (preset, file),
+            (Command::Find(args), Some(file)) => return crate::find::first_trial(args, file, &self.flags),
+            _ => unreachable!("only of a run or a search with its file"),
         };
         let plan = Plan::new(preset, file)?;
         Ok(if self.is_plain { file.text.clone() } else { file.changed(&self.flags, plan.phases.list()) })

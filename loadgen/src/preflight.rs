@@ -113,7 +113,7 @@ fn server(plan: &Plan, facts: &Facts) -> Option<Wall> {
         let pid = plan.server_pid.unwrap_or_default();
         return wall(
             format!("there is no process {pid}"),
-            "--server-pid $(pidof tickring-server)".to_owned(),
+            "--server-pid $(pgrep -n -x tickring-server)".to_owned(),
         );
     }
     let status = facts.status.as_ref()?.as_ref().ok()?;

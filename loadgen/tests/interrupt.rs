@@ -38,6 +38,9 @@ fn an_interrupted_run_reports_and_exits_130() {
     assert!(run.report["messages"]["received"].as_u64().unwrap() > 0);
     let window = run.report["window_s"].as_f64().unwrap();
     assert!(window > 0.0 && window < 300.0, "{window} s");
+    assert_eq!((&run.report["interrupted"], &run.report["window_planned_s"]), (&true.into(), &600.0.into()));
+    let said = format!("verdict: interrupted after {window:.1} s of 600 s");
+    assert!(run.out.contains(&said), "{said}: {}", run.out);
 }
 
 #[test]

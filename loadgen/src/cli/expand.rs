@@ -62,6 +62,7 @@ fn of_preset(found: clap::Command, command: &str, preset: &str) -> clap::Command
 pub(super) fn read(mut words: Vec<OsString>) -> Result<Request, Refused> {
     let mut file = None;
     let is_plain = words.len() == 4;
+    join_negatives(&mut words);
     if let Some(at) = preset_at(&words) {
         let name = words[at].to_string_lossy().into_owned();
         let found = match PlanFile::preset(&name) {
@@ -93,6 +94,25 @@ pub(super) fn read(mut words: Vec<OsString>) -> Result<Request, Refused> {
     let matches = command().try_get_matches_from(&words).map_err(|error| no_preset(error, &words))?;
     let flags = file.as_ref().map_or_else(Vec::new, |_| given(&matches));
     Ok(Request { command: Cli::from_arg_matches(&matches)?.command, file, flags, is_plain })
+}
+
+/// Makes one word of a flag and the number below zero behind it, `--conns -1`: clap would take that for a flag of its
+/// own and not say what is permitted. No flag begins with a digit or a point.
+fn join_negatives(words: &mut Vec<OsString>) {
+    let is_negative = |word: &OsString| {
+        let rest = word.to_str().and_then(|word| word.strip_prefix('-'));
+        rest.is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit() || first == '.'))
+    };
+    let takes_it = |word: &OsString| {
+        word.to_str().is_some_and(|word| word.len() > 2 && word.starts_with("--") && !word.contains('='))
+    };
+    for at in (1..words.len()).rev() {
+        if is_negative(&words[at]) && takes_it(&words[at - 1]) {
+            let value = words.remove(at);
+            words[at - 1].push("=");
+            words[at - 1].push(value);
+        }
+    }
 }
 
 /// The flags of a preset that stand among the words, with their values as written.
@@ -305,7 +325,7 @@ mod tests {
         for line in text.replace("\\\n", " ").lines().filter(|line| line.starts_with("  loadgen ")) {
             // Without what a shell does with it.
             let typed = line.split(" > ").next().and_then(|line| line.split(" | ").next()).unwrap();
-            let typed = typed.replace('\'', "").replace("$(pidof tickring-server)", "42");
+            let typed = typed.replace('\'', "").replace("$(pgrep -n -x tickring-server)", "42");
             let words = typed.replace("evening.toml", &plan.to_string_lossy());
             match read(words.split_whitespace().map(OsString::from).collect()) {
                 Ok(_) => {}

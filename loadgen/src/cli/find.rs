@@ -38,7 +38,7 @@ Examples:
       --slo 'rss_bytes_per_conn<1kB'
       with the ordinary report of the largest run that held";
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct FindArgs {
     #[command(flatten)]
     pub(crate) search: SearchArgs,

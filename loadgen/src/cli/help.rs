@@ -68,7 +68,8 @@ pub(super) const ECHO: &str = "Needs a server started with --echo. Open loop by 
 Examples:
   loadgen run echo --conns 100 --rate 20 --slo 'p99<5ms'
       2,000 messages a second in all
-  loadgen run echo --closed --pipeline 16 --server-pid $(pidof tickring-server)
+  loadgen run echo --closed --pipeline 16 \\
+      --server-pid $(pgrep -n -x tickring-server)
       as fast as they return, with the server's CPU per message
   loadgen run echo --raw --closed --target tcp://127.0.0.1:7000
       the wire sizes of the same messages against a bare TCP echo that you
@@ -181,8 +182,9 @@ Examples:
   loadgen run handshake --leave-rate 500 --slo 'upgrade_p99<50ms'
       500 upgrades a second for 20 s
   loadgen run handshake --conns 500 --leave-rate 2000 --duration 10s \\
-      --server-pid $(pidof tickring-server)
-      with the server's CPU from /proc, when its admin endpoint is not there";
+      --server-pid $(pgrep -n -x tickring-server)
+      with the CPU of the newest server from /proc, when its admin endpoint is
+      not there";
 
 /// Below the flags of a preset that is searched: what it does is told by `loadgen run PRESET --help`.
 pub(super) fn of_search(preset: &str) -> String {

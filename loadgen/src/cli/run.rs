@@ -112,7 +112,7 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     pub(crate) no_tui: bool,
     /// Read the server's CPU and memory from /proc/PID instead of the admin endpoint
-    #[arg(long, value_name = "PID", value_parser = whole::<u32>(1, PID_MAX, "--server-pid $(pidof tickring-server)"))]
+    #[arg(long, value_name = "PID", value_parser = whole::<u32>(1, PID_MAX, "--server-pid $(pgrep -n -x tickring-server)"))]
     pub(crate) server_pid: Option<u32>,
     /// Start although the preflight says that it will not fit
     #[arg(long)]

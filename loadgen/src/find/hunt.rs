@@ -14,7 +14,7 @@ use crate::clock;
 use crate::kernel::KernelCounters;
 use crate::preflight::{Facts, Wall};
 use crate::report::json::Report;
-use crate::report::share;
+use crate::report::{share, wording};
 use crate::server_side::{self, Status};
 use crate::verdict::Verdict;
 use crate::{run, terminal};
@@ -252,7 +252,7 @@ fn stopped_by(outcome: Outcome, trials: &[Trial], missed: Option<f64>) -> Vec<St
             format!(
                 "{} x {} while {stage} ({} side): {}",
                 line.count,
-                line.error,
+                wording::full(&line.error),
                 line.side.name(),
                 line.remedy
             )

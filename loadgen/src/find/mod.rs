@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::budget::{Demand, budgets};
 use crate::cli::PresetArgs;
 use crate::cli::find::{FindArgs, Over};
-use crate::plan::{self, Plan, PlanError, PlanFile};
+use crate::plan::{self, Flag, Plan, PlanError, PlanFile};
 use crate::preflight::{self, Facts, Wall};
 use crate::run;
 use crate::verdict;
@@ -131,6 +131,31 @@ impl Question {
     }
 }
 
+/// A file that makes the first trial of a search; `flags` are those given and the preset's own.
+///
+/// # Errors
+/// [`PlanError`], as the search itself would be refused.
+pub(crate) fn first_trial(args: &FindArgs, file: &PlanFile, flags: &[Flag]) -> Result<String, PlanError> {
+    let question = Question::new(args.clone(), file.clone())?;
+    let (scale, load) = (question.scale, question.bounds.from);
+    let plan = question.plan(load)?;
+    // What is the search's own has no meaning for a run.
+    let own = ["over", "from", "to", "precision", "step-duration", "confirm", "best", "out", "slo"];
+    let kept = flags.iter().filter(|(key, _)| !own.contains(&key.as_str()));
+    let mut flags: Vec<Flag> = kept.cloned().collect();
+    let chosen = match (scale.over, &question.args) {
+        (Over::Conns, _) => Some("conns"),
+        // The phases say it.
+        (Over::Rate, PresetArgs::Handshake(_)) => None,
+        (Over::Rate, _) => Some("rate"),
+    };
+    flags.extend(chosen.map(|key| (key.to_owned(), Some(scale.shown(load).to_string()))));
+    flags.extend(plan.slo.iter().map(|slo| ("slo".to_owned(), Some(slo.to_string()))));
+    let head =
+        format!("# The first trial of loadgen find: {}. The search changes that.\n", scale.words(load));
+    Ok(head + &file.changed(&flags, plan.phases.list()))
+}
+
 /// Searches and reports; returns the exit code.
 ///
 /// # Errors
@@ -184,6 +209,33 @@ mod tests {
         assert_eq!(seconds(&[path]), 27);
         assert_eq!(seconds(&[path, "--step-duration", "3s"]), 10, "the longest changes, and 7 s stay");
         assert_eq!(seconds(&["idle"]), 10);
+    }
+
+    #[test]
+    fn the_first_trial_is_printed_as_a_plan_that_makes_it() {
+        for words in [
+            "game --slo p99<50ms --print-plan",
+            "game --from 120 --to 500 --step-duration 3s --print-plan",
+            "echo --over rate --conns 7 --from 2.5 --slo p99<5ms --print-plan",
+            "handshake --over rate --print-plan",
+            "storm --from 50 --drop 30% --print-plan",
+            "idle --workers 2 --print-plan --out json=/tmp/search.json --best /tmp/best.json",
+        ] {
+            let words: Vec<&str> = words.split(' ').collect();
+            let all = ["loadgen", "find"].iter().chain(&words).map(std::ffi::OsString::from);
+            let request = Cli::read(all).unwrap();
+            assert!(request.prints_plan(), "{words:?}");
+            let text = request.plan_text().unwrap();
+            assert!(text.starts_with("# The first trial of loadgen find: "), "{text}");
+            let mut file = tempfile::NamedTempFile::with_suffix(".toml").unwrap();
+            file.write_all(text.as_bytes()).unwrap();
+            let printed =
+                Cli::plan([file.path().to_str().unwrap()]).unwrap_or_else(|why| panic!("{why}\n{text}"));
+            let question = question(&words);
+            let trial = question.plan(question.bounds.from).unwrap();
+            let json = |plan: &Plan| (serde_json::to_string(plan).unwrap(), plan.phases.clone());
+            assert_eq!(json(&printed), json(&trial), "{text}");
+        }
     }
 
     #[test]

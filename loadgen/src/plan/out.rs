@@ -54,6 +54,13 @@ pub(super) fn parse(given: &[String]) -> Result<Outs, PlanError> {
         if place.is_empty() {
             return Err(PlanError::new("out", out, KINDS));
         }
+        if place == "-" {
+            let problem = format!(
+                "standard output has the summary, and `-` is no name for it here; name a file, for example \
+                 --out {kind}=run.{kind} (one that is called - is ./-)"
+            );
+            return Err(PlanError::new("out", out, problem));
+        }
         let path = PathBuf::from(place);
         let form = format!("--out {kind}=");
         probe(&path).map_err(|refusal| PlanError::new("out", out, refusal.words(&form, kind, &path)))?;
@@ -193,6 +200,7 @@ impl Refusal {
             }
         };
         let remedy = match error.kind() {
+            ErrorKind::NotFound if path.ancestors().skip(1).any(is_kernels) => elsewhere,
             ErrorKind::NotFound => format!("create its folder first: mkdir -p {}", folder.display()),
             ErrorKind::IsADirectory => {
                 format!("name a file in it, {}", named(&path.join(format!("run.{ending}"))))
@@ -204,6 +212,11 @@ impl Refusal {
         };
         format!("the report could not be written there: {error}; {remedy}")
     }
+}
+
+/// Whether nobody can make a folder or a file there. A path may lead there by detours; then the kernel says so.
+fn is_kernels(folder: &Path) -> bool {
+    ["/proc", "/sys"].iter().any(|kernels| folder == Path::new(kernels))
 }
 
 /// Whether a file can be written. One that exists keeps its contents, one that does not stays away.

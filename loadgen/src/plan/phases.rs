@@ -157,14 +157,16 @@ impl Phases {
             .min(self.list.len() - 1)
     }
 
-    /// Connections there should be so many ns after the window's start.
+    /// Connections there should be so many ns after the window's start. Each one that is to come or to go has its
+    /// share of the phase, and does it when that begins: so the last of them is done before the phase is over.
     pub(crate) fn conns_at(&self, after_ns: u64) -> u32 {
         let (mut from, mut begun_ns) = (self.conns_at_start, 0);
         for phase in &self.list {
             let (to, length_ns) = (phase.conns.unwrap_or(from), nanoseconds(phase.duration));
             if after_ns < begun_ns + length_ns {
                 let (gone, length) = (i128::from(after_ns - begun_ns), i128::from(length_ns));
-                let way = (i128::from(to) - i128::from(from)) * gone / length;
+                let change = i128::from(to) - i128::from(from);
+                let way = (change.abs() * gone + length - 1) / length * change.signum();
                 return u32::try_from(i128::from(from) + way).expect("between two numbers of connections");
             }
             (from, begun_ns) = (to, begun_ns + length_ns);
@@ -203,6 +205,14 @@ mod tests {
         );
         assert_eq!((phases.conns_max(), phases.length_ns()), (1_000, 250 * MS));
         assert!(phases.is_staged() && phases.disturbs() && !phases.turns_over());
+    }
+
+    #[test]
+    fn the_last_one_of_a_phase_comes_and_goes_within_it() {
+        let phases = phases(&[(3_000, Some(30)), (3_000, Some(60)), (3_000, Some(1))], 1);
+        let at = |ms: u64| phases.conns_at(ms * MS);
+        assert_eq!((at(0), at(1), at(2_890), at(2_999), at(3_000)), (1, 2, 29, 30, 30));
+        assert_eq!((at(5_899), at(5_999), at(8_940), at(8_999), at(9_000)), (59, 60, 2, 1, 1));
     }
 
     proptest! {

@@ -1,6 +1,6 @@
 //! Where the server and its admin endpoint are.
 
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{Ipv6Addr, SocketAddr, ToSocketAddrs};
 
 use serde::Serialize;
 
@@ -42,6 +42,7 @@ impl Target {
             Some(at) => (&rest[..at], Some(&rest[at..])),
             None => (rest, None),
         };
+        check_host(authority).map_err(wrong)?;
         let host = if authority.rsplit(']').next().is_some_and(|tail| tail.contains(':')) {
             authority.to_owned()
         } else {
@@ -56,6 +57,27 @@ impl Target {
         let path = path.filter(|path| *path != "/").map(str::to_owned);
         Ok(Self { url: url.to_owned(), host, address, path })
     }
+}
+
+/// A name or an address must stand in front of the port, and one of IPv6 in brackets, whole.
+fn check_host(authority: &str) -> Result<(), &'static str> {
+    const FORM: &str = "permitted is an address of IPv6 in brackets, for example ws://[::1]:9001";
+    let Some(inside) = authority.strip_prefix('[') else {
+        return match authority.split(':').collect::<Vec<_>>()[..] {
+            ["", ..] if !authority.starts_with("::") => {
+                Err("names no host; permitted is ws://HOST:PORT, for example ws://127.0.0.1:9001")
+            }
+            [_] | [_, _] => Ok(()),
+            _ => Err(FORM),
+        };
+    };
+    let (address, rest) = inside
+        .split_once(']')
+        .ok_or("the bracket of an IPv6 address is not closed; for example ws://[::1]:9001")?;
+    let is_whole = rest.is_empty() || rest.starts_with(':');
+    // An address of one link names its interface behind a percent sign.
+    let is_address = address.split('%').next().is_some_and(|plain| plain.parse::<Ipv6Addr>().is_ok());
+    if is_whole && is_address { Ok(()) } else { Err(FORM) }
 }
 
 /// What follows the last colon outside brackets must be a port.

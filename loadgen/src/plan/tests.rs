@@ -94,6 +94,36 @@ fn what_cannot_be_is_named_with_what_can() {
 }
 
 #[test]
+fn what_looks_like_a_flag_or_an_address_is_answered_as_what_it_was_meant_for() {
+    for (flags, given, permitted) in [
+        ("idle --conns -1", "'-1' for '--conns", "a whole number from 1 to 4000000"),
+        ("idle --conns=-1", "'-1' for '--conns", "a whole number from 1 to 4000000"),
+        ("echo --rate -0.5", "'-0.5' for '--rate", "0.01 to 1000000"),
+        ("echo --rate -.5 --conns 3", "'-.5' for '--rate", "0.01 to 1000000"),
+        ("idle --duration -5s", "'-5s' for '--duration", "1ms to 24h"),
+        ("storm --drop -50%", "'-50%' for '--drop", "above 0%"),
+        ("game --rooms 0", "'0' for '--rooms", "1 to 4000000, for example --rooms 20"),
+        ("idle --raw -1", "'-1' for '--raw'", "no more were expected"),
+        ("idle --target ws://[::1", "--target ws://[::1", "the bracket of an IPv6 address is not closed"),
+        ("idle --target ws://[::1]x:1", "--target ws://[::1]x:1", "ws://[::1]:9001"),
+        ("idle --target ws://[]:1", "--target ws://[]:1", "ws://[::1]:9001"),
+        ("idle --target ws://[127.0.0.1]:1", "ws://[127.0.0.1]:1", "ws://[::1]:9001"),
+        ("idle --target ws://::1", "--target ws://::1", "ws://[::1]:9001"),
+        ("idle --target ws://", "--target ws://", "names no host"),
+        ("idle --target ws://:9001", "--target ws://:9001", "names no host"),
+        ("idle --out json=-", "--out json=-", "standard output has the summary"),
+        (
+            "idle --out json=/proc/none/run.json",
+            "--out json=/proc/none/run.json",
+            "name a file that you may write",
+        ),
+    ] {
+        let error = parse(flags).unwrap_err();
+        assert!(error.contains(given) && error.contains(permitted), "{flags}: {error}");
+    }
+}
+
+#[test]
 fn a_link_is_one_way_and_answers_are_waited_for_both_ways() {
     assert_eq!(parse("game").unwrap().link, None);
     assert_eq!(parse("game --latency 0ms").unwrap().link, None, "no link at all");

@@ -13,7 +13,7 @@ use crate::terminal;
 use crate::verdict::USAGE;
 
 /// Largest file that may be a report. One with the longest course is below 2 MB.
-const REPORT_BYTES_MAX: u64 = 64 * 1_024 * 1_024;
+const REPORT_BYTES_MAX: u64 = 16 * 1_024 * 1_024;
 
 /// Something on the command line, or in the files it names, that cannot be used: a sentence.
 type Refusal = String;
@@ -123,7 +123,7 @@ impl Saved {
     fn read(path: &Path) -> Result<Self, Refusal> {
         let shown = compare::printable(&path.display().to_string());
         let bytes = read_bounded(path).map_err(|problem| format!("{shown}: {problem}"))?;
-        let view = View::parse(&bytes)
+        let view = View::parse_saved(&bytes)
             .map_err(|error| format!("{shown}: {}", compare::printable(&error.to_string())))?;
         let name = path.file_name().map_or_else(|| shown.clone(), |name| name.to_string_lossy().into_owned());
         Ok(Self { name, view })
@@ -184,7 +184,7 @@ mod tests {
         assert!(refusal(&at("none.json")).contains("cannot be read: No such file"));
         let huge = at("huge.json");
         File::create(&huge).unwrap().set_len(1 << 30).unwrap();
-        assert!(refusal(&huge).contains("larger than any report (64 MiB)"));
+        assert!(refusal(&huge).contains("larger than any report (16 MiB)"));
         assert!(refusal(Path::new("/dev/zero")).contains("is a device; name a file"));
         // Reading it would wait for a writer: this test would never end.
         let fifo = rustix::fs::FileType::Fifo;

@@ -6,7 +6,7 @@ mod plans;
 use std::borrow::Cow;
 use std::fmt::Write;
 
-use super::noise::{Judgement, Spread};
+use super::noise::{INTERVALS_MIN, Judgement, Spread};
 use super::quantity::Unit;
 use super::view::View;
 use crate::measure::latency::Percentiles;
@@ -32,6 +32,8 @@ pub(crate) struct Row {
     pub(crate) spread_a: Option<Spread>,
     pub(crate) spread_b: Option<Spread>,
     pub(crate) judgement: Judgement,
+    /// How many intervals tell it in A and in B; `None`: it is told once a run.
+    pub(crate) intervals: Option<[usize; 2]>,
 }
 
 impl Row {
@@ -46,13 +48,25 @@ impl Row {
     }
 
     /// What the noise says, in words. The medians of the intervals may agree where the runs' own figures do not.
-    pub(crate) fn words(&self) -> &'static str {
-        match (self.judgement, self.a.zip(self.b)) {
+    pub(crate) fn words(&self) -> Cow<'static, str> {
+        let words = match (self.judgement, self.a.zip(self.b)) {
             (Judgement::Within { noise }, Some((a, b))) if (b - a).abs() > noise => {
                 "within, but for single intervals"
             }
-            (judgement, _) => judgement.words(),
-        }
+            (Judgement::Within { .. }, _) => "within the noise",
+            (Judgement::Beyond { .. }, _) => "beyond the noise",
+            (Judgement::Unknown, _) => match self.intervals {
+                None => "noise not known: told once a run",
+                Some([a, b]) => return format!("noise not known: {a} and {b} intervals").into(),
+            },
+        };
+        words.into()
+    }
+
+    /// Whether longer runs would tell the noise.
+    pub(crate) fn wants_longer_runs(&self) -> bool {
+        let is_told = self.a.is_some() && self.b.is_some();
+        is_told && self.intervals.is_some_and(|counts| counts.iter().any(|count| *count < INTERVALS_MIN))
     }
 
     /// The difference of the medians of the intervals, with its sign.
@@ -93,7 +107,8 @@ pub(crate) fn rows(a: &View, b: &View) -> Vec<Row> {
 /// A figure that is told once a run.
 fn once(name: &'static str, unit: Unit, a: &View, b: &View, pick: impl Fn(&View) -> Option<f64>) -> Row {
     let judgement = Judgement::Unknown;
-    Row { name: name.into(), unit, a: pick(a), b: pick(b), spread_a: None, spread_b: None, judgement }
+    let (a, b) = (pick(a), pick(b));
+    Row { name: name.into(), unit, a, b, spread_a: None, spread_b: None, judgement, intervals: None }
 }
 
 impl Row {
@@ -102,7 +117,9 @@ impl Row {
         let resolution = if self.unit == Unit::Time { LATENCY_RESOLUTION } else { 0.0 };
         let spread_a = Spread::of(a.window().filter_map(&pick));
         let spread_b = Spread::of(b.window().filter_map(&pick));
-        Self { spread_a, spread_b, judgement: Judgement::of(spread_a, spread_b, resolution), ..self }
+        let intervals = Some([a, b].map(|view| view.window().filter_map(&pick).count()));
+        let judgement = Judgement::of(spread_a, spread_b, resolution);
+        Self { spread_a, spread_b, judgement, intervals, ..self }
     }
 }
 
@@ -192,6 +209,17 @@ fn sides(rows: &mut Vec<Row>, a: &View, b: &View) {
     ]);
 }
 
+/// What to do about a noise that is not known because the runs are too short; `None`: they are not.
+pub(crate) fn too_short(rows: &[Row]) -> Option<String> {
+    rows.iter().any(Row::wants_longer_runs).then(|| {
+        format!(
+            "Where the noise is not known for want of intervals, it takes {INTERVALS_MIN} in either run that lie wholly \
+             within the measuring window and tell the figure (an interval is a second, or longer in long runs): run \
+             longer, for example --duration 30s."
+        )
+    })
+}
+
 /// How the noise was reckoned, for whoever reads a comparison.
 pub(crate) const RECKONING: &str = "Noise: the medians of the intervals within the measuring window are compared. They differ beyond the noise when \
      they lie more than three standard errors apart (from the interquartile range, with fewer intervals where \
@@ -229,11 +257,14 @@ fn write(out: &mut String, names: [&str; 2], a: &View, b: &View) -> std::fmt::Re
         )
     };
     line(head, "")?;
-    for row in rows {
+    for row in &rows {
         let ratio = row.ratio().map_or_else(|| "–".to_owned(), ratio_text);
         let (in_a, in_b) = (row.unit.show_if(row.a), row.unit.show_if(row.b));
         let (difference, medians, noise) = (row.difference(), row.medians(), row.noise());
-        line([&shortened(&row.name), &in_a, &in_b, &ratio, &difference, &medians, &noise], row.words())?;
+        line([&shortened(&row.name), &in_a, &in_b, &ratio, &difference, &medians, &noise], &row.words())?;
+    }
+    if let Some(remedy) = too_short(&rows) {
+        writeln!(out, "{remedy}")?;
     }
     write!(out, "{RECKONING}")
 }
@@ -298,8 +329,8 @@ mod tests {
         assert!(matches!(row("latency p99").judgement, Judgement::Beyond { .. }), "{:?}", row("latency p99"));
         assert_eq!(row("latency p99").difference(), "+5 ms");
         assert_eq!(
-            (row("latency p99").medians(), row("latency p99").words()),
-            ("+5 ms".to_owned(), "beyond the noise")
+            (&*row("latency p99").medians(), &*row("latency p99").words()),
+            ("+5 ms", "beyond the noise")
         );
         let stalled = Row { b: Some(90_000.0), ..row("latency p50").clone() };
         assert_eq!(stalled.words(), "within, but for single intervals");
@@ -311,6 +342,19 @@ mod tests {
             text.contains("conns is 10 in A, 20 in B") && text.contains("three standard errors"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn an_unknown_noise_says_why_and_what_helps() {
+        let (mut short, long) = (samples::view(), samples::view());
+        short.course.truncate(7);
+        let found = rows(&short, &long);
+        let row = |name: &str| found.iter().find(|row| row.name == name).unwrap();
+        assert_eq!(row("latency p99").words(), "noise not known: 4 and 19 intervals");
+        assert_eq!(row("server memory").words(), "noise not known: told once a run");
+        let text = text(["short", "long"], &short, &long);
+        assert!(text.contains("it takes 5 in either run") && text.contains("--duration 30s"), "{text}");
+        assert_eq!(too_short(&rows(&long, &long)), None);
     }
 
     #[test]

@@ -4,10 +4,10 @@ use std::fmt::{Display, Write};
 
 use crate::measure::series::Point;
 
-/// The columns, in the order of [`text`]'s rows.
+/// The columns, in the order of [`text`]'s rows. New ones come last: whoever counts them still finds the others.
 const HEADER: &str = "at_s,requested,open,open_fewest,failed,lost,sent_per_s,received_per_s,bytes_up_per_s,bytes_down_per_s,\
                       latency_p50_us,latency_p90_us,latency_p99_us,latency_p999_us,latency_max_us,latency_count,\
-                      send_lag_p99_us,cpu_percent";
+                      send_lag_p99_us,cpu_percent,latency_p95_us";
 
 /// The table. What was not measured in an interval is empty.
 pub(super) fn text(course: &[Point]) -> String {
@@ -29,7 +29,7 @@ fn row(out: &mut String, point: &Point) -> std::fmt::Result {
         write!(out, ",{}", cell(latency))?;
     }
     write!(out, ",{},{}", cell(latency_us.map(|l| l.count)), cell(*send_lag_p99_us))?;
-    writeln!(out, ",{cpu_percent}")
+    writeln!(out, ",{cpu_percent},{}", cell(latency_us.and_then(|latency| latency.p95)))
 }
 
 fn cell(value: Option<impl Display>) -> String {
@@ -59,6 +59,8 @@ mod tests {
                 Some(latency) => {
                     assert_eq!(number("latency_p999_us").to_bits(), latency.p999.to_bits());
                     assert_eq!(at("latency_count"), latency.count.to_string());
+                    assert_eq!(cells.last().unwrap().parse::<f64>().ok(), latency.p95);
+                    assert_eq!(number("latency_p95_us"), 4_000.0);
                 }
                 None => assert_eq!((at("latency_p50_us"), at("latency_count")), ("", "")),
             }

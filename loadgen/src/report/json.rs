@@ -43,6 +43,10 @@ pub(crate) struct Report<'a> {
     pub(crate) finished_unix_s: u64,
     /// Length of the measuring window.
     pub(crate) window_s: f64,
+    /// Its length as planned: all phases together.
+    pub(crate) window_planned_s: f64,
+    /// Whether the run was stopped before its end; the verdict may be another word all the same.
+    pub(crate) interrupted: bool,
     /// Seconds from the first attempt to connect to the start of the measuring window.
     pub(crate) window_start_s: f64,
     /// The modelled link, if there is one.
@@ -221,6 +225,8 @@ impl<'a> Report<'a> {
             reasons: Vec::new(),
             finished_unix_s: clock::unix_s(),
             window_s: merged.window_s,
+            window_planned_s: plan.duration.as_secs_f64(),
+            interrupted: timeline.interrupted,
             window_start_s: figures::seconds_between(timeline.started_ns, timeline.window.start_ns),
             link: plan.link,
             conns: figures::conns(plan, &merged),

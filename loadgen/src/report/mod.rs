@@ -14,9 +14,11 @@ mod quantity;
 mod rewind;
 #[cfg(test)]
 mod samples;
+mod sense;
 mod spectra;
 mod summary;
 mod view;
+pub(crate) mod wording;
 
 pub(crate) use figures::share;
 

@@ -10,7 +10,7 @@
 //! such as where a process's memory came to lie, is not in this: only repeated runs would tell.
 
 /// Fewer intervals than this tell nothing about the noise.
-const INTERVALS_MIN: usize = 5;
+pub(crate) const INTERVALS_MIN: usize = 5;
 /// So many standard errors apart is beyond the noise: by chance it happens less than once in 300 comparisons.
 const STANDARD_ERRORS: f64 = 3.0;
 /// The standard error of a median, in that of a mean.
@@ -83,15 +83,6 @@ impl Judgement {
         let error = STANDARD_ERRORS * a.standard_error.hypot(b.standard_error);
         let noise = error.max(resolution * a.median.abs().max(b.median.abs()));
         if (b.median - a.median).abs() <= noise { Self::Within { noise } } else { Self::Beyond { noise } }
-    }
-
-    /// In words.
-    pub(crate) const fn words(self) -> &'static str {
-        match self {
-            Self::Within { .. } => "within the noise",
-            Self::Beyond { .. } => "beyond the noise",
-            Self::Unknown => "noise not known",
-        }
     }
 }
 

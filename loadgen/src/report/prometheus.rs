@@ -219,7 +219,9 @@ fn page(figures: &Figures) -> String {
         if let Some(latency) = newest.latency_us {
             let quantiles = Family::<Vec<(&str, &str)>, Level>::default();
             let (p50, p90, p99) = (("0.5", latency.p50), ("0.9", latency.p90), ("0.99", latency.p99));
-            for (quantile, us) in [p50, p90, p99, ("0.999", latency.p999), ("1", latency.max)] {
+            let p95 = latency.p95.map(|p95| ("0.95", p95));
+            let others = [p50, p90, p99, ("0.999", latency.p999), ("1", latency.max)];
+            for (quantile, us) in others.into_iter().chain(p95) {
                 quantiles.get_or_create(&vec![("quantile", quantile)]).set(us / 1e6);
             }
             registry.register("latency_seconds", "Latency of the newest interval's answers", quantiles);
@@ -262,6 +264,7 @@ mod tests {
         assert!(page.contains(&format!("tickring_loadgen_messages_sent_total {sent:.1}\n")), "{page}");
         assert!(page.contains("tickring_loadgen_connections_open 10.0\n"), "{page}");
         assert!(page.contains("tickring_loadgen_latency_seconds{quantile=\"0.99\"} "), "{page}");
+        assert!(page.contains("tickring_loadgen_latency_seconds{quantile=\"0.95\"} 0.004\n"), "{page}");
         assert!(ask(address, b"GET / HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 404 "));
         assert!(ask(address, b"POST /metrics HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 405 "));
         assert_eq!(ask(address, &[b'x'; 2 * REQUEST_BYTES_MAX]), "");

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::json::Report;
+use super::wording;
 use crate::measure::latency::Percentiles;
 use crate::verdict::Verdict;
 
@@ -19,10 +20,11 @@ fn write_all(out: &mut String, report: &Report<'_>) -> std::fmt::Result {
     writeln!(out)?;
     writeln!(
         out,
-        "{} against {} for {:.1} s (seed {})",
+        "{} against {} for {:.1} s{} (seed {})",
         report.preset,
         report.plan.targets_named(),
         report.window_s,
+        if report.interrupted { format!(" of {} s", report.window_planned_s) } else { String::new() },
         report.seed
     )?;
     connections(out, report)?;
@@ -83,7 +85,7 @@ fn connections(out: &mut String, report: &Report<'_>) -> std::fmt::Result {
             out,
             "               {} x {} while {} ({} side): {}",
             line.count,
-            line.error,
+            wording::full(&line.error),
             format!("{:?}", line.stage).to_lowercase(),
             line.side.name(),
             line.remedy
@@ -164,10 +166,25 @@ fn verdict(out: &mut String, report: &Report<'_>) -> std::fmt::Result {
         writeln!(out, "  note         started with --force")?;
     }
     write!(out, "verdict: {}", report.verdict.word())?;
+    if report.interrupted {
+        write!(out, "{}", interruption(report.verdict, report.window_s, report.window_planned_s))?;
+    }
     for reason in &report.reasons {
         write!(out, "\n  - {reason}")?;
     }
     Ok(())
+}
+
+/// How much of the plan there was, behind the verdict's word.
+fn interruption(verdict: Verdict, window_s: f64, planned_s: f64) -> String {
+    let word = if verdict == Verdict::Interrupted { "" } else { ", interrupted" };
+    match window_s {
+        ..=0.0 => format!("{word} before the measuring began: 0 s of {planned_s} s"),
+        _ if window_s >= planned_s => {
+            format!("{word} after all {planned_s} s, while the last answers were awaited")
+        }
+        _ => format!("{word} after {window_s:.1} s of {planned_s} s"),
+    }
 }
 
 /// Latencies look well in a game that the server slows down: that it did stands by itself.
@@ -218,6 +235,15 @@ pub(super) fn time(us: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_interruption_says_how_much_there_was() {
+        let text = |verdict, window_s| interruption(verdict, window_s, 60.0);
+        assert_eq!(text(Verdict::Interrupted, 12.34), " after 12.3 s of 60 s");
+        assert_eq!(text(Verdict::Correctness, 12.34), ", interrupted after 12.3 s of 60 s");
+        assert_eq!(text(Verdict::Interrupted, 0.0), " before the measuring began: 0 s of 60 s");
+        assert_eq!(text(Verdict::Interrupted, 60.0), " after all 60 s, while the last answers were awaited");
+    }
 
     #[test]
     fn one_line_has_one_unit() {

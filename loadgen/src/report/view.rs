@@ -9,6 +9,7 @@ use serde_json::{Map, Value, error::Category};
 
 use super::crowd::{Crowd, PhaseFigures};
 use super::json::{Game, KIND, LatencyUs, Messages, Objective, SCHEMA};
+use super::sense;
 use super::spectra::Spectra;
 use crate::measure::latency::Percentiles;
 use crate::measure::series::Point;
@@ -25,6 +26,12 @@ pub(crate) struct View {
     pub(crate) reasons: Vec<String>,
     pub(crate) finished_unix_s: u64,
     pub(crate) window_s: f64,
+    /// As planned; reports of before it was told have none.
+    #[serde(default)]
+    pub(crate) window_planned_s: Option<f64>,
+    /// Whether the run was stopped before its end.
+    #[serde(default)]
+    pub(crate) interrupted: bool,
     /// Seconds from the first attempt to connect to the window.
     #[serde(default)]
     pub(crate) window_start_s: f64,
@@ -137,7 +144,9 @@ pub(crate) enum ViewError {
     #[error("is the answer of `loadgen {0}`, and pages are made of runs; {1}")]
     OtherKind(String, &'static str),
     #[error("is no whole report: {0}; was it edited? Name a file as --out json=FILE wrote it")]
-    NotWhole(serde_json::Error),
+    NotWhole(String),
+    #[error("has a figure that cannot be: {0}; was it edited? Name a file as --out json=FILE wrote it")]
+    Nonsense(String),
 }
 
 /// What tells a report from anything else.
@@ -154,6 +163,14 @@ fn other(bytes: &[u8]) -> Result<Head, serde_json::Error> {
     serde_json::from_slice::<IgnoredAny>(bytes).map(|_| Head { schema: None, kind: None })
 }
 
+/// What is wrong with a value, and its key; what is missing has its key in the words already.
+fn said(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
+    match error.path().to_string().as_str() {
+        "." => error.inner().to_string(),
+        path => format!("`{path}`: {}", error.inner()),
+    }
+}
+
 /// What a document of another command is answered with.
 fn other_kind(kind: String) -> ViewError {
     let remedy = match kind.as_str() {
@@ -164,6 +181,18 @@ fn other_kind(kind: String) -> ViewError {
 }
 
 impl View {
+    /// Reads the bytes of somebody's file, whose figures may be anything.
+    ///
+    /// # Errors
+    /// [`ViewError`] says what they are instead, or which figure cannot be.
+    pub(crate) fn parse_saved(bytes: &[u8]) -> Result<Self, ViewError> {
+        // What some editors put in front of a text.
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        let view = Self::parse(bytes)?;
+        let report = serde_json::from_slice(bytes).map_err(|error| ViewError::NotWhole(error.to_string()))?;
+        sense::nonsense(&report).map_or(Ok(view), |problem| Err(ViewError::Nonsense(problem)))
+    }
+
     /// Reads the bytes of a report.
     ///
     /// # Errors
@@ -182,7 +211,8 @@ impl View {
         match head.schema {
             None => Err(ViewError::NoSchema),
             Some(schema) if schema.as_u64() == Some(SCHEMA) => {
-                serde_json::from_slice(bytes).map_err(ViewError::NotWhole)
+                let mut text = serde_json::Deserializer::from_slice(bytes);
+                serde_path_to_error::deserialize(&mut text).map_err(|error| ViewError::NotWhole(said(&error)))
             }
             Some(schema) => Err(ViewError::OtherSchema(schema.to_string().chars().take(40).collect())),
         }
@@ -258,6 +288,31 @@ mod tests {
         }
         let deep = "[".repeat(100_000);
         assert!(!problem(&deep).is_empty());
+    }
+
+    #[test]
+    fn a_value_of_another_kind_is_named_by_its_key() {
+        let whole = samples::report();
+        for (pointer, value, said) in [
+            ("/course/3/sent_per_s", "\"many\"", "`course[3].sent_per_s`: invalid type: string \"many\""),
+            ("/conns/lost", "-1", "`conns.lost`: invalid value: integer `-1`"),
+            ("/latency_us/intended/p50", "1e999", "out of range"),
+            ("/course", "{}", "`course`: invalid type: map"),
+            ("/plan/conns", &format!("{}{}", "[".repeat(200), "]".repeat(200)), "recursion limit"),
+            ("/plan/conns", "NaN", "is not JSON"),
+        ] {
+            let mut report = whole.clone();
+            *report.pointer_mut(pointer).unwrap() = "HERE".into();
+            let text = report.to_string().replace("\"HERE\"", value);
+            let problem = View::parse_saved(text.as_bytes()).unwrap_err().to_string();
+            assert!(problem.contains(said), "{pointer}: {problem}");
+        }
+        // What this loadgen does not know may be deep or anything else, as long as it is JSON.
+        let text = format!("\u{feff}{whole}");
+        assert!(View::parse_saved(text.as_bytes()).is_ok(), "a mark of the byte order is no fault");
+        let text = text.replace("\"window_s\":20.0", "\"window_s\":-20.0");
+        let problem = View::parse_saved(text.as_bytes()).unwrap_err().to_string();
+        assert!(problem.contains("a figure that cannot be: `window_s` is -20"), "{problem}");
     }
 
     #[test]

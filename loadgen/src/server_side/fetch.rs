@@ -111,6 +111,16 @@ fn fetch_status(admin: &str, left: Duration, patience: Duration) -> Result<Statu
         ureq::Error::Timeout(_) => not_in_time(admin, patience),
         ureq::Error::Io(error) => format!("{url}: {error}"),
         ureq::Error::Json(_) => not_ours(&url),
+        ureq::Error::Protocol(_) | ureq::Error::Http(_) => {
+            format!(
+                "{url}: what came is not HTTP, and a status as JSON was expected; check --admin (host, port)"
+            )
+        }
+        ureq::Error::StatusCode(status) => {
+            format!(
+                "{url} answered with HTTP {status}, and a status as JSON was expected; check --admin (host, port)"
+            )
+        }
         error => format!("{url}: {error}"),
     };
     let status = agent.get(&url).call().and_then(|mut response| response.body_mut().read_json::<Status>());
@@ -193,6 +203,19 @@ mod tests {
         let admins = [endpoint_for(1), silent.clone(), silent.clone(), silent.clone()];
         let error = fetch_within(&admins, &AtomicBool::new(false), Duration::from_secs(1)).unwrap_err();
         assert_eq!(error, format!("{silent}/status did not answer within 1 s"));
+    }
+
+    #[test]
+    fn what_is_no_http_is_said_in_words() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let admin = format!("http://{}", listener.local_addr().unwrap());
+        thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _ = stream.read(&mut [0; 1_024]);
+            stream.write_all(b"SSH-2.0-OpenSSH_9.2\r\n\r\n").unwrap();
+        });
+        let error = fetch_within(&[admin], &AtomicBool::new(false), FOR_EVER).unwrap_err();
+        assert!(error.contains("what came is not HTTP") && !error.contains("pars"), "{error}");
     }
 
     #[test]

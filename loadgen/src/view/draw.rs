@@ -9,6 +9,7 @@ use ratatui::widgets::{LineGauge, Sparkline, Widget};
 use super::model::{Health, ViewModel};
 use crate::measure::errors::ErrorLine;
 use crate::measure::health::BUSY_PERCENT;
+use crate::report::wording;
 
 /// Lines of the courses: a title, and the columns.
 const COURSES_HEIGHT: u16 = 4;
@@ -95,9 +96,14 @@ fn head(model: &ViewModel, width: u16) -> Vec<Line<'static>> {
     });
     row("traffic", or_dash(traffic));
     let latency = newest.and_then(|point| point.latency_us).map_or_else(Vec::new, |latency| {
-        let figures =
-            [("p50", latency.p50), ("p99", latency.p99), ("p99.9", latency.p999), ("max", latency.max)];
-        figures.into_iter().map(|(name, us)| format!("{name} {}", time(us)).into()).collect()
+        let figures = [
+            ("p50", Some(latency.p50)),
+            ("p95", latency.p95),
+            ("p99", Some(latency.p99)),
+            ("p99.9", Some(latency.p999)),
+            ("max", Some(latency.max)),
+        ];
+        figures.into_iter().filter_map(|(name, us)| Some(format!("{name} {}", time(us?)).into())).collect()
     });
     row("latency", or_dash(latency));
     row("generator", generator(model));
@@ -170,6 +176,12 @@ fn errors(errors: &[ErrorLine], width: u16) -> Vec<Line<'static>> {
         let stage = format!("{:?}", error.stage).to_lowercase();
         let line = format!("{stage:<9}{:<22}{:>9}  {}", error.error, error.count, error.side.name());
         lines.push(Line::styled(line, BAD));
+        lines.extend(
+            wording::of(&error.error)
+                .map(|said| flow("  that is:", words(said, Style::new()), width))
+                .into_iter()
+                .flatten(),
+        );
         lines.extend(flow("  helps:", words(error.remedy, Style::new()), width));
     }
     if let Some(more @ 1..) = errors.len().checked_sub(ERRORS_MAX) {

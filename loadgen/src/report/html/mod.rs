@@ -82,7 +82,7 @@ fn compared(rows: &[Row]) -> String {
     let cells = |row: &Row| {
         vec![
             row.name.to_string(),
-            row.words().to_owned(),
+            row.words().into_owned(),
             row.unit.show_if(row.a),
             row.unit.show_if(row.b),
             row.ratio().map_or_else(|| "–".to_owned(), compare::ratio_text),
@@ -106,11 +106,14 @@ fn compared(rows: &[Row]) -> String {
         "noise of that",
     ];
     let (judged, alone): (Vec<&Row>, Vec<&Row>) =
-        rows.iter().partition(|row| row.judgement != Judgement::Unknown);
+        rows.iter().partition(|row| row.judgement != Judgement::Unknown || row.intervals.is_some());
     let tell = |rows: Vec<&Row>| rows.into_iter().map(cells).collect::<Vec<_>>();
     let mut out = table("Told by every interval", &head, &tell(judged));
     let short: Vec<Vec<String>> = tell(alone).into_iter().map(|row| row[..6].to_vec()).collect();
     out.push_str(&table("Told once a run", &head[..6], &short));
+    if let Some(remedy) = compare::too_short(rows) {
+        out.push_str(&format!("<p>{}</p>\n", text(&remedy)));
+    }
     out.push_str(&format!("<p class=\"faint\">{}</p>\n", text(compare::RECKONING)));
     out
 }
@@ -126,10 +129,13 @@ fn verdict(view: &View) -> String {
 fn facts(view: &View) -> String {
     let host = tables::word(view.machine.get("hostname"));
     let facts = format!(
-        "exit code {} · {} · {} s measured · on {host} · seed {}",
+        "exit code {} · {} · {} s{} measured · on {host} · seed {}",
         view.exit_code,
         tables::date(view.finished_unix_s),
         (view.window_s * 10.0).round() / 10.0,
+        view.window_planned_s
+            .filter(|_| view.interrupted)
+            .map_or_else(String::new, |whole| format!(" of {whole} s")),
         view.seed
     );
     format!("<span class=\"faint\">{}</span>", text(&facts))

@@ -6,6 +6,7 @@ use super::markup::table;
 use crate::measure::latency::Percentiles;
 use crate::report::quantity::Unit;
 use crate::report::view::View;
+use crate::report::wording;
 
 /// Rows of a table that a report may make as long as it likes.
 const ROWS_MAX: usize = 200;
@@ -19,7 +20,13 @@ pub(super) fn errors(view: &View) -> String {
         .take(ROWS_MAX)
         .map(|row| {
             let count = Unit::Count.show(float(row.count));
-            vec![row.stage.clone(), row.error.clone(), count, row.side.clone(), row.remedy.clone()]
+            vec![
+                row.stage.clone(),
+                wording::full(&row.error).into_owned(),
+                count,
+                row.side.clone(),
+                row.remedy.clone(),
+            ]
         })
         .collect();
     table("Connections, by stage and cause", &["stage", "what", "how often", "side", "what helps"], &rows)

@@ -25,6 +25,7 @@ fn the_classic_terminal_shows_everything() {
         "received/s",
         "1.5 MB/s up",
         "p50 500 µs",
+        "p95 1.00 ms",
         "p99 2.00 ms",
         "p99.9 20.00 ms",
         "max 200 ms",

@@ -1,0 +1,198 @@
+//! Whether the figures of a saved report can be: whoever edits one by hand, or makes one up, is told which key is wrong
+//! instead of being shown a page of it.
+
+use serde_json::{Map, Value};
+
+use crate::plan::STAGES_MAX;
+
+/// What no figure of a run touches: the plan and the machine have units of their own, and a seed may be any number.
+const NO_FIGURES: [&str; 5] = ["plan", "machine", "versions", "kernel", "seed"];
+/// Most entries of a list: the longest course has a tenth of it.
+const ENTRIES_MAX: usize = 20_000;
+/// The figures of a distribution, from the least to the largest.
+const PERCENTILES: [&str; 6] = ["p50", "p90", "p95", "p99", "p999", "max"];
+/// Lists in which a key rises from entry to entry.
+const RISING: [(&str, &[&str]); 3] =
+    [("course", &["at_s"]), ("phases", &["start_s"]), ("spectra", &["percentile", "value_us", "count"])];
+/// Of two keys of one object the first is at most the second.
+const PARTS: [(&str, &str, &str); 3] = [
+    ("conns", "connected", "requested"),
+    ("conns", "connected", "attempted"),
+    ("course", "open_fewest", "open"),
+];
+/// What a verdict may be.
+const VERDICTS: [&str; 5] = ["pass", "invalid", "correctness", "missed", "interrupted"];
+
+/// The first figure that cannot be, with its key and what is wrong with it; `None`: all of them can.
+pub(super) fn nonsense(report: &Map<String, Value>) -> Option<String> {
+    if let Some(verdict) =
+        report.get("verdict").and_then(Value::as_str).filter(|word| !VERDICTS.contains(word))
+    {
+        let verdict: String = verdict.chars().take(40).collect();
+        return Some(format!("`verdict` is \"{verdict}\"; permitted are {}", VERDICTS.join(", ")));
+    }
+    let figures = report.iter().filter(|(key, _)| !NO_FIGURES.contains(&key.as_str()));
+    figures.map(|(key, value)| Place { root: key, key, path: key.clone() }.look(value)).find_map(Result::err)
+}
+
+/// Where a value stands.
+struct Place<'a> {
+    /// The first key on the way.
+    root: &'a str,
+    /// The last one; a list's entries have the list's.
+    key: &'a str,
+    path: String,
+}
+
+impl<'a> Place<'a> {
+    fn child(&self, key: &'a str) -> Self {
+        Place { root: self.root, key, path: format!("{}.{key}", self.path) }
+    }
+
+    fn entry(&self, at: usize) -> Self {
+        Place { root: self.root, key: self.key, path: format!("{}[{at}]", self.path) }
+    }
+
+    /// What is wrong here or below, in words.
+    fn look(&self, value: &'a Value) -> Result<(), String> {
+        match value {
+            Value::Number(number) => self.number(number.as_f64().unwrap_or(f64::INFINITY)),
+            Value::Array(entries) => self.list(entries),
+            Value::Object(object) => self.object(object),
+            Value::Null | Value::Bool(_) | Value::String(_) => Ok(()),
+        }
+    }
+
+    fn number(&self, number: f64) -> Result<(), String> {
+        let most = most(self.key);
+        if (0.0..=most).contains(&number) {
+            return Ok(());
+        }
+        Err(format!("`{}` is {number}; permitted are 0 to {most:e}", self.path))
+    }
+
+    fn list(&self, entries: &'a [Value]) -> Result<(), String> {
+        let most = if self.path == "phases" { STAGES_MAX } else { ENTRIES_MAX };
+        if entries.len() > most {
+            return Err(format!(
+                "`{}` has {} entries; permitted are {most} at most",
+                self.path,
+                entries.len()
+            ));
+        }
+        let rising = RISING.iter().find(|(root, _)| *root == self.root).map_or(&[][..], |(_, keys)| keys);
+        for (at, entry) in entries.iter().enumerate() {
+            let place = self.entry(at);
+            place.look(entry)?;
+            let Some(before) = at.checked_sub(1).map(|before| &entries[before]) else { continue };
+            for key in rising {
+                if let (Some(now), Some(then)) = (figure(entry, key), figure(before, key))
+                    && now < then
+                {
+                    return Err(format!(
+                        "`{}.{key}` is {now}, and {then} in the entry before it: it never falls",
+                        place.path
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn object(&self, object: &'a Map<String, Value>) -> Result<(), String> {
+        object.iter().try_for_each(|(key, value)| self.child(key).look(value))?;
+        let told = PERCENTILES.iter().filter_map(|key| Some((*key, object.get(*key)?.as_f64()?)));
+        let told: Vec<(&str, f64)> = told.collect();
+        if let Some([(low, below), (high, above)]) = told.windows(2).find(|pair| pair[0].1 > pair[1].1) {
+            return Err(format!(
+                "`{0}.{low}` is {below}, and `{0}.{high}` only {above}: a higher percentile is never less",
+                self.path
+            ));
+        }
+        for (_, part, whole) in PARTS.iter().filter(|(key, ..)| *key == self.key) {
+            let of = |key: &str| object.get(key).and_then(Value::as_f64);
+            if let (Some(some), Some(all)) = (of(part), of(whole))
+                && some > all
+            {
+                return Err(format!("`{0}.{part}` is {some}, and `{0}.{whole}` only {all}", self.path));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn figure(entry: &Value, key: &str) -> Option<f64> {
+    entry.get(key)?.as_f64()
+}
+
+/// The most that a key may tell, far above what a run can have: by the unit that its name ends in.
+fn most(key: &str) -> f64 {
+    match key {
+        "percentile" => 100.0,
+        "exit_code" => 255.0,
+        _ if PERCENTILES.contains(&key) || key.ends_with("_us") => 1e13,
+        _ if key.ends_with("_percent") || key.ends_with("_share") => 1e7,
+        _ if key.ends_with("_per_s") => 1e15,
+        _ if key.ends_with("_s") => 1e10,
+        _ => 1e18,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::samples;
+    use serde_json::json;
+
+    /// What is wrong with the sample once the value at a pointer is another.
+    fn with(pointer: &str, value: Value) -> Option<String> {
+        let mut report = samples::report();
+        *report.pointer_mut(pointer).unwrap() = value;
+        nonsense(report.as_object().unwrap())
+    }
+
+    #[test]
+    fn a_real_report_has_sense() {
+        assert_eq!(nonsense(samples::report().as_object().unwrap()), None);
+        assert_eq!(with("/seed", json!(u64::MAX)), None);
+        assert_eq!(with("/latency_us/intended/p50", json!(3_000.0)), None, "equal ones are no fault");
+    }
+
+    #[test]
+    fn what_cannot_be_is_named_by_its_key() {
+        for (pointer, value, said) in [
+            ("/messages/sent_per_s", json!(-5.0), "`messages.sent_per_s` is -5; permitted are 0 to 1e15"),
+            ("/course/3/bytes_down_per_s", json!(1e308), "`course[3].bytes_down_per_s` is 1"),
+            ("/window_s", json!(1e18), "`window_s` is 1000000000000000000; permitted are 0 to 1e10"),
+            ("/latency_us/intended/p50", json!(6_000.0), "`latency_us.intended.p90` only 3000"),
+            ("/conns/connect_us/p99", json!(9_001.0), "`conns.connect_us.p999` only 7000"),
+            ("/course/4/latency_us/p999", json!(1.0), "`course[4].latency_us.p99` is"),
+            ("/conns/connected", json!(11), "`conns.connected` is 11, and `conns.requested` only 10"),
+            (
+                "/course/5/open_fewest",
+                json!(11),
+                "`course[5].open_fewest` is 11, and `course[5].open` only 10",
+            ),
+            ("/course/5/at_s", json!(2.0), "`course[5].at_s` is 2, and 5 in the entry before it"),
+            ("/phases/1/start_s", json!(0.0), ""),
+            ("/phases/0/start_s", json!(11.0), "`phases[1].start_s` is 10, and 11"),
+            ("/spectra/service/2/value_us", json!(1.0), "`spectra.service[2].value_us` is 1"),
+            ("/spectra/service/3/percentile", json!(100.5), "permitted are 0 to 1e2"),
+            ("/crowd/server_cpu_us_per_upgrade", json!(-1.0), "`crowd.server_cpu_us_per_upgrade` is -1"),
+            ("/verdict", json!("splendid"), "`verdict` is \"splendid\"; permitted are pass, invalid"),
+            ("/exit_code", json!(256), "`exit_code` is 256; permitted are 0 to 2.55e2"),
+        ] {
+            let problem = with(pointer, value).unwrap_or_default();
+            assert!(problem.contains(said) && problem.is_empty() == said.is_empty(), "{pointer}: {problem}");
+        }
+    }
+
+    #[test]
+    fn lists_have_an_end() {
+        let point = samples::report()["course"][0].clone();
+        let course = with("/course", vec![point; ENTRIES_MAX + 1].into()).unwrap();
+        assert!(course.contains("`course` has 20001 entries; permitted are 20000"), "{course}");
+        let phases = with("/phases", vec![samples::phase("x", 0.0, 0); STAGES_MAX + 1].into()).unwrap();
+        assert!(phases.contains("`phases` has 101 entries"), "{phases}");
+    }
+}
