@@ -225,6 +225,7 @@ mod tests {
         assert_eq!(told(3, &[changed; 3]), [0, 0, 0, 3, 0], "all");
         assert_eq!(told(3, &[echo(0), echo(2), changed]), [0, 0, 0, 1, 0], "the one that was overtaken");
         assert_eq!(told(3, &[echo(0), changed, echo(1), echo(2)]), [0, 0, 0, 1, 0], "nobody's");
+        assert_eq!(told(3, &[echo(1), changed, echo(2)]), [0, 0, 0, 1, 0], "so it was another's");
         assert_eq!(told(1, &[changed, changed, changed]), [0, 0, 0, 3, 0], "more than there were messages");
     }
 
