@@ -6,6 +6,8 @@ use tickring_protocol::message::MessageError;
 use tickring_protocol::websocket::{UpgradeError, WebSocketError};
 use tickring_room::{Malformed, SnapshotError};
 
+use crate::Continuity;
+
 /// What the server did wrong, or why it said no. The connection is over; where a close frame is due it is in
 /// the out buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -24,6 +26,8 @@ pub enum ClientError {
     Snapshot {
         /// Its tick.
         tick: u32,
+        /// How it follows the snapshot before: after a gap it may lack what it is a delta to.
+        continuity: Continuity,
         /// Why.
         cause: SnapshotError,
     },

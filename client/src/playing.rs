@@ -82,7 +82,7 @@ impl<G: Game> Playing<G> {
         if !matches!(continuity, Continuity::Duplicate | Continuity::Reordered) {
             let state = shared
                 .state(self.recent.newest(), tick, body)
-                .map_err(|cause| ClientError::Snapshot { tick: tick.0, cause })?;
+                .map_err(|cause| ClientError::Snapshot { tick: tick.0, continuity, cause })?;
             if features & FEATURE_STATE_CHECKSUM != 0 {
                 let told = head.checksum.to_native();
                 checksum_ok = (told != 0).then(|| shared.checksum(&state) == told);

@@ -168,6 +168,9 @@ impl<'a> Leader<'a> {
         self.shared.advance(Step::Closing);
         // The workers have deadlines of their own.
         while !all_gone() {
+            if self.is_interrupted() {
+                self.shared.hurry();
+            }
             self.look(clock::now_ns(), "closing", None);
             thread::sleep(LOOK);
         }

@@ -38,6 +38,8 @@ pub(crate) struct Shared {
     ready: AtomicU32,
     /// Whether connections may be made.
     begun: AtomicBool,
+    /// Whether goodbyes are not waited for any longer than they usually take.
+    hurried: AtomicBool,
     window_start_ns: AtomicU64,
     window_end_ns: AtomicU64,
     /// One per worker.
@@ -90,6 +92,7 @@ impl Shared {
             step: AtomicU8::new(Step::Connecting as u8),
             ready: AtomicU32::new(0),
             begun: AtomicBool::new(false),
+            hurried: AtomicBool::new(false),
             window_start_ns: AtomicU64::new(u64::MAX),
             window_end_ns: AtomicU64::new(u64::MAX),
             live: (0..workers).map(|_| Live::new()).collect(),
@@ -126,6 +129,15 @@ impl Shared {
     /// Goes on to `step`; going back is not possible.
     pub(crate) fn advance(&self, step: Step) {
         self.step.fetch_max(step as u8, Ordering::AcqRel);
+    }
+
+    /// Somebody waits for the end of the run: closing is cut short.
+    pub(crate) fn hurry(&self) {
+        self.hurried.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_hurried(&self) -> bool {
+        self.hurried.load(Ordering::Acquire)
     }
 
     pub(crate) fn window(&self) -> Window {

@@ -33,7 +33,9 @@ fn a_changed_echo_is_a_correctness_failure() {
     });
     let run = echo(&server.ws(), &[]);
     run.expect(5, "correctness");
-    assert_eq!(run.report["messages"]["corrupted"], 4);
+    let messages = &run.report["messages"];
+    assert_eq!(messages["corrupted"], 4);
+    assert_eq!((&messages["gaps"], &messages["unanswered"]), (&0.into(), &0.into()), "told once");
 }
 
 #[test]
@@ -44,6 +46,7 @@ fn a_missing_echo_is_a_gap() {
     run.expect(5, "correctness");
     assert_eq!(run.report["messages"]["gaps"], 4);
     assert_eq!(run.report["messages"]["duplicates"], 0);
+    assert_eq!(run.report["messages"]["unanswered"], 0, "told once");
 }
 
 #[test]

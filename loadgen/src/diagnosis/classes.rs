@@ -5,7 +5,7 @@ use rustix::io::Errno;
 use super::signs::Signs;
 use super::{Side, evidence, remedies};
 use crate::diagnosis::knock::Knock;
-use crate::measure::errors::{Cause, Stage};
+use crate::measure::errors::{Cause, HTTP_ANSWER, Stage};
 
 /// A class of failure.
 pub(super) struct Class {
@@ -23,6 +23,12 @@ pub(super) struct Class {
     /// What helps.
     pub(super) remedy: fn(&Signs) -> String,
 }
+
+/// It takes whatever it is sent, and says nothing.
+#[rustfmt::skip]
+pub(super) const MUTE: Class = Class { name: "messages-unanswered", side: Side::Server,
+    claims: |stage, cause| stage == Stage::Close && cause.is_timeout(), holds: Signs::is_mute,
+    cause: evidence::mute_words, evidence: evidence::mute, remedy: remedies::mute };
 
 /// All classes, in the order they are tried.
 #[rustfmt::skip]
@@ -81,6 +87,11 @@ pub(super) const CLASSES: &[Class] = &[
         claims: |_, cause| matches!(cause, Cause::BadUpgrade(what) if what.contains("TLS")), holds: |_| true,
         cause: |signs| format!("{} speaks TLS, and the connections do not", signs.target),
         evidence: |_| Vec::new(), remedy: |_| remedies::SPEAKS_TLS.to_owned() },
+    Class { name: "wants-websocket", side: Side::Generator,
+        claims: |_, cause| *cause == Cause::Protocol(HTTP_ANSWER), holds: |_| true,
+        cause: evidence::websocket_words,
+        evidence: |signs| signs.status().map(|_| evidence::server_known(signs)).unwrap_or_default(),
+        remedy: remedies::websocket },
     Class { name: "not-a-server", side: Side::Server,
         claims: |_, cause| cause.is_foreign(), holds: |_| true,
         cause: |signs| format!("what answers on {} is not a Tickring server, or a proxy stands in between", signs.target),
@@ -112,6 +123,11 @@ pub(super) const CLASSES: &[Class] = &[
         claims: |stage, cause| stage == Stage::Upgrade && cause.is_timeout(), holds: |_| true,
         cause: |signs| format!("{} takes connections and does not answer the upgrade", signs.target),
         evidence: evidence::server_alive, remedy: |_| remedies::SILENT.to_owned() },
+    MUTE,
+    Class { name: "goodbyes-unanswered", side: Side::Server,
+        claims: |stage, cause| stage == Stage::Close && cause.is_timeout(), holds: |signs| signs.unanswered == 0,
+        cause: evidence::goodbye_words,
+        evidence: evidence::goodbyes, remedy: remedies::goodbyes },
     Class { name: "server-stuck", side: Side::Server,
         claims: |stage, cause| matches!(stage, Stage::Steady | Stage::Close) && cause.is_timeout(), holds: |_| true,
         cause: |_| "the server does not answer any more".to_owned(),

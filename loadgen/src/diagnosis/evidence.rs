@@ -236,3 +236,39 @@ pub(super) fn rooms(signs: &Signs) -> Vec<String> {
         .into_iter()
         .collect()
 }
+
+/// Nothing at all came back.
+pub(super) fn mute_words(signs: &Signs) -> String {
+    let took = if signs.is_raw { "took" } else { "upgraded" };
+    format!(
+        "{} {took} {} connections, and then answered none of their messages",
+        signs.target, signs.connected
+    )
+}
+
+/// The messages, and whether anybody lives there.
+pub(super) fn mute(signs: &Signs) -> Vec<String> {
+    let messages = format!("{} messages were sent and none received", signs.sent);
+    std::iter::once(messages).chain(server_alive(signs)).collect()
+}
+
+/// Everything was answered but the end.
+pub(super) fn goodbye_words(signs: &Signs) -> String {
+    let before = if signs.received > 0 { "answered the traffic" } else { "held the connections" };
+    format!("the server {before}, and left goodbyes (WebSocket close frames) unanswered")
+}
+
+/// What was answered, and whether anybody lives there.
+pub(super) fn goodbyes(signs: &Signs) -> Vec<String> {
+    let traffic = (signs.received > 0).then(|| {
+        format!("{} messages were received and none of the window was left unanswered", signs.received)
+    });
+    traffic.into_iter().chain(server_alive(signs)).collect()
+}
+
+/// Plain bytes were sent to who expects an upgrade.
+pub(super) fn websocket_words(signs: &Signs) -> String {
+    let who =
+        if signs.status().is_some() { "is a Tickring server" } else { "answers as a Tickring server does" };
+    format!("{} {who}: it wants WebSocket over HTTP, and --raw sends plain bytes", signs.target)
+}

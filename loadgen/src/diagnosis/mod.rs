@@ -15,7 +15,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use self::classes::{CLASSES, Class};
+use self::classes::{CLASSES, Class, MUTE};
 pub(crate) use self::signs::Signs;
 use crate::measure::errors::{Cause, ErrorLine, Stage};
 
@@ -85,8 +85,20 @@ pub(crate) fn diagnose(signs: &Signs) -> Vec<Diagnosis> {
             None => found.push((count, class.diagnosis(signs, shown))),
         }
     }
+    found.extend(mute(signs));
     found.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
     found.into_iter().map(|(_, diagnosis)| diagnosis).collect()
+}
+
+/// A server that only swallows what it is sent makes no error. Where connections ended while there was traffic, that is
+/// the reason, and told already.
+fn mute(signs: &Signs) -> Option<(u64, Diagnosis)> {
+    let is_told = |(stage, cause, _): (Stage, &Cause, u64)| {
+        stage == Stage::Steady || MUTE.explains(signs, stage, cause)
+    };
+    let is_to_be_told = signs.is_mute() && !signs.errors.counts().any(is_told);
+    let shown = format!("{} x no answer at {}", signs.unanswered, Stage::Steady.name());
+    is_to_be_told.then(|| (signs.unanswered, MUTE.diagnosis(signs, shown)))
 }
 
 /// The error lines name the side that the diagnosis names: it knows more than the error alone tells.

@@ -130,3 +130,36 @@ pub(super) fn unreachable(signs: &Signs) -> String {
     let host = signs.target.rsplit_once(':').map_or(signs.target.as_str(), |(host, _)| host);
     format!("check --target, and the way there: ip route get {host}")
 }
+
+/// It may be something else that listens, or be stuck.
+pub(super) fn mute(signs: &Signs) -> String {
+    if signs.is_raw {
+        return format!(
+            "check --target, and that --raw-in and --raw-out are the sizes that what listens there expects and answers; \
+             where it speaks WebSocket, leave out --raw; else {STUCK}"
+        );
+    }
+    format!(
+        "check that it echoes each binary message ({}; a Tickring server started with --echo does); if it is the server, {STUCK}",
+        signs
+            .path
+            .as_deref()
+            .map_or_else(|| "its path is /v1/echo".to_owned(), |path| format!("the path given is {path}"))
+    )
+}
+
+/// Who answered everything before is hardly stuck.
+pub(super) fn goodbyes(signs: &Signs) -> String {
+    let answer = "what listens there has to read to the end and to answer each close frame with one (RFC 6455 5.5.1), as a \
+                  Tickring server does";
+    let figures = if signs.received > 0 { "; the figures of the traffic stand" } else { "" };
+    format!("{answer}{figures}; if it is the server, {STUCK}")
+}
+
+/// Without a path: that is of the URL.
+pub(super) fn websocket(signs: &Signs) -> String {
+    format!(
+        "leave out --raw (--target ws://{}); --raw is for programs that move plain bytes, without WebSocket",
+        signs.target
+    )
+}

@@ -19,6 +19,13 @@ pub(crate) struct Signs {
     /// Connections asked for.
     pub(crate) conns: u64,
     pub(crate) connected: u64,
+    /// Messages sent and received.
+    pub(crate) sent: u64,
+    pub(crate) received: u64,
+    /// Messages of the window that were never answered.
+    pub(crate) unanswered: u64,
+    /// Whether they are plain bytes, without WebSocket.
+    pub(crate) is_raw: bool,
     /// The address of the target, of several the one that does not answer, for commands.
     pub(crate) target: String,
     /// Whether the target is an address of this machine: then its kernel counters are the server's too.
@@ -56,9 +63,14 @@ impl Signs {
         let mut errors = ErrorTable::default();
         findings.outcomes.iter().for_each(|outcome| errors.merge(&outcome.tally.errors));
         let target = &plan.targets[0];
+        let tallies = || findings.outcomes.iter().map(|outcome| &outcome.tally);
         let mut signs = Self {
+            sent: tallies().map(|tally| tally.counters.sent).sum(),
+            received: tallies().map(|tally| tally.counters.received).sum(),
+            unanswered: tallies().map(|tally| tally.unanswered).sum(),
+            is_raw: plan.raw.is_some(),
             conns: plan.conns.into(),
-            connected: findings.outcomes.iter().map(|outcome| outcome.tally.connections.connected).sum(),
+            connected: tallies().map(|tally| tally.connections.connected).sum(),
             target: target.address.to_string(),
             is_here: is_here(target.address),
             sources: match &plan.sources {
@@ -75,7 +87,7 @@ impl Signs {
             path: target.path.clone(),
             ..Self::default()
         };
-        if !errors.is_empty() && !timeline.interrupted {
+        if (!errors.is_empty() || signs.is_mute()) && !timeline.interrupted {
             let at_the_end = timeline.server.last().and_then(|reading| reading.status.clone());
             signs.ask_again(plan, at_the_end, &errors, interrupted);
         }
@@ -118,6 +130,12 @@ impl Signs {
                 return;
             }
         }
+    }
+
+    /// Whether connections were ready, and no message at all was answered. Who interrupts a run does not know what would
+    /// have come.
+    pub(super) fn is_mute(&self) -> bool {
+        self.received == 0 && self.unanswered > 0 && !self.interrupted
     }
 
     /// How much a counter of the kernel grew during the run; 0 where it is not known.

@@ -5,7 +5,7 @@ use rustix::io::Errno;
 use super::knock::Knock;
 use super::*;
 use crate::kernel::KernelCounters;
-use crate::measure::errors::ErrorTable;
+use crate::measure::errors::{ErrorTable, HTTP_ANSWER};
 use crate::server_side::{Status, StatusLimits, StatusTotals};
 
 /// Ten of twenty connections failed, of a server that is fine otherwise.
@@ -154,6 +154,69 @@ fn refusals_are_explained_by_what_the_server_allows() {
     let path = Signs { path: Some("/game".to_owned()), ..signs() };
     assert!(only(path, Stage::Upgrade, Cause::Http(404)).cause.contains("/game"));
     assert_eq!(only(signs(), Stage::Upgrade, Cause::Http(200)).class, "not-a-server");
+}
+
+#[test]
+fn who_answers_everything_but_goodbyes_is_not_stuck() {
+    let at_the_end = |signs| only(signs, Stage::Close, Cause::Timeout);
+    let traffic = Signs { sent: 500, received: 500, ..signs() };
+    let polite = at_the_end(traffic.clone());
+    assert_eq!((polite.class, polite.side), ("goodbyes-unanswered", Side::Server));
+    assert!(polite.cause.contains("answered the traffic") && polite.cause.contains("goodbyes"), "{polite:?}");
+    assert!(
+        polite.evidence[0] == "10 x timeout at close" && polite.evidence[1].contains("500"),
+        "{polite:?}"
+    );
+    assert!(polite.remedy.contains("close frame") && polite.remedy.contains("stand"), "{polite:?}");
+    let silent = at_the_end(signs());
+    assert_eq!(silent.class, "goodbyes-unanswered");
+    assert!(
+        !silent.cause.contains("traffic") && !silent.remedy.contains("stand"),
+        "there was none: {silent:?}"
+    );
+    assert_eq!(at_the_end(Signs { unanswered: 3, ..traffic.clone() }).class, "server-stuck");
+    assert_eq!(at_the_end(Signs { knock: Some(Knock::Refused), ..traffic }).class, "server-gone");
+}
+
+#[test]
+fn who_answers_nothing_is_told_though_there_is_no_error() {
+    let mute = Signs { sent: 500, unanswered: 400, ..signs() };
+    let found = diagnose(&mute);
+    assert_eq!(
+        (found.len(), found[0].class, found[0].side),
+        (1, "messages-unanswered", Side::Server),
+        "{found:?}"
+    );
+    assert!(found[0].cause.contains("upgraded 10 connections"), "{found:?}");
+    assert_eq!(
+        found[0].evidence[..2],
+        ["400 x no answer at steady", "500 messages were sent and none received"]
+    );
+    assert!(found[0].remedy.contains("/v1/echo"), "{found:?}");
+    let raw = diagnose(&Signs { is_raw: true, ..mute.clone() });
+    assert!(raw[0].cause.contains("took 10") && raw[0].remedy.contains("leave out --raw"), "{raw:?}");
+    // It leaves goodbyes unanswered, too: that is one diagnosis.
+    assert_eq!(only(mute.clone(), Stage::Close, Cause::Timeout).class, "messages-unanswered");
+    let cut = Signs { knock: Some(Knock::Accepted), ..mute.clone() };
+    assert_eq!(only(cut, Stage::Steady, Cause::EndOfStream).class, "connections-cut", "that is why");
+    for other in [Signs { interrupted: true, ..mute.clone() }, Signs { received: 1, ..mute }] {
+        assert_eq!(diagnose(&other), Vec::new());
+    }
+}
+
+#[test]
+fn plain_bytes_to_a_tickring_server_are_our_own_mistake() {
+    let answer = |signs| only(signs, Stage::Steady, Cause::Protocol(HTTP_ANSWER));
+    let known = answer(Signs { is_raw: true, ..signs() });
+    assert_eq!((known.class, known.side), ("wants-websocket", Side::Generator));
+    assert!(
+        known.cause.contains("is a Tickring server") && known.remedy.contains("leave out --raw"),
+        "{known:?}"
+    );
+    let unknown = answer(Signs { status_before: None, status_after: None, ..signs() });
+    assert!(unknown.cause.contains("127.0.0.1:9001 answers as a Tickring server does"), "{unknown:?}");
+    assert_eq!(unknown.evidence.len(), 1, "nobody was asked: {unknown:?}");
+    assert_eq!(answer(signs()).side, Cause::Protocol(HTTP_ANSWER).advice(Stage::Steady).0);
 }
 
 #[test]

@@ -6,11 +6,11 @@ use rand::RngExt;
 use rand_pcg::Pcg64Mcg;
 use tickring_protocol::websocket::{OpCode, write_masked_frame};
 
+use super::echoes::Echoes;
 use super::flight::Flight;
 use super::session::Session;
 use super::{Driver, Turn};
 use crate::measure::errors::Cause;
-use crate::measure::streams::EchoStream;
 use crate::pacing::Pacer;
 use crate::plan::{Pace, Plan};
 
@@ -39,7 +39,7 @@ struct Stream {
     /// How many were written: the number of the next.
     sent: u64,
     flight: Flight,
-    echoes: EchoStream,
+    echoes: Echoes,
 }
 
 /// A finished frame that only lacks its label. The mask is drawn once per worker and not
@@ -128,7 +128,7 @@ impl Echo {
 }
 
 impl Stream {
-    /// Judges one echo; returns how many messages it answers or skips.
+    /// Judges one echo; returns how many messages are under way no more.
     ///
     /// There may be none under way that it answers: when a connection says goodbye, those are given up, and their
     /// echoes come all the same.
@@ -136,25 +136,9 @@ impl Stream {
         turn.tally.counters.received += 1;
         let number = template.read(payload, self.echoes.expected(), self.connection);
         let Some(number) = number.filter(|number| *number < self.sent) else {
-            turn.tally.correctness.corrupted += 1;
-            return 0;
+            return self.echoes.spoiled(&mut self.flight, turn);
         };
-        let finding = self.echoes.check(number);
-        turn.tally.correctness.note(finding);
-        if finding.duplicates + finding.reordered > 0 {
-            return 0;
-        }
-        let mut landed = 0;
-        for _ in 0..finding.gaps {
-            let Some(lost) = self.flight.land() else { break };
-            lost.give_up(turn);
-            landed += 1;
-        }
-        if let Some(departure) = self.flight.land() {
-            departure.record(turn);
-            landed += 1;
-        }
-        landed
+        self.echoes.arrived(&mut self.flight, turn, number)
     }
 }
 
@@ -224,10 +208,8 @@ impl Driver for Echo {
     }
 
     fn end(&mut self, peer: &mut Peer, turn: &mut Turn<'_>) {
-        while let Some(departure) = peer.stream.flight.land() {
-            self.under_way -= 1;
-            departure.give_up(turn);
-        }
+        let Stream { flight, echoes, .. } = &mut peer.stream;
+        self.under_way -= echoes.end(flight, turn);
     }
 }
 
@@ -280,18 +262,18 @@ mod tests {
     #[test]
     fn a_number_that_was_never_sent_is_corruption_and_no_gap() {
         let mut setting = Setting::with(3);
-        for number in [3, 1 << 40, u64::MAX - 1, u64::MAX] {
-            assert_eq!(setting.echo(number), 0, "{number}");
-        }
+        let answers = [3, 1 << 40, u64::MAX - 1, u64::MAX].map(|number| setting.echo(number));
+        assert_eq!(answers, [1, 1, 1, 0], "each stands for a message, as long as there are any");
         let correctness = setting.tally.correctness;
-        assert_eq!((correctness.corrupted, correctness.stream.gaps, setting.stream.flight.len()), (4, 0, 3));
+        assert_eq!((correctness.corrupted, correctness.stream.gaps, setting.stream.flight.len()), (4, 0, 0));
     }
 
     #[test]
     fn another_connections_echo_is_corruption() {
         let mut setting = Setting::with(3);
-        assert_eq!((setting.echo_of(0, CONNECTION + 1), setting.tally.correctness.corrupted), (0, 1));
-        assert_eq!((setting.echo(0), setting.tally.correctness.corrupted), (1, 1));
+        assert_eq!((setting.echo_of(0, CONNECTION + 1), setting.tally.correctness.corrupted), (1, 1));
+        assert_eq!((setting.echo(0), setting.tally.correctness.corrupted), (0, 1));
+        assert_eq!(setting.tally.correctness.stream.duplicates, 0, "its own came once");
     }
 
     #[test]

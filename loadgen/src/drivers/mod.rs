@@ -2,6 +2,7 @@
 //! sockets and no clock: bytes and times come in, bytes and times go out.
 
 pub(crate) mod echo;
+mod echoes;
 mod flight;
 pub(crate) mod game;
 pub(crate) mod idle;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::flight::Flight;
 use super::{Driver, Turn};
-use crate::measure::errors::Cause;
+use crate::measure::errors::{Cause, HTTP_ANSWER};
 use crate::pacing::Pacer;
 use crate::plan::{Pace, Plan, RawSizes};
 
@@ -40,6 +40,8 @@ pub(crate) struct Peer {
     partial: u64,
     /// Echoes that were asked for and have not come.
     awaited: u64,
+    /// Something has arrived.
+    heard: bool,
     flight: Flight,
     pacer: Option<Pacer>,
     last_message_ns: Option<u64>,
@@ -89,6 +91,10 @@ impl Driver for Raw {
     }
 
     fn received(&mut self, peer: &mut Peer, turn: &mut Turn<'_>, bytes: &mut [u8]) -> Result<(), Cause> {
+        // Nothing that only moves bytes says that, and everything that wanted an upgrade does.
+        if !std::mem::replace(&mut peer.heard, true) && bytes.starts_with(b"HTTP/1.") {
+            return Err(Cause::Protocol(HTTP_ANSWER));
+        }
         let arrived = peer.partial + bytes.len() as u64;
         let messages = arrived / self.out_bytes;
         peer.partial = arrived % self.out_bytes;
@@ -158,5 +164,37 @@ impl Driver for Raw {
             self.under_way -= 1;
             departure.give_up(turn);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::drivers::{Next, Standing};
+    use crate::measure::tally::{Tally, Window};
+
+    /// What becomes of a connection that has sent one message and hears `answers`, in this order.
+    fn hears(answers: &[&[u8]]) -> (Result<(), Cause>, u64) {
+        let plan = Arc::new(crate::cli::Cli::plan("echo --raw --conns 1".split(' ')).unwrap());
+        let (pace, sizes) = (Pace::Open { rate_hz: 1.0 }, RawSizes { in_bytes: 70, out_bytes: 16 });
+        let mut raw = Raw::new(plan, Traffic::Echo(pace), sizes);
+        let mut peer = raw.peer(0);
+        let (mut out, mut tally, next) = (Vec::new(), Tally::default(), Next::default());
+        let (window, standing) = (Window::UNSET, Standing::Bystander);
+        let mut turn =
+            Turn { now_ns: 1, window, standing, may_send: true, out: &mut out, tally: &mut tally, next };
+        (0..2).for_each(|_| raw.send(&mut peer, &mut turn, None));
+        let result =
+            answers.iter().try_for_each(|answer| raw.received(&mut peer, &mut turn, &mut answer.to_vec()));
+        (result, tally.counters.received)
+    }
+
+    #[test]
+    fn a_server_that_wanted_an_upgrade_is_told_from_one_that_moves_bytes() {
+        let refused = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n";
+        assert_eq!(hears(&[refused]), (Err(Cause::Protocol(HTTP_ANSWER)), 0));
+        assert_eq!(hears(&[&[7; 16], b"HTTP/1.1 400 Bad"]), (Ok(()), 2), "it is the second message");
+        let surplus = hears(&[&[7; 48]]).0;
+        assert_eq!(surplus, Err(Cause::Protocol("more bytes came back than were sent")));
     }
 }

@@ -22,6 +22,9 @@ pub(crate) enum Stage {
     Close,
 }
 
+/// What `--raw` calls an answer that is HTTP: whoever gives it expected a WebSocket.
+pub(crate) const HTTP_ANSWER: &str = "an HTTP answer to plain bytes";
+
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Cause {
@@ -117,6 +120,10 @@ impl Cause {
             Self::BadUpgrade(_) => (
                 Side::Server,
                 "probably not a Tickring server, or a proxy in between: check --target (host, port, path)",
+            ),
+            Self::Protocol(HTTP_ANSWER) => (
+                Side::Generator,
+                "leave out --raw: what listens there wants WebSocket, as a Tickring server does",
             ),
             Self::Protocol(_) => (
                 Side::Server,

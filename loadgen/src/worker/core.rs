@@ -10,7 +10,7 @@ use super::crowd::Crowd;
 use super::dial::Dialer;
 use super::lines::Lines;
 use super::links::{Links, Sequel, State};
-use super::{PATIENCE_NS, SLEEP_MAX_NS, WANT_LEFT, WaitPolicy};
+use super::{CLOSE_NS, PATIENCE_NS, SLEEP_MAX_NS, WANT_LEFT, WaitPolicy};
 use crate::clock;
 use crate::drivers::{Driver, Next, Standing, Turn};
 use crate::measure::errors::Cause;
@@ -70,6 +70,8 @@ pub(super) struct Core<D: Driver> {
     pub(super) ready: Vec<u32>,
     /// How far closing has come through the links.
     pub(super) closed_to: usize,
+    /// How long goodbyes are waited for when none is answered, ns.
+    pub(super) close_ns: u64,
     /// When closing handshakes are cut short.
     pub(super) close_deadline_ns: u64,
     /// When connecting is over even if nobody says so.
@@ -128,6 +130,7 @@ impl<D: Driver> Core<D> {
             in_ring: 0,
             ready: Vec::new(),
             closed_to: 0,
+            close_ns: CLOSE_NS,
             close_deadline_ns: u64::MAX,
             ramp_end_ns: now_ns + plan.ramp_ns_max() + PATIENCE_NS,
             settle_ns: plan.settle_ns(),

@@ -35,6 +35,8 @@ use crate::shared::Shared;
 
 /// Closing handshakes that may take this long, ns: more than the slowest link there and back.
 const CLOSE_NS: u64 = 5_000_000_000;
+/// The same after an interruption, ns: who waits at the terminal waits no longer for a server that answers nothing.
+const CLOSE_HURRIED_NS: u64 = 500_000_000;
 /// What each connection of the run adds to the time that all closing handshakes together may take, ns: as long as some are
 /// answered, and none for [`CLOSE_NS`] ends it.
 const CLOSE_EACH_NS: u64 = 1_000_000;

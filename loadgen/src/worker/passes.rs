@@ -7,7 +7,7 @@ use tickring_ring::{ConnectionId, Event};
 use super::core::Core;
 use super::dial::is_port_taken;
 use super::links::State;
-use super::{CLOSE_EACH_NS, CLOSE_NS, CLOSES_PER_PASS, LEAVE_NS, Outcome, PATIENCE_NS};
+use super::{CLOSE_EACH_NS, CLOSE_HURRIED_NS, CLOSES_PER_PASS, LEAVE_NS, Outcome, PATIENCE_NS};
 use crate::clock;
 use crate::drivers::Driver;
 use crate::measure::errors::{Cause, Stage};
@@ -89,8 +89,8 @@ impl<D: Driver> Core<D> {
             self.tally.errors.add_many(Stage::Connect, Cause::NotAttempted, never);
         }
         if step == Step::Closing {
-            self.close_deadline_ns = now_ns + CLOSE_NS;
-            self.leave_ns = now_ns + CLOSE_NS + u64::from(self.plan.conns) * CLOSE_EACH_NS + LEAVE_NS;
+            self.close_deadline_ns = now_ns + self.close_ns;
+            self.leave_ns = now_ns + self.close_ns + u64::from(self.plan.conns) * CLOSE_EACH_NS + LEAVE_NS;
         }
     }
 
@@ -180,13 +180,19 @@ impl<D: Driver> Core<D> {
         if self.step != Step::Closing {
             return;
         }
+        let is_hurried = self.shared.is_hurried();
+        if is_hurried && self.close_ns > CLOSE_HURRIED_NS {
+            self.leave_ns -= self.close_ns - CLOSE_HURRIED_NS;
+            self.close_ns = CLOSE_HURRIED_NS;
+            self.close_deadline_ns = self.close_deadline_ns.min(now_ns + self.close_ns);
+        }
         let last = (self.closed_to + CLOSES_PER_PASS).min(self.links.list.len());
         for at in self.closed_to..last {
             self.close_link(u32::try_from(at).expect("connections are counted in u32"), now_ns);
         }
         if last > self.closed_to {
             // Whose goodbye is said last has as long as the first.
-            self.close_deadline_ns = now_ns + CLOSE_NS;
+            self.close_deadline_ns = now_ns + self.close_ns;
         }
         self.closed_to = last;
         if now_ns >= self.close_deadline_ns {
@@ -194,7 +200,8 @@ impl<D: Driver> Core<D> {
             for at in 0..self.links.list.len() {
                 let local = u32::try_from(at).expect("connections are counted in u32");
                 match self.links.list[at].state {
-                    State::Closing => self.broken(local, Cause::Timeout, now_ns),
+                    // Who cuts the wait short does not know what would have come.
+                    State::Closing if !is_hurried => self.broken(local, Cause::Timeout, now_ns),
                     _ => self.doom(local),
                 }
             }
@@ -204,7 +211,7 @@ impl<D: Driver> Core<D> {
     /// The server still answers goodbyes: the others have their time yet, but not for ever.
     fn keep_waiting(&mut self, now_ns: u64) {
         if self.step == Step::Closing && self.close_deadline_ns != u64::MAX {
-            self.close_deadline_ns = (now_ns + CLOSE_NS).min(self.leave_ns - LEAVE_NS);
+            self.close_deadline_ns = (now_ns + self.close_ns).min(self.leave_ns - LEAVE_NS);
         }
     }
 

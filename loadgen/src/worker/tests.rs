@@ -9,6 +9,7 @@ use rand_pcg::Pcg64Mcg;
 use super::core::Core;
 use super::lines::Lines;
 use super::links::State;
+use super::{CLOSE_HURRIED_NS, CLOSE_NS};
 use crate::cli::Cli;
 use crate::clock;
 use crate::drivers::Driver;
@@ -135,4 +136,43 @@ fn an_answer_is_as_late_as_it_arrived_not_as_it_was_fetched() {
     core.handshakes = 0;
     core.received(Some(0), &mut [0; 4], None, fetched_ns);
     assert!(!core.leaves_answers(), "a kernel that does not tell");
+}
+
+/// Closing a connection whose goodbye nobody answers: its state, what was told about it, after so long.
+fn closed_for(after_ns: u64, is_hurried: bool) -> (State, usize) {
+    let mut core = with_unsent(State::Open);
+    if is_hurried {
+        core.shared.hurry();
+    }
+    core.shared.advance(Step::Closing);
+    let now_ns = clock::now_ns();
+    for at_ns in [now_ns, now_ns + after_ns] {
+        core.observe(at_ns);
+        core.close_links(at_ns);
+    }
+    (core.links.list[0].state, core.tally.errors.lines().len())
+}
+
+#[test]
+fn goodbyes_are_waited_for_and_hardly_after_an_interruption() {
+    assert_eq!(closed_for(CLOSE_NS - 1, false), (State::Closing, 0));
+    assert_eq!(closed_for(CLOSE_NS, false), (State::Gone, 1));
+    assert_eq!(closed_for(CLOSE_HURRIED_NS - 1, true), (State::Closing, 0));
+    assert_eq!(closed_for(CLOSE_HURRIED_NS, true), (State::Gone, 0), "nobody knows what would have come");
+}
+
+#[test]
+fn an_interruption_while_goodbyes_are_waited_for_cuts_that_short() {
+    let mut core = with_unsent(State::Open);
+    core.shared.advance(Step::Closing);
+    let now_ns = clock::now_ns();
+    core.observe(now_ns);
+    core.close_links(now_ns);
+    core.shared.hurry();
+    core.close_links(now_ns + 1);
+    core.close_links(now_ns + CLOSE_HURRIED_NS);
+    assert_eq!(core.links.list[0].state, State::Closing);
+    core.close_links(now_ns + 1 + CLOSE_HURRIED_NS);
+    assert_eq!((core.links.list[0].state, core.tally.errors.is_empty()), (State::Gone, true));
+    assert!(core.leave_ns < now_ns + CLOSE_NS, "and whatever happens it leaves as much sooner");
 }
