@@ -17,6 +17,7 @@ case_=''
 . "$here/tests/explain_emit.sh"
 . "$here/tests/apply.sh"
 . "$here/tests/failures.sh"
+. "$here/tests/strangers.sh"
 
 # outside: what of this machine the test in the namespace must not have touched.
 outside() {

@@ -188,14 +188,24 @@ fn ports(demand: &Demand, here: &Readings) -> Option<Budget> {
             ),
         });
     }
-    let ports = u64::from(ports::usable(here)?);
+    let ports::Counted { usable, reserved } = ports::counted(here)?;
+    let (left_out, or_fewer) = match reserved {
+        0 => (String::new(), ""),
+        _ => (
+            format!(
+                ", without {reserved} of the range that net.ipv4.ip_local_reserved_ports keeps from them"
+            ),
+            ", or take from net.ipv4.ip_local_reserved_ports what nobody needs",
+        ),
+    };
     Some(Budget {
         side: Side::Machine,
         what: "source ports",
-        carries: ports * demand.targets,
-        why: format!("net.ipv4.ip_local_port_range has {ports} ports to each server that are not reserved"),
-        remedy: "sysctl -w net.ipv4.ip_local_port_range='1024 65535', or name source addresses with --src"
-            .to_owned(),
+        carries: u64::from(usable) * demand.targets,
+        why: format!("net.ipv4.ip_local_port_range has {usable} ports to each server{left_out}"),
+        remedy: format!(
+            "sysctl -w net.ipv4.ip_local_port_range='1024 65535', or name source addresses with --src{or_fewer}"
+        ),
     })
 }
 
@@ -284,6 +294,22 @@ mod tests {
             descriptors: Some(100),
         };
         Status { limits, ..Status::default() }
+    }
+
+    #[test]
+    fn reserved_ports_are_named_where_there_are_some() {
+        let mut here = Readings::default();
+        here.sysctls.insert("net.ipv4.ip_local_port_range".to_owned(), "32768 60999".to_owned());
+        let setting = "net.ipv4.ip_local_reserved_ports";
+        let wall = |here: &Readings| ports(&demand(30_000, None), here).unwrap();
+        let all = wall(&here);
+        assert_eq!(all.carries, 28_232);
+        assert!(!all.why.contains("without") && !all.remedy.contains(setting), "{all:?}");
+        here.sysctls.insert(setting.to_owned(), "80,40000-40009".to_owned());
+        let fewer = wall(&here);
+        assert_eq!(fewer.carries, 28_222);
+        assert!(fewer.why.contains("without 10 of the range") && fewer.why.contains(setting), "{fewer:?}");
+        assert!(fewer.remedy.contains(setting), "{fewer:?}");
     }
 
     #[test]

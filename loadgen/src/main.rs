@@ -35,12 +35,32 @@ mod verdict;
 mod view;
 mod worker;
 
+use std::panic;
 use std::process::ExitCode;
+use std::thread;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// Stack of the thread that does everything the workers do not, bytes; as much as a login usually gives the first thread.
+const STACK_BYTES: usize = 8 << 20;
+
+/// The first thread's stack is as large as `ulimit -s` says, which may be too little for a command line to be read on it.
 fn main() -> ExitCode {
+    let leader = thread::Builder::new().name("leader".to_owned()).stack_size(STACK_BYTES).spawn(lead);
+    match leader.map(thread::JoinHandle::join) {
+        Ok(Ok(code)) => code,
+        // What happened has been said.
+        Ok(Err(panicked)) => panic::resume_unwind(panicked),
+        Err(error) => exit_code(Err(anyhow::anyhow!(
+            "no thread can be started: {error}; allow this user more processes (ulimit -u, or pids.max of the \
+             container) or more memory (ulimit -v)"
+        ))),
+    }
+}
+
+/// Does what the command line asks for.
+fn lead() -> ExitCode {
     let request = match cli::Cli::read(std::env::args_os()) {
         Ok(request) => request,
         // Help, the version, and what is wrong with a flag: clap knows where to say it.

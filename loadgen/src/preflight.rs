@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 
 use clap::ValueEnum as _;
+use serde::Serialize;
 
 use crate::budget::{Demand, budgets};
 use crate::cli::GameName;
@@ -15,7 +16,7 @@ use crate::sources::Sources;
 use crate::terminal;
 
 /// Something that cannot carry the plan.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Wall {
     /// What it is, and how far it reaches.
     pub(crate) problem: String,

@@ -12,6 +12,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use crate::bots::{Drummer, Fighter, Prober};
 use crate::cli::GameName;
 use crate::clock;
+use crate::doctor;
 use crate::drivers::echo::Echo;
 use crate::drivers::idle::Idle;
 use crate::drivers::raw::{Raw, Traffic};
@@ -19,7 +20,7 @@ use crate::drivers::{Driver, game};
 use crate::lead::{Leader, Timeline};
 use crate::machine::{self, Machine};
 use crate::plan::{Phase, Plan, Preset};
-use crate::preflight::{self, Facts};
+use crate::preflight::{self, Facts, Wall};
 use crate::report::{self, Findings};
 use crate::server_side;
 use crate::shared::{Shared, Step};
@@ -49,7 +50,7 @@ pub(crate) fn attempt(plan: Plan, interrupted: &AtomicBool) -> anyhow::Result<Op
     walls.iter().for_each(preflight::say);
     if !walls.is_empty() && !plan.force {
         terminal::say(format_args!("loadgen: not started; --force tries all the same"));
-        return Ok(None);
+        return refuse(&plan, &facts, walls);
     }
     if let Some(Err(error)) = facts.status.as_ref().filter(|_| !plan.silent) {
         terminal::say(format_args!("loadgen: without the server's own figures: {error}"));
@@ -71,11 +72,25 @@ pub(crate) fn attempt(plan: Plan, interrupted: &AtomicBool) -> anyhow::Result<Op
     match execute(&plan, interrupted, matches!(facts.status, Some(Ok(_)))) {
         Ok((timeline, outcomes)) => Ok(Some(Findings { plan, machine, timeline, outcomes })),
         Err(Failure::Ring(error)) => {
-            terminal::say(format_args!("loadgen: preflight: generator side: {error}"));
-            Ok(None)
+            terminal::say(format_args!(
+                "loadgen: preflight: generator side: {error}\nloadgen: not started; --force does not help here, since \
+                 every connection goes through io_uring"
+            ));
+            let text = error.to_string();
+            let (problem, remedy) = text.split_once(". Remedy: ").unwrap_or((&text, ""));
+            let wall = Wall { problem: problem.to_owned(), remedy: remedy.to_owned() };
+            refuse(&plan, &facts, vec![wall])
         }
         Err(Failure::Other(error)) => Err(error),
     }
+}
+
+/// Leaves what stood in the way where the report for machines would be.
+fn refuse(plan: &Plan, facts: &Facts, walls: Vec<Wall>) -> anyhow::Result<Option<Findings>> {
+    if let Some(path) = &plan.outs.json {
+        report::write_file(path, doctor::refusal(plan, facts, walls)?.as_bytes())?;
+    }
+    Ok(None)
 }
 
 /// What the preflight looks at, for a plan.

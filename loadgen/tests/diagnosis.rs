@@ -230,7 +230,8 @@ fn io_uring_is_forbidden() {
     }
     let server = RealServer::start(&["--echo"]);
     let place = ["idle", "--target", &server.target, "--admin", &server.admin, "--conns", "3"];
-    let run = run_through(&sandbox::NO_IO_URING, &[&place[..], &TIMES].concat());
+    // Nothing is forced here, and that is said.
+    let run = run_through(&sandbox::NO_IO_URING, &[&place[..], &TIMES, &["--force"]].concat());
     if run.code == Some(77) {
         return sandbox::skipped("a filter on system calls cannot be installed here");
     }
@@ -241,8 +242,15 @@ fn io_uring_is_forbidden() {
         assert!(cause && text.contains("Remedy: "), "{text}");
     };
     forbids(&run.err);
-    assert!(run.err.contains("generator side"), "{}", run.err);
-    assert!(run.report.is_null(), "nothing was run");
+    assert!(
+        run.err.contains("generator side") && run.err.contains("--force does not help here"),
+        "{}",
+        run.err
+    );
+    let told = |key: &str| run.report[key].as_str().unwrap_or_else(|| panic!("{key}: {}", run.report));
+    assert_eq!((told("kind"), told("verdict")), ("doctor", "preflight"), "nothing was run");
+    let problem = run.report["walls"][0]["problem"].as_str().unwrap();
+    assert!(problem.starts_with("io_uring_setup: "), "{problem}");
     let mut command = sandbox::command(&sandbox::NO_IO_URING, &real_server::program());
     let words = ["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--workers", "1", "--log", "warn"];
     let output = command.env_clear().args(words).stdin(Stdio::null()).output().unwrap();

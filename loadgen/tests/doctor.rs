@@ -88,6 +88,20 @@ fn a_low_descriptor_limit_is_where_connecting_stops() {
 }
 
 #[test]
+fn a_tiny_stack_is_no_obstacle() {
+    for (words, part) in [
+        ("--help", "loadgen"),
+        ("run idle --print-plan", "[[phase]]"),
+        ("doctor --admin 127.0.0.1:1", "will fit"),
+    ] {
+        let script = format!("ulimit -s 64 && exec {LOADGEN} {words}");
+        let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{words}: {output:?}");
+        assert!(String::from_utf8_lossy(&output.stdout).contains(part), "{words}: {output:?}");
+    }
+}
+
+#[test]
 fn what_fits_is_said_too_and_a_server_that_is_not_asked_is_named() {
     let server = RealServer::start(&[]);
     let place = ["--target", &server.target, "--admin", &server.admin, "--conns", "100"];

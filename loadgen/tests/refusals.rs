@@ -65,6 +65,11 @@ fn what_does_not_fit_names_the_command_that_helps() {
         let run = run(&[&["echo", "--raw", "--target", &target][..], words].concat());
         assert_eq!(run.code, Some(3), "{words:?}: {}", run.err);
         assert!(run.err.contains(named) && run.err.contains("--force"), "{words:?}: {}", run.err);
+        // The doctor's document, in place of a report.
+        let told = &run.report;
+        assert_eq!((&told["kind"], &told["verdict"]), (&"doctor".into(), &"preflight".into()), "{told}");
+        let walls = told["walls"].to_string();
+        assert!(walls.contains(named) || named == "remedy:" && walls.contains("connections fit"), "{walls}");
     }
     assert_eq!(server.accepted(), 0, "nothing was attempted");
 }

@@ -270,8 +270,15 @@ ln -s ../elsewhere "$ours"
 snapshot before
 # shellcheck disable=SC2086
 tune 5 apply $FEW
-complains "is not a plain file"
+complains "is a symbolic link"
 unchanged "a symbolic link"
+rm "$ours"
+mkdir "$ours"
+snapshot before
+# shellcheck disable=SC2086
+tune 5 apply $FEW
+complains "is not a plain file"
+unchanged "a folder"
 
 case_="nowhere to keep the rollback file: then nothing is changed"
 small_machine

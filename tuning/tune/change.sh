@@ -73,7 +73,7 @@ collect() {
             sysctl)
                 read_raw "$first"
                 before=$raw
-                case $before in *'|'* | *"$newline"*) abandon 5 "$first holds '$before', which tune.sh cannot keep for rollback" ;; esac
+                value_is_sound "$first" "$before" || abandon 5 "$first holds '$before', which tune.sh cannot keep for rollback"
                 same_value "$first" "$before" "$second" || changes="$changes${changes:+$newline}sysctl|$first|$before|$second" ;;
             limit) limit_lines="$limit_lines${limit_lines:+$newline}$first hard $second $third" ;;
         esac
@@ -91,8 +91,8 @@ staged() {
 # stage PATH: keeps a copy of the file that is there and adds the entry.
 stage() {
     path=$root$1 copy=- before=-
-    if [ -e "$path" ] || [ -L "$path" ]; then
-        if [ -L "$path" ] || [ ! -f "$path" ]; then abandon 5 "$1 is not a plain file, and is not replaced"; fi
+    if [ -e "$path" ]; then
+        if [ ! -f "$path" ]; then abandon 5 "$1 is not a plain file, and is not replaced"; fi
         before=$(sum_of "$path")
         number=1
         while [ -e "$state/saved.$number" ]; do number=$((number + 1)); done
@@ -161,6 +161,7 @@ apply() {
 }
 
 open_state() {
+    check_state
     for folder in /var /var/lib; do
         [ -d "$root$folder" ] || { mkdir "$root$folder" && folders="$folder $folders"; } || break
     done
@@ -169,6 +170,11 @@ open_state() {
 }
 
 make_changes() {
+    for file in "$sysctl_file" "$limits_file"; do
+        if target_not_ours "$file"; then
+            abandon 5 "$odd, so $file would be written where somebody else chose; put a plain file or folder of yours there, or remove it"
+        fi
+    done
     # Collected first: the files are made from these, and are entries themselves.
     if [ -n "$changes" ]; then
         { new_sysctl_file >"$(staged "$sysctl_file")" && stage "$sysctl_file"; } ||
@@ -270,6 +276,7 @@ rollback() {
     need_root
     entries=''
     trap '' PIPE
+    check_state
     if [ ! -d "$state" ]; then
         say "nothing to roll back: no apply was made here"
         finish 0

@@ -12,6 +12,9 @@
 # A later apply adds lines; rollback goes through all of them from the last to the first. A line whose
 # change was never made, or is undone already, finds BEFORE in place and does nothing. So it does not
 # matter where an apply or a rollback was killed.
+#
+# The checksum finds damage, and whoever edits by hand. Against who writes both stands that rollback writes nothing
+# but what apply could have changed, and that nobody else may have a hand in the folder.
 
 state=$root/var/lib/tickring-tuning
 journal=$state/journal
@@ -44,8 +47,10 @@ journal_read() {
     is=$(sed '$d' "$journal" | cksum | tr -s ' \t' ' ')
     [ "$said" = "$is" ] || damaged "its checksum is $is, and it says $said: somebody edited it"
     entries=$(sed '1d;$d' "$journal")
+    raised=$(raised_sysctls)
     while IFS='|' read -r what first second third fourth; do
-        entry_is_sound || damaged "it has a line that tune.sh never writes: $what|$first"
+        entry_is_sound || damaged "it has a line that tune.sh never writes: $what|$first|$second|$third
+tune.sh: rollback writes the settings that knobs.tsv lets apply raise, with numbers, and the two files of apply"
     done <<ENTRIES
 $entries
 ENTRIES
@@ -56,7 +61,9 @@ entry_is_sound() {
     case $what in
         apply) ;;
         dir) case $first in /etc/sysctl.d | /etc/security | /etc/security/limits.d | /etc | /var | /var/lib) ;; *) return 1 ;; esac ;;
-        sysctl) case $first in *[!a-z0-9_.-]* | *..* | '') return 1 ;; esac ;;
+        sysctl)
+            case $newline$raised$newline in *"$newline$first$newline"*) ;; *) return 1 ;; esac
+            { value_is_sound "$first" "$second" && value_is_sound "$first" "$third"; } || return 1 ;;
         file)
             [ "$first" = "$sysctl_file" ] || [ "$first" = "$limits_file" ] || return 1
             [ "$second" != - ] || return 0
@@ -68,10 +75,57 @@ entry_is_sound() {
     esac
 }
 
+# raised_sysctls: the settings that apply ever writes, one a line.
+raised_sysctls() {
+    echo net.ipv4.ip_local_reserved_ports
+    awk -F'\t' '$9 == "yes" && sub(/^sysctl:/, "", $2) { sub(/\[.*/, "", $2); print $2 }' "$table"
+}
+
+# value_is_sound KEY VALUE: whether it looks like what the kernel has there: numbers, or a list of ports.
+value_is_sound() {
+    case $1-$2 in
+        net.ipv4.ip_local_reserved_ports-) ;;
+        net.ipv4.ip_local_reserved_ports-*) case $2 in *[!0-9,-]*) return 1 ;; esac ;;
+        *) case $2 in *[!0-9" $tab"]*) return 1 ;; *[0-9]*) ;; *) return 1 ;; esac ;;
+    esac
+}
+
 damaged() {
     complain "the rollback file $journal cannot be trusted: $1"
     complain "nothing was touched. What was there before stands in it in plain text: put back by hand what you need, then"
     complain "remove the folder $state"
+    finish 6
+}
+
+# ---- nobody else's hand ------------------------------------------------------------------------
+
+# not_ours PATH...: whether one of them is a symbolic link or another user's, so that what is written or read there
+# would be what somebody else chose. Sets odd to what it is.
+not_ours() {
+    for each; do
+        odd="$each is a symbolic link"
+        [ ! -L "$each" ] || return 0
+        odd="$each belongs to another user"
+        # shellcheck disable=SC3067 # -O is in every shell this meets
+        if [ -e "$each" ] && [ ! -O "$each" ]; then return 0; fi
+    done
+    return 1
+}
+
+# target_not_ours FILE: the same of a file that apply writes, and of the folders it is in.
+target_not_ours() {
+    inside=${1%/*}
+    not_ours "$root${inside%/*}" "$root$inside" "$root$1"
+}
+
+# check_state: refuses (6) a folder for the rollback file that leads elsewhere, or that others write in.
+check_state() {
+    if not_ours ${root:+"$root/var" "$root/var/lib"} "$state" "$state"/*; then :
+    elif [ -d "$state" ] && [ -n "$(find "$state" -prune -perm -002)" ]; then odd="$state may be written by everybody"
+    else return 0
+    fi
+    complain "$odd; nothing was touched, since $verb could be made to write elsewhere, or what somebody else wants"
+    complain "look at it (ls -la $state): tune.sh makes this folder and all in it itself. Keep of it what you need, remove it, then run tune.sh $verb again"
     finish 6
 }
 
@@ -114,6 +168,10 @@ undo_sysctl() {
 
 undo_file() {
     path=$root$first
+    if target_not_ours "$first"; then
+        remain left "$first stays as it is: $odd"
+        return
+    fi
     rm -f "$path.tickring-new"
     if [ -f "$path" ]; then now=$(sum_of "$path"); else now=-; fi
     if [ "$now" = "$fourth" ]; then

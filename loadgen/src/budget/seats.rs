@@ -13,6 +13,11 @@ pub(super) fn budget(demand: &Demand, status: &Status) -> Option<Budget> {
     let all = most.map(|most| most.saturating_mul(seats.min(rooms.players_max.unwrap_or(seats))));
     let players = demand.conns.div_ceil(rooms.count.max(1));
     let in_these = rooms.count.saturating_mul(seats);
+    // Who comes to a room that is made, and has a seat there.
+    let seated = |most: u64| {
+        let made = rooms.count.min(most);
+        in_rooms(demand.conns, made, rooms.count).min(made.saturating_mul(seats))
+    };
     // One worker makes every room.
     let about = if limits.workers == Some(1) { "" } else { "about " };
     let told =
@@ -20,15 +25,16 @@ pub(super) fn budget(demand: &Demand, status: &Status) -> Option<Budget> {
     match (most, all) {
         // No other number of rooms would help.
         (Some(most), Some(all)) if all < demand.conns => told(
-            all,
+            seated(most).min(all),
             format!(
-                "{about}{most} rooms at most (rooms_max of each worker), and {seats} seats in each: both limits together"
+                "{about}{most} rooms at most (rooms_max of each worker), and {seats} seats in each: both limits \
+                 together, for {} rooms with {players} players each",
+                rooms.count
             ),
-            larger_rooms(demand, rooms, seats, limits.workers.unwrap_or(1)),
+            larger_rooms(demand, rooms, seats, limits.workers.unwrap_or(1), most),
         ),
         (Some(most), _) if most < rooms.count => told(
-            // The others find no room.
-            in_rooms(demand.conns, most, rooms.count).min(most.saturating_mul(seats)),
+            seated(most),
             format!(
                 "{} rooms are asked for, and the server makes {about}{most} with {seats} seats each",
                 rooms.count
@@ -59,26 +65,29 @@ pub(super) fn budget(demand: &Demand, status: &Status) -> Option<Budget> {
     }
 }
 
-/// The players of `count` rooms of all.
+/// The players of `count` rooms of all, where each has as many as the others.
 fn in_rooms(players: u64, count: u64, all: u64) -> u64 {
     u64::try_from(u128::from(players) * u128::from(count) / u128::from(all.max(1))).unwrap_or(u64::MAX)
 }
 
-/// What to raise where both limits of the server together hold too few.
-fn larger_rooms(demand: &Demand, rooms: Rooms, seats: u64, workers: u64) -> String {
+/// What to raise where both limits of the server together, `most` rooms with `seats` each, hold too few.
+fn larger_rooms(demand: &Demand, rooms: Rooms, seats: u64, workers: u64, most: u64) -> String {
     let each = seats.min(rooms.players_max.unwrap_or(seats)).max(1);
     let needed = demand.conns.div_ceil(each);
-    let rooms_max = enough::rooms_max(needed, workers);
+    let rooms_max = |rooms| format!("--rooms-max {} (each worker's)", enough::rooms_max(rooms, workers));
     if rooms.players_max.is_some() {
-        return format!("start the server with --rooms-max {rooms_max} (each worker's)");
+        return format!("start the server with {}", rooms_max(needed));
     }
     let named = rooms.count.max(needed);
+    let players = format!("--players-per-room {}", demand.conns.div_ceil(rooms.count.max(1)).max(seats));
+    let larger = if most < rooms.count {
+        format!("with larger rooms as well, {} and {players}", rooms_max(rooms.count))
+    } else {
+        format!("with larger rooms, {players}")
+    };
     format!(
-        "start the server with --rooms-max {} (each worker's) and use --rooms {named}; or with larger rooms as well, \
-         --rooms-max {} and --players-per-room {}, for --rooms {}",
-        enough::rooms_max(named, workers),
-        enough::rooms_max(rooms.count, workers),
-        demand.conns.div_ceil(rooms.count.max(1)).max(seats),
+        "start the server with {} and use --rooms {named}; or {larger}, for --rooms {}",
+        rooms_max(named),
         rooms.count
     )
 }
@@ -114,7 +123,18 @@ mod tests {
         let wall = budget(&demand(1_000, following(20)), &server(1, 2, 10)).unwrap();
         assert_eq!(wall.carries, 20);
         assert!(wall.remedy.contains("--rooms-max 100 ") && wall.remedy.contains("--rooms 100;"), "{wall:?}");
-        assert!(wall.remedy.contains("--rooms-max 20 and --players-per-room 50,"), "{wall:?}");
+        assert!(
+            wall.remedy.contains("--rooms-max 20 (each worker's) and --players-per-room 50,"),
+            "{wall:?}"
+        );
+        let few = budget(&demand(1_200, Some(Rooms::named(20))), &server(1, 100, 10)).unwrap();
+        assert_eq!(few.carries, 200, "there are 100 rooms, and 20 are asked for: {few:?}");
+        assert!(
+            few.remedy.contains("or with larger rooms, --players-per-room 60, for --rooms 20"),
+            "{few:?}"
+        );
+        let many = budget(&demand(1_000, Some(Rooms::named(100))), &server(1, 10, 50)).unwrap();
+        assert_eq!(many.carries, 100, "nine of ten come to a room that is not made: {many:?}");
         let named = Some(Rooms::named(100));
         assert_eq!(budget(&demand(1_000, named), &server(1, 100, 10)).unwrap().carries, 1_000);
         assert_eq!(

@@ -83,7 +83,7 @@ pub(crate) fn files_max(needed: u64, machine: &Readings) -> u64 {
 /// `nf_conntrack_max` for `conns` more connections through `machine`.
 pub(crate) fn tracked_max(conns: u64, machine: &Readings) -> u64 {
     let tracked = machine.number("net.netfilter.nf_conntrack_count").unwrap_or(0);
-    spared(conns).saturating_add(TRACKED_BESIDES).max(tracked.saturating_add(conns))
+    spared(conns).saturating_add(tracked.max(TRACKED_BESIDES))
 }
 
 #[cfg(test)]
@@ -149,6 +149,6 @@ mod tests {
         for name in ["fs.file-nr", "net.netfilter.nf_conntrack_count"] {
             machine.sysctls.insert(name.to_owned(), "500000".to_owned());
         }
-        assert_eq!((files_max(200, &machine), tracked_max(1_000, &machine)), (500_250, 501_000));
+        assert_eq!((files_max(200, &machine), tracked_max(1_000, &machine)), (500_250, 501_250));
     }
 }

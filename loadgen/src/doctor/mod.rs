@@ -16,7 +16,7 @@ use crate::budget::{Budget, Demand, Rooms, budgets};
 use crate::cli::{Cli, DoctorArgs, TARGET_DEFAULT};
 use crate::machine::{self, Machine};
 use crate::plan::{Place, Plan, PlanError, at_most_conns};
-use crate::preflight::{self, Facts};
+use crate::preflight::{self, Facts, Wall};
 use crate::server_side::{self, Status};
 use crate::sources::Sources;
 use crate::terminal;
@@ -55,6 +55,18 @@ pub(crate) struct Findings {
     server_unknown: Option<String>,
     /// The rooms of the players are known, or nobody plays.
     seats_counted: bool,
+    /// That of a run, where it is told instead of its report.
+    #[serde(flatten)]
+    refusal: Option<Refusal>,
+}
+
+/// Why a run was not started.
+#[derive(Debug, Serialize)]
+struct Refusal {
+    verdict: &'static str,
+    exit_code: u8,
+    /// What stood in the way, budgets that are too small among it.
+    walls: Vec<Wall>,
 }
 
 /// A machine, and the knobs that count there.
@@ -169,14 +181,40 @@ pub(crate) fn run(question: &Question) -> anyhow::Result<u8> {
     Ok(if found.fits { 0 } else { verdict::PREFLIGHT })
 }
 
+/// What is told in place of the report of a run that was not started, as JSON.
+///
+/// # Errors
+/// When it does not serialise.
+pub(crate) fn refusal(plan: &Plan, facts: &Facts, walls: Vec<Wall>) -> anyhow::Result<String> {
+    let Plan { targets, admins, conns, workers, sources, .. } = plan;
+    let addresses: Vec<_> = targets.iter().map(|target| target.address).collect();
+    let place = Place {
+        targets: targets.clone(),
+        admins: admins.clone(),
+        conns: *conns,
+        workers: *workers,
+        sources: sources.clone(),
+        sources_named: *sources != Sources::auto(&addresses, *conns),
+    };
+    let question = Question { place, rooms: Demand::of(plan).rooms, is_seated: true, form: Form::Json };
+    let refusal = Refusal { verdict: "preflight", exit_code: verdict::PREFLIGHT, walls };
+    let found = Findings { refusal: Some(refusal), ..judge(&question, facts) };
+    Ok(serde_json::to_string_pretty(&found)? + "\n")
+}
+
 fn examine(question: &Question) -> Findings {
-    let (place, demand) = (&question.place, question.demand());
+    let place = &question.place;
     let machine = Machine::read();
     // Ctrl-C ends the process: nothing is to be kept.
     let never = AtomicBool::new(false);
     let status = (!place.admins.is_empty()).then(|| server_side::fetch_all(&place.admins, &never));
-    let facts = Facts::gather(&place.sources, None, &machine, status);
-    let mut budgets = budgets(&demand, &facts);
+    judge(question, &Facts::gather(&place.sources, None, &machine, status))
+}
+
+/// The findings, all facts given.
+fn judge(question: &Question, facts: &Facts) -> Findings {
+    let (place, demand) = (&question.place, question.demand());
+    let mut budgets = budgets(&demand, facts);
     // Where there is enough, what would move the wall is no advice.
     budgets
         .iter_mut()
@@ -190,7 +228,7 @@ fn examine(question: &Question) -> Findings {
         Some(Ok(_)) => None,
     };
     let status = facts.status.as_ref().and_then(|status| status.as_ref().ok());
-    let refused = preflight::sources(&facts).map(|wall| wall.problem);
+    let refused = preflight::sources(facts).map(|wall| wall.problem);
     Findings {
         schema: SCHEMA,
         kind: "doctor",
@@ -204,6 +242,7 @@ fn examine(question: &Question) -> Findings {
         machines: machines(&demand, place.sources_named, &facts.here, status),
         server_unknown,
         seats_counted: question.is_seated,
+        refusal: None,
     }
 }
 
@@ -211,7 +250,8 @@ fn examine(question: &Question) -> Findings {
 fn machines(demand: &Demand, named: bool, here: &Readings, status: Option<&Status>) -> Vec<Examined> {
     let server_workers = status.and_then(|status| status.limits.workers);
     if demand.is_loopback {
-        // The table knows one number of workers: the fewer have the larger tables.
+        // The table knows one number of workers. The fewer have the larger tables, and what bounds both sides' limits
+        // (fs.nr_open) must reach the larger.
         let workers = server_workers.map_or(demand.workers, |workers| workers.min(demand.workers));
         let mut both = Examined::new(Role::Both, demand, named, workers, here);
         if let Some((workers, limit)) =
@@ -289,59 +329,4 @@ impl Findings {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::server_side::StatusLimits;
-    use knobs::Verdict;
-
-    #[test]
-    fn each_process_is_judged_by_its_own_limit() {
-        let demand = Demand {
-            conns: 120,
-            workers: 1,
-            is_loopback: true,
-            targets: 1,
-            sources: Sources::Kernel,
-            rooms: None,
-        };
-        let here = Readings { descriptors_hard: Some(20_000), ..Readings::default() };
-        let limits = StatusLimits { descriptors: Some(64), workers: Some(2), ..StatusLimits::default() };
-        let status = Status { limits, ..Status::default() };
-        let found = machines(&demand, false, &here, Some(&status));
-        let apart: Vec<_> = found[0]
-            .knobs
-            .iter()
-            .filter(|knob| knob.name == "RLIMIT_NOFILE")
-            .map(|knob| (knob.process, knob.verdict, &knob.current[..], &knob.wanted[..]))
-            .collect();
-        let ours = (Some(Role::Client), Verdict::Ok, "20000", ">= 406");
-        assert_eq!(apart, [ours, (Some(Role::Server), Verdict::Fail, "64", ">= 331")]);
-        let found = Findings {
-            schema: SCHEMA,
-            kind: "doctor",
-            target: String::new(),
-            conns: 120,
-            fits: false,
-            maximum: Some(116),
-            first_wall: Some(0),
-            budgets: vec![Budget {
-                side: crate::budget::Side::Server,
-                what: "connections",
-                carries: 116,
-                why: String::new(),
-                remedy: "ulimit -Hn 331".to_owned(),
-            }],
-            sources_refused: None,
-            machines: found,
-            server_unknown: None,
-            seats_counted: true,
-        };
-        let plan = words::fix_plan(&found);
-        let at = |part: &str| plan.find(part).unwrap_or_else(|| panic!("{part}: {plan}"));
-        assert!(at("which is the server") < at("prlimit --pid $$ --nofile=331:331"), "{plan}");
-        assert!(at("# or, for the server: --workers 3") < at("# server connections (116 of 120)"), "{plan}");
-        assert!(words::report(&found).contains("RLIMIT_NOFILE of the server: 64, wanted >= 331"));
-        let alone = machines(&demand, false, &here, None);
-        assert_eq!(alone[0].knobs.iter().filter(|knob| knob.name == "RLIMIT_NOFILE").count(), 1);
-    }
-}
+mod tests;

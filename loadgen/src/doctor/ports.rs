@@ -36,14 +36,30 @@ fn merged(lists: &[&str]) -> Vec<(u32, u32)> {
     out
 }
 
-/// How many connections one source address can have to one destination: the range without the reserved ports.
-pub(crate) fn usable(machine: &Readings) -> Option<u32> {
+/// The ports of the range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Counted {
+    /// Those that the kernel chooses from: so many connections one source address can have to one destination.
+    pub(crate) usable: u32,
+    /// Those that are reserved.
+    pub(crate) reserved: u32,
+}
+
+/// Counts the ports of the range; `None`: it cannot be read.
+pub(crate) fn counted(machine: &Readings) -> Option<Counted> {
     let (first, last) = range(machine)?;
+    let all = last.checked_sub(first)?.checked_add(1)?;
     let kept = merged(&[reserved(machine)]).into_iter().map(|(from, to)| {
         let (from, to) = (from.max(first), to.min(last));
         if from <= to { to - from + 1 } else { 0 }
     });
-    Some((last.checked_sub(first)? + 1).saturating_sub(kept.sum()))
+    let reserved = kept.sum();
+    Some(Counted { usable: all.saturating_sub(reserved), reserved })
+}
+
+/// How many connections one source address can have to one destination.
+pub(crate) fn usable(machine: &Readings) -> Option<u32> {
+    counted(machine).map(|ports| ports.usable)
 }
 
 /// What widens the range.
@@ -78,6 +94,8 @@ mod tests {
         assert_eq!(usable(&machine("32768 60999", "80,32768-32777,60999")), Some(28_221));
         assert_eq!(usable(&machine("32768 60999", "1-65535")), Some(0));
         assert_eq!(usable(&machine("none", "")), None);
+        let some = counted(&machine("32768 60999", "80,32768-32777,60999"));
+        assert_eq!(some, Some(Counted { usable: 28_221, reserved: 11 }));
     }
 
     #[test]

@@ -108,7 +108,7 @@ fn write(report: &json::Report<'_>, findings: &Findings) -> anyhow::Result<()> {
 }
 
 /// Writes a file whole or not at all. What is no regular file, such as a pipe, is written to as it is.
-fn write_file(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let is_special = fs::metadata(path).is_ok_and(|found| !found.is_file());
     // Beside the file itself, not beside a link to it.
     let file = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());

@@ -1,0 +1,111 @@
+# shellcheck shell=sh
+# shellcheck disable=SC2034,SC2154 # variables of the other parts
+# What somebody else laid out for root: a rollback file with a right sum, links where apply and rollback write.
+
+case_="a rollback file names only what apply could have changed"
+small_machine
+put kernel.modprobe /sbin/modprobe
+put kernel.randomize_va_space 2
+# shellcheck disable=SC2086 # several words on purpose, here and below
+tune 0 apply $FEW
+rm -rf "$scratch/sound"
+cp -a "$state" "$scratch/sound"
+# Of other settings, of one that the table knows and apply leaves alone, and of its own with values that are none.
+for line in 'sysctl|kernel.modprobe|/tmp/x|/sbin/modprobe' 'sysctl|kernel.randomize_va_space|0|2' \
+    'sysctl|kernel.io_uring_disabled|2|0' 'sysctl|fs.nr_open|10000;id|50256' 'sysctl|fs.nr_open||50256' \
+    'sysctl|net.ipv4.ip_local_reserved_ports|80 /x|80'; do
+    sed -i "2i$line" "$state/journal"
+    signed
+    spoiled "a line that tune.sh never writes: $line"
+done
+tune 0 rollback
+has fs.nr_open 10000
+has kernel.randomize_va_space 2
+
+# refused CODE WHY: neither apply nor rollback does anything, and why is said.
+refused() {
+    snapshot before
+    snapshot_elsewhere before
+    for command in "apply $FEW" rollback; do
+        # shellcheck disable=SC2086
+        tune "$1" $command
+        complains "$2"
+        complains "nothing was touched"
+        unchanged "$2"
+        snapshot_elsewhere after
+        if cmp -s "$scratch/elsewhere.before" "$scratch/elsewhere.after"; then ok; else bad "$2: $command wrote elsewhere"; fi
+    done
+}
+snapshot_elsewhere() { (cd "$scratch/elsewhere" && find . -type f -exec cksum {} + && find . | LC_ALL=C sort) >"$scratch/elsewhere.$1"; }
+
+case_="a link in place of the folder for the rollback file is not followed"
+small_machine
+mkdir "$scratch/elsewhere"
+ln -s "$scratch/elsewhere" "$state"
+refused 6 "$state is a symbolic link"
+cp -a "$scratch/sound/." "$scratch/elsewhere"
+refused 6 "$state is a symbolic link"
+rm "$state"
+ln -s "$scratch/nowhere" "$state"
+refused 6 "$state is a symbolic link"
+rm "$state"
+
+case_="a link in place of the rollback file, or beside it, is not followed"
+for name in journal journal.new saved.1 busy; do
+    mkdir "$state"
+    ln -s "$scratch/elsewhere/$name" "$state/$name"
+    refused 6 "$state/$name is a symbolic link"
+    rm -r "$state"
+done
+
+case_="a folder for the rollback file in which everybody writes"
+cp -a "$scratch/sound" "$state"
+chmod 777 "$state"
+refused 6 "may be written by everybody"
+chmod 755 "$state"
+if [ "$(stat -c %u "$scratch")" = 0 ]; then
+    case_="a folder or a file that is another user's"
+    chown 1 "$state/journal"
+    refused 6 "$state/journal belongs to another user"
+    chown 0 "$state/journal"
+    chown 1 "$state"
+    refused 6 "$state belongs to another user"
+    rm -r "$state"
+    chown 1 "$ours"
+    snapshot before
+    # shellcheck disable=SC2086
+    tune 5 apply $FEW
+    complains "$ours belongs to another user"
+    unchanged "a sysctl.d file of another user"
+else
+    echo "note: 1 skipped: files of another user (run as root)"
+fi
+
+case_="a link in place of a folder that apply writes in is not followed"
+for folder in etc/sysctl.d etc/security/limits.d etc/security; do
+    small_machine
+    mv "$scratch/fake/$folder" "$scratch/fake/moved"
+    ln -s "$scratch/fake/moved" "$scratch/fake/$folder"
+    snapshot before
+    # shellcheck disable=SC2086
+    tune 5 apply $FEW
+    complains "$folder is a symbolic link"
+    complains "nothing is half-applied"
+    unchanged "$folder"
+done
+
+case_="rollback leaves what became a link since"
+small_machine
+# shellcheck disable=SC2086
+tune 0 apply $FEW
+mv "$scratch/fake/etc/sysctl.d" "$scratch/fake/moved"
+ln -s "$scratch/fake/moved" "$scratch/fake/etc/sysctl.d"
+cp "$scratch/fake/moved/90-tickring.conf" "$scratch/written"
+tune 1 rollback
+says "is a symbolic link"
+if cmp -s "$scratch/written" "$scratch/fake/moved/90-tickring.conf"; then ok; else bad "written through a link"; fi
+has fs.nr_open 10000
+rm "$scratch/fake/etc/sysctl.d"
+mv "$scratch/fake/moved" "$scratch/fake/etc/sysctl.d"
+tune 0 rollback
+not_in_file "$ours" "fs.nr_open"
