@@ -4,6 +4,10 @@
 //! to us until we put it back at the tail. Invariants: a buffer's id is its index; the kernel writes only
 //! to buffers between its head and the tail we published; everything taken in a pass is put back, in one
 //! store, at the next wait, so a slice lent to the caller is never written by the kernel meanwhile.
+//!
+//! The kernel takes buffers in turn, so all that it has been given are touched, however few are in use at once. So
+//! it gets few at first, and twice as many whenever a pass took more than half of them: what is never needed costs
+//! no memory, and what goes round stays in the processor's cache.
 
 use std::ptr::NonNull;
 use std::slice;
@@ -15,28 +19,33 @@ use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 /// The group that receives name. There is one a ring.
 pub(crate) const GROUP: u16 = 0;
 
+/// Buffers the kernel gets at first.
+const FIRST: u16 = 256;
+
 /// The pool.
 #[derive(Debug)]
 pub(crate) struct Buffers {
     entries: Mapping,
     memory: Mapping,
     count: u16,
+    /// Buffers that go round: those with ids below this.
+    in_use: u16,
     buffer_bytes: u32,
     /// Where the next buffer is put back; ahead of what the kernel knows until `publish`.
     tail: u16,
+    /// The tail the kernel knows.
+    published: u16,
 }
 
 impl Buffers {
-    /// Maps `count` (a power of two) buffers of `buffer_bytes`; all of them start with the kernel once
+    /// Maps `count` (a power of two) buffers of `buffer_bytes`; the first of them start with the kernel once
     /// the address is registered.
     pub(crate) fn new(count: u16, buffer_bytes: u32) -> rustix::io::Result<Self> {
         let entries = Mapping::new(usize::from(count) * size_of::<BufRingEntry>())?;
         let memory = Mapping::new(usize::from(count) * buffer_bytes as usize)?;
-        let mut buffers = Self { entries, memory, count, buffer_bytes, tail: 0 };
-        for id in 0..count {
-            buffers.give_back(id);
-        }
-        buffers.publish();
+        let mut buffers = Self { entries, memory, count, in_use: 0, buffer_bytes, tail: 0, published: 0 };
+        buffers.use_up_to(FIRST.min(count));
+        buffers.tell();
         Ok(buffers)
     }
 
@@ -85,14 +94,37 @@ impl Buffers {
         self.tail = self.tail.wrapping_add(1);
     }
 
-    /// Tells the kernel of everything put back so far.
+    /// Ends a pass: tells the kernel of everything put back so far, and of as many buffers again if that was more
+    /// than half of them.
     #[inline]
     pub(crate) fn publish(&mut self) {
+        if self.tail.wrapping_sub(self.published) > self.in_use / 2 && !self.all_in_use() {
+            self.use_up_to(self.in_use * 2);
+        }
+        self.tell();
+    }
+
+    /// There are no more buffers than those that go round.
+    pub(crate) fn all_in_use(&self) -> bool {
+        self.in_use == self.count
+    }
+
+    #[cold]
+    fn use_up_to(&mut self, end: u16) {
+        for id in self.in_use..end {
+            self.give_back(id);
+        }
+        self.in_use = end;
+    }
+
+    #[inline]
+    fn tell(&mut self) {
         // SAFETY: `entries` starts with the ring's first entry, page aligned and zeroed by mmap.
         let tail = unsafe { BufRingEntry::tail(self.entries.start.cast::<BufRingEntry>().as_ptr()) };
         // SAFETY: the tail is a properly aligned u16 in mapped memory that both sides access atomically.
         let tail = unsafe { AtomicU16::from_ptr(tail.cast_mut()) };
         tail.store(self.tail, Ordering::Release);
+        self.published = self.tail;
     }
 
     /// Gives the memory up without unmapping it, for when the kernel may still write there.
@@ -152,6 +184,23 @@ mod tests {
         }
         buffers.publish();
         assert_eq!(u32::from(buffers.tail), (70_000 + 4) % 65_536);
+    }
+
+    #[test]
+    fn as_many_buffers_go_round_as_passes_need() {
+        let mut buffers = Buffers::new(4 * FIRST, 16).unwrap();
+        let mut pass = |taken| {
+            (0..taken).for_each(|id| buffers.give_back(id));
+            buffers.publish();
+            (buffers.in_use, buffers.all_in_use())
+        };
+        assert_eq!(pass(0), (FIRST, false));
+        for _ in 0..1_000 {
+            assert_eq!(pass(FIRST / 2), (FIRST, false), "half of them are enough");
+        }
+        assert_eq!(pass(FIRST / 2 + 1), (2 * FIRST, false));
+        assert_eq!(pass(2 * FIRST), (4 * FIRST, true));
+        assert_eq!(pass(4 * FIRST), (4 * FIRST, true), "there are no more");
     }
 
     #[test]

@@ -10,7 +10,8 @@ pub struct Config {
     /// each. When it overflows the kernel keeps the rest, at the price of one allocation each.
     pub completion_entries: u32,
     /// Receive buffers shared by all connections: a power of two, 1 to 32,768. Only bytes that have
-    /// arrived and were not looked at yet occupy one.
+    /// arrived and were not looked at yet occupy one. 256 of them are used, and so cost memory, until more arrives
+    /// at once.
     pub buffers: u16,
     /// Bytes of one receive buffer, and so the most that one [`Event::Received`](crate::Event::Received)
     /// carries.

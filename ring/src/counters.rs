@@ -15,7 +15,7 @@ pub struct Counters {
     pub accepts_dropped: u64,
     /// Connects that succeeded.
     pub connects: u64,
-    /// Receives that found no free buffer and were put off to the next pass.
+    /// Receives that found all buffers in use and were put off to the next pass.
     pub buffer_exhaustions: u64,
     /// Connections put aside for a pass because they delivered too much in one.
     pub fairness_pauses: u64,

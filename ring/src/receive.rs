@@ -153,8 +153,8 @@ impl Ring {
     #[cold]
     fn receive_failed(&mut self, id: ConnectionId, errno: i32) -> Option<Event<'static>> {
         match errno {
-            // The pool ran dry. It is full again after the next wait's publishing.
-            libc::ENOBUFS => self.counters.buffer_exhaustions += 1,
+            // The pool ran dry. It is full again, or larger, after the next wait's publishing.
+            libc::ENOBUFS => self.counters.buffer_exhaustions += u64::from(self.buffers.all_in_use()),
             // Our own cancel, or nothing to report.
             libc::ECANCELED | libc::EAGAIN | libc::EINTR => {}
             _ => {

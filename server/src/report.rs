@@ -183,7 +183,7 @@ pub struct RingReport {
     pub enters: u64,
     /// Completions handled.
     pub completions: u64,
-    /// Receives that ended because no buffer was free.
+    /// Receives that ended because all buffers were in use.
     pub buffer_exhaustions: u64,
     /// Completion queue overflows.
     pub overflows: u64,

@@ -55,7 +55,7 @@ pub(super) const COUNTERS: &[Field] = &[
     field("mailbox_full", "Mailbox messages that found a mailbox full", |r| r.traffic.mailbox_full),
     field("ring_enters", "Times the worker entered the kernel", |r| r.ring.enters),
     field("ring_completions", "Completions handled", |r| r.ring.completions),
-    field("ring_buffer_exhaustions", "Receives that ended because no buffer was free", |r| r.ring.buffer_exhaustions),
+    field("ring_buffer_exhaustions", "Receives that ended because all buffers were in use", |r| r.ring.buffer_exhaustions),
     field("ring_overflows", "Completion queue overflows", |r| r.ring.overflows),
     field("ring_short_sends", "Sends the kernel finished only in part", |r| r.ring.short_sends),
     field("ring_fairness_pauses", "Receives paused because one connection had its share", |r| r.ring.fairness_pauses),

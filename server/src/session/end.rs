@@ -181,5 +181,6 @@ impl Peer {
     pub(super) fn enter(&mut self, state: State, now_ms: u32) {
         self.state = state;
         self.since_ms = now_ms;
+        self.ping_waits = false;
     }
 }

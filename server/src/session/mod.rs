@@ -94,6 +94,8 @@ struct Peer {
     labour_second: u32,
     /// A ping of ours is unanswered.
     pinged: bool,
+    /// It is still to be written, by the flush: a crowd that waits to be pinged holds no buffers.
+    ping_waits: bool,
     /// On the worker's list of sessions to flush.
     dirty: bool,
     /// The peer will send nothing more.
@@ -163,6 +165,7 @@ impl Session {
                 labour: 0,
                 labour_second: 0,
                 pinged: false,
+                ping_waits: false,
                 dirty: false,
                 finished: false,
                 shut: false,
@@ -198,6 +201,7 @@ impl Session {
         cx.ledger.traffic.bytes_in += bytes.len() as u64;
         self.peer.heard_ms = cx.now_ms;
         self.peer.pinged = false;
+        self.peer.ping_waits = false;
         if self.peer.receiving == Receiving::Once {
             self.peer.receiving = Receiving::Nothing;
         }
@@ -252,7 +256,7 @@ impl Session {
         let peer = &self.peer;
         self.is_occupied()
             && (peer.ending != Ending::No
-                || (!peer.pong.is_empty() && !peer.outbox.is_sending())
+                || ((peer.ping_waits || !peer.pong.is_empty()) && !peer.outbox.is_sending())
                 || peer.outbox.has_something()
                 || peer.receiving != peer.wanted_receiving())
     }
@@ -275,6 +279,7 @@ impl Session {
         }
         if !peer.outbox.is_sending() {
             peer.queue_pong(cx);
+            peer.queue_ping(cx);
         }
         let send = peer.outbox.take(cx.now_ms, cx.pool);
         if let Some(bytes) = &send {

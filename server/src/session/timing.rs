@@ -88,6 +88,14 @@ impl Peer {
             }
         } else if elapsed_ms(cx.now_ms, self.heard_ms) >= self.ping_after_ms(cx.rules) {
             self.pinged = true;
+            self.ping_waits = true;
+            self.since_ms = cx.now_ms;
+        }
+    }
+
+    /// Puts the ping, if one waits, behind what is queued. Its time to be answered begins now.
+    pub(super) fn queue_ping<G: Game>(&mut self, cx: &mut Context<'_, G>) {
+        if std::mem::take(&mut self.ping_waits) && self.ending == Ending::No {
             self.since_ms = cx.now_ms;
             cx.ledger.traffic.pings_out += 1;
             websocket::write_frame(self.outbox.queue(cx.pool), OpCode::Ping, b"");

@@ -124,10 +124,36 @@ fn idle_connections_are_pinged_so_many_a_pass() {
     ring.now = super::Now::from_ns(ring.now.ns + 26_000 * MS);
     let mut before = pass(&mut ring, pinged);
     assert_eq!(before.len(), DOOR_MAX);
+    let holds_a_buffer = |slot: &u32| ring.stage.sessions.at(*slot).peer.outbox.has_waiting();
+    assert_eq!(crowd().filter(holds_a_buffer).count(), 0, "who waits for the door holds no buffer");
     while ring.stage.sessions.any_at_the_door() {
         let now = pass(&mut ring, pinged);
         assert_eq!(now.len(), (before.len() + DOOR_MAX).min(CROWD as usize));
         before = now;
     }
     assert_eq!(before.len(), CROWD as usize, "nobody was left out");
+}
+
+#[test]
+fn a_ping_that_waits_is_left_out_when_something_is_heard_or_the_connection_goes() {
+    let mut ring = crowd_inside();
+    let written = |ring: &mut FakeRing<Pulse>, slot: u32| {
+        let before = ring.line(slot).sent.len();
+        ring.sent(slot, false);
+        ring.line(slot).sent.split_off(before)
+    };
+    ring.now = super::Now::from_ns(ring.now.ns + 26_000 * MS);
+    let first = pass(&mut ring, |line| line.sending.is_some());
+    let mut waiting = crowd().filter(|slot| !first.contains(slot));
+    let (speaks, goes) = (waiting.next().unwrap(), waiting.next().unwrap());
+    ring.receive(speaks, &frame(OpCode::Binary, b"word"));
+    let now = ring.now;
+    ring.stage.act(goes, now, |session, cx| session.go_away(5_000, cx));
+    while ring.stage.sessions.any_at_the_door() {
+        ring.pass(0);
+    }
+    assert_eq!(written(&mut ring, speaks), b"\x82\x04word");
+    assert_eq!(written(&mut ring, goes), b"\x88\x09\x03\xe9drained", "the Close is the last frame");
+    assert_eq!(written(&mut ring, first[0]), b"\x89\x00");
+    assert_eq!(ring.stage.ledger.traffic.pings_out, u64::from(CROWD) - 2);
 }
