@@ -56,7 +56,7 @@ pub(crate) struct Plan {
     /// CPUs the workers are pinned to, round robin; empty: not pinned.
     pub(crate) cpus: Vec<usize>,
     /// How long due messages and answers may gather before a worker wakes for them, us: the resolution of
-    /// what is sent and measured.
+    /// what is sent and measured. Of answers only as long as the kernel does not say when they came.
     pub(crate) gather_us: u32,
     /// Due messages do not gather.
     pub(crate) exact: bool,

@@ -90,7 +90,8 @@ pub(crate) struct RunArgs {
     /// Pin the workers to these CPUs, round robin: 1 or 0,2-3
     #[arg(long, value_name = "LIST")]
     pub(crate) cpus: Option<String>,
-    /// How long due messages and answers may gather before the generator wakes for them
+    /// How long due messages and answers may gather before the generator wakes for them; in echo's open loop it never
+    /// wakes for answers, the kernel says when they came
     /// [default: game, rewind and echo 200, echo --closed 20, idle 1000]
     #[arg(long, value_name = "US", value_parser = whole::<u32>(0, GATHER_US_MAX, "--gather-us 200"))]
     pub(crate) gather_us: Option<u32>,
