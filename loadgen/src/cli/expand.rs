@@ -169,10 +169,9 @@ fn is_preset(word: &str) -> bool {
 /// The file's flags as words.
 fn flags(file: &PlanFile) -> Vec<OsString> {
     // A preset that is named after its traffic says so for its readers; a flag would be somebody's wish.
-    let is_own = |key: &str| {
-        key == "traffic" && file.flags.iter().any(|(_, value)| value.as_deref() == Some(&file.title))
-    };
-    let flags = file.flags.iter().filter(|(key, _)| !(is_own(key) && is_preset(&file.title)));
+    let is_preset = file.path.is_none();
+    let names_itself = |(key, value): &&Flag| key == "traffic" && value.as_deref() == Some(&file.title);
+    let flags = file.flags.iter().filter(|flag| !(is_preset && names_itself(flag)));
     let word = |(key, value): &(String, Option<String>)| match value {
         Some(value) => format!("--{key}={value}"),
         None => format!("--{key}"),
@@ -258,6 +257,28 @@ mod tests {
         assert_eq!(request.file.unwrap().phases.len(), 2);
         let Command::Run { preset } = request.command else { panic!("a run") };
         assert_eq!(preset.args().place.conns, Some(7), "what is given counts more than the file");
+    }
+
+    #[test]
+    fn a_file_may_be_called_like_a_preset() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in PlanFile::names() {
+            let preset = PlanFile::preset(name).unwrap();
+            let path = folder.path().join(format!("{name}.toml"));
+            std::fs::write(&path, &preset.text).unwrap();
+            let read = |command: &str, name: &OsString| {
+                read(["loadgen", command].map(OsString::from).into_iter().chain([name.clone()]).collect())
+            };
+            for command in WITH_PRESET {
+                let own = read(command, &path.clone().into_os_string()).unwrap();
+                assert_eq!(own.file.as_ref().unwrap().phases, preset.phases, "{name}");
+                let Command::Run { preset: own } = own.command else { continue };
+                let plan = crate::plan::Plan::new(&own, &PlanFile::read(&path).unwrap()).unwrap();
+                let Command::Run { preset } = read(command, &name.into()).unwrap().command else { panic!() };
+                let of_preset = crate::plan::Plan::new(&preset, &PlanFile::preset(name).unwrap()).unwrap();
+                assert_eq!(plan.preset, of_preset.preset, "{name}");
+            }
+        }
     }
 
     #[test]
