@@ -68,6 +68,20 @@ fn label(number: u64, connection: u32) -> [u8; LABEL_BYTES] {
     label
 }
 
+/// The number with these low bytes, the lowest first, that is nearest to `expected`: how RTP completes its sequence numbers,
+/// too (RFC 3550 A.1).
+fn nearest(low: &[u8], expected: u64) -> u64 {
+    let mut carried = [0; SEQUENCE_BYTES];
+    carried[..low.len()].copy_from_slice(low);
+    let carried = u64::from_le_bytes(carried);
+    let Some(span) = 1_u64.checked_shl(8 * u32::try_from(low.len()).expect("a label is short")) else {
+        return carried;
+    };
+    let ahead = carried.wrapping_sub(expected) % span;
+    let behind = span - ahead;
+    if ahead > behind && behind <= expected { expected - behind } else { expected.saturating_add(ahead) }
+}
+
 impl Template {
     fn new(size: u32, mask: [u8; 4], rng: &mut Pcg64Mcg) -> Self {
         let size = usize::try_from(size).expect("a u32 fits in usize");
@@ -98,13 +112,13 @@ impl Template {
     }
 
     /// The number of an echo, if it is one of this connection's messages. Messages too short for a whole
-    /// number carry its low bytes; `expected` completes it.
+    /// number carry its low bytes; it is the nearest to `expected` then.
     fn read(&self, payload: &[u8], expected: u64, connection: u32) -> Option<u64> {
         if payload.len() != self.payload.len() {
             return None;
         }
         let (carried, filler) = payload.split_at(self.label_bytes());
-        let number = carried.first_chunk().map_or(expected, |number| u64::from_le_bytes(*number));
+        let number = nearest(&carried[..carried.len().min(SEQUENCE_BYTES)], expected);
         let is_ours = label(number, connection).starts_with(carried);
         (is_ours && *filler == self.payload[carried.len()..]).then_some(number)
     }
@@ -231,7 +245,11 @@ mod tests {
 
     impl Setting {
         fn with(sent: u64) -> Self {
-            let template = Template::new(64, [0; 4], &mut Pcg64Mcg::seed_from_u64(1));
+            Self::of_bytes(64, sent)
+        }
+
+        fn of_bytes(size: u32, sent: u64) -> Self {
+            let template = Template::new(size, [0; 4], &mut Pcg64Mcg::seed_from_u64(1));
             let mut stream = Stream { connection: CONNECTION, sent, ..Stream::default() };
             (0..sent).for_each(|_| stream.flight.depart(None));
             Self { template, stream, tally: Tally::default() }
@@ -246,16 +264,14 @@ mod tests {
             let mut frame = Vec::new();
             self.template.write(&mut frame, number, connection);
             let payload = frame.split_off(self.template.head_bytes);
-            let mut turn = Turn {
-                now_ns: 1,
-                window: Window::UNSET,
-                standing: Standing::Bystander,
-                may_send: true,
-                out: &mut Vec::new(),
-                tally: &mut self.tally,
-                next: Next::default(),
-            };
-            self.stream.judge(&self.template, &mut turn, &payload)
+            self.turn(|stream, template, turn| stream.judge(template, turn, &payload))
+        }
+
+        fn turn<R>(&mut self, call: impl FnOnce(&mut Stream, &Template, &mut Turn<'_>) -> R) -> R {
+            let (mut out, next) = (Vec::new(), Next::default());
+            let (window, standing, tally) = (Window::UNSET, Standing::Bystander, &mut self.tally);
+            let mut turn = Turn { now_ns: 1, window, standing, may_send: true, out: &mut out, tally, next };
+            call(&mut self.stream, &self.template, &mut turn)
         }
     }
 
@@ -288,8 +304,36 @@ mod tests {
             if let Some(last) = payload.last_mut() {
                 *last ^= 1;
                 let other = template.read(&payload, 300, CONNECTION);
-                assert!(other.is_none() || (size == 8 && other != Some(300)), "{size}: {other:?}");
+                assert!(other.is_none() || (size <= 8 && other != Some(300)), "{size}: {other:?}");
             }
+        }
+    }
+
+    #[test]
+    fn a_number_that_is_carried_in_part_is_the_nearest_one() {
+        assert_eq!(nearest(&[], 300), 300);
+        assert_eq!(nearest(&[44], 300), 300);
+        assert_eq!(nearest(&[46], 300), 302, "two are missing");
+        assert_eq!(nearest(&[43], 300), 299, "late, or twice");
+        assert_eq!(nearest(&[255], 300), 255);
+        assert_eq!(nearest(&[255], 3), 255, "there is none before the first");
+        assert_eq!(nearest(&[0, 1], 250), 256);
+        assert_eq!(nearest(&7_u64.to_le_bytes(), 1 << 40), 7, "a whole one is what it is");
+    }
+
+    #[test]
+    fn one_lost_message_of_any_size_is_one_gap() {
+        for size in [1, 2, 4, 7, 8, 12, 64] {
+            let mut setting = Setting::of_bytes(size, 600);
+            for number in (0..600).filter(|number| *number != 300) {
+                setting.echo(number);
+            }
+            setting.echo(599);
+            setting.turn(|stream, _, turn| stream.echoes.end(&mut stream.flight, turn));
+            let correctness = setting.tally.correctness;
+            let stream = correctness.stream;
+            let told = (stream.gaps, stream.duplicates, stream.reordered, correctness.corrupted);
+            assert_eq!(told, (1, 1, 0, 0), "{size} bytes");
         }
     }
 

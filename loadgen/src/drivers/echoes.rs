@@ -3,13 +3,13 @@
 
 use std::collections::VecDeque;
 
-use super::Turn;
 use super::flight::{Departure, Flight};
+use super::{Turn, UNDER_WAY_MAX};
 use crate::measure::streams::Finding;
 
-/// Messages that are remembered after later ones have been answered; of more, the oldest is judged by what is known.
-/// Bounds what a server that loses messages makes us keep: some 50 KiB a connection.
-const BEHIND_MAX: usize = 1_024;
+/// Messages that are remembered after later ones have been answered; of more, the oldest is told as missing. Bounds what a
+/// server that loses messages makes us keep: some 200 KiB a connection.
+const BEHIND_MAX: usize = UNDER_WAY_MAX;
 
 /// A connection's echoes: they come back in the order they were sent.
 ///
@@ -19,6 +19,9 @@ pub(crate) struct Echoes {
     expected: u64,
     /// By rising number.
     behind: VecDeque<Behind>,
+    /// Of the messages before this one some were told as missing while the stream went on: what still comes of them is
+    /// not told again.
+    judged_below: u64,
     /// Nobody waits any more.
     over: bool,
 }
@@ -95,7 +98,7 @@ impl Echoes {
         }
         let mut finding = Finding::default();
         match self.behind.binary_search_by_key(&number, |behind| behind.number) {
-            Err(_) => finding.duplicates = 1,
+            Err(_) => finding.duplicates = u64::from(number >= self.judged_below),
             Ok(at) if self.behind[at].spoiled => {
                 // What came in its place was another's answer, or nobody's, and has been told.
                 self.behind.remove(at);
@@ -123,6 +126,7 @@ impl Echoes {
             && let Some(oldest) = self.behind.pop_front()
         {
             oldest.judge(turn);
+            self.judged_below = oldest.number + 1;
         }
         self.behind.push_back(behind);
     }
@@ -243,7 +247,16 @@ mod tests {
         let stream = Stream::sending(messages).hears(&lossy);
         assert_eq!(stream.echoes.behind.len(), BEHIND_MAX);
         assert_eq!(stream.told()[0], messages / 2 - BEHIND_MAX as u64);
-        assert_eq!(stream.ends().told(), [messages / 2, 0, 0, 0, 0]);
+        let late = stream.hears(&[Some(0), Some(2)]);
+        assert_eq!(late.told()[1], 0, "told as missing, and not as coming twice too");
+        assert_eq!(late.ends().told(), [messages / 2, 0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn all_that_may_be_under_way_may_come_back_in_any_order() {
+        let messages = UNDER_WAY_MAX as u64;
+        let backwards: Vec<Arrival> = (0..messages).rev().map(Some).collect();
+        assert_eq!(told(messages, &backwards), [0, 0, messages - 1, 0, 0]);
     }
 
     proptest! {
