@@ -45,6 +45,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Stack of the thread that does everything the workers do not, bytes; as much as a login usually gives the first thread.
 const STACK_BYTES: usize = 8 << 20;
 
+/// How clap begins what is wrong with a flag; whatever else is wrong begins with the program's name, and so does this.
+const CLAP_SAYS: &str = "error: ";
+
 /// The first thread's stack is as large as `ulimit -s` says, which may be too little for a command line to be read on it.
 fn main() -> ExitCode {
     let leader = thread::Builder::new().name("leader".to_owned()).stack_size(STACK_BYTES).spawn(lead);
@@ -63,15 +66,11 @@ fn main() -> ExitCode {
 fn lead() -> ExitCode {
     let request = match cli::Cli::read(std::env::args_os()) {
         Ok(request) => request,
-        // Help, the version, and what is wrong with a flag: clap knows where to say it.
+        // Help and the version: clap knows where to say them.
+        Err(cli::Refused::Words(error)) if !error.to_string().starts_with(CLAP_SAYS) => error.exit(),
         Err(cli::Refused::Words(error)) => {
             let words = error.to_string();
-            if terminal::shortened(&words) == words || !error.use_stderr() {
-                error.exit();
-            }
-            // It repeats the words of the command line as they are.
-            terminal::say(format_args!("{}", terminal::shortened(&words).trim_end()));
-            return ExitCode::from(verdict::USAGE);
+            return refuse(&words.trim_start_matches(CLAP_SAYS).trim_end());
         }
         Err(error) => return refuse(&error),
     };

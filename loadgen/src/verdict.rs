@@ -18,7 +18,7 @@ pub(crate) const INTERRUPTED: u8 = 130;
 pub(crate) enum Verdict {
     /// Everything asked for was reached.
     Pass,
-    /// The generator was too busy to be believed.
+    /// The generator was too busy to be believed, or an objective could not be measured.
     Invalid,
     /// Something arrived wrong.
     Correctness,
@@ -82,6 +82,8 @@ pub(crate) struct Evidence {
     pub(crate) server_percent: Option<f64>,
     /// Why figures of the server are missing, a sentence.
     pub(crate) server_gap: Option<String>,
+    /// Whether the server had so much memory before the first connection that what one takes cannot be told.
+    pub(crate) memory_was_there: bool,
     /// Why nothing was judged that was to be, a sentence.
     pub(crate) unjudged: Option<String>,
     /// Every objective with what was measured for it.
@@ -188,7 +190,7 @@ fn invalid(evidence: &Evidence) -> Vec<String> {
     for (slo, measured) in &evidence.objectives {
         let is_own = measured.is_none() && servers_doing(evidence, *slo).is_none();
         if is_own && evidence.window_s > 0.0 && evidence.connected > 0 {
-            reasons.push(format!("objective {slo}: nothing was measured for it in this run"));
+            reasons.push(format!("objective {slo}: not measured: {}", unmeasured(evidence, *slo)));
         }
     }
     reasons
@@ -219,6 +221,17 @@ fn servers_doing(evidence: &Evidence, slo: Slo) -> Option<&str> {
     match slo.metric.source() {
         Source::Client => (evidence.lost > 0).then_some("connections ended before the run did"),
         Source::Admin | Source::ServerProcess => evidence.server_gap.as_deref(),
+    }
+}
+
+/// Why an objective could not be measured, a sentence.
+pub(crate) fn unmeasured(evidence: &Evidence, slo: Slo) -> &str {
+    match servers_doing(evidence, slo) {
+        Some(why) => why,
+        None if slo.metric.name() == "rss_bytes_per_conn" && evidence.memory_was_there => {
+            "the server had the memory already, from connections before this run; restart it and run again"
+        }
+        None => "there was nothing of the kind in this run",
     }
 }
 
@@ -341,6 +354,15 @@ mod tests {
         assert_eq!(judge(&early).0, Verdict::Missed);
         let unexplained = Evidence { objectives: unmeasured("lateness_p99<1ms"), ..good() };
         assert_eq!(judge(&unexplained).0, Verdict::Invalid);
+    }
+
+    #[test]
+    fn memory_that_was_there_before_is_why_it_was_not_measured() {
+        let objectives = vec![("rss_bytes_per_conn<1kB".parse().unwrap(), None)];
+        let used = Evidence { memory_was_there: true, objectives, ..good() };
+        let (verdict, reasons) = judge(&used);
+        assert_eq!(verdict, Verdict::Invalid);
+        assert!(reasons[0].contains("the server had the memory already"), "{reasons:?}");
     }
 
     #[test]

@@ -24,8 +24,8 @@ pub(crate) enum Refused {
     Words(#[from] clap::Error),
     /// No preset, nor a plan file.
     #[error(
-        "`{0}` is no preset; permitted are {1}, or a plan of your own in a file whose name ends in .toml: \
-             loadgen {2} {0}.toml"
+        "`{0}` is no preset; permitted are {1}, or a plan of your own, in a file of TOML whose name ends in .toml: \
+             loadgen {2} evening.toml"
     )]
     NoPreset(String, String, String),
     /// The plan file is none.
@@ -73,6 +73,8 @@ pub(super) fn read(mut words: Vec<OsString>) -> Result<Request, Refused> {
         if let Some(mut found) = found {
             if !is_preset(&name) {
                 check(&name, &found)?;
+                // What is unknown is said first: whoever mistypes a key wrote the phases with as little practice.
+                found.has_phases()?;
                 words[at] = FILE.into();
             }
             let is_over_rate = words.iter().any(|word| word == "--over=rate")
@@ -308,7 +310,26 @@ mod tests {
             assert!(error.contains(said), "{text}: {error}");
             assert!(error.contains(".toml: "), "{error}");
         }
+        for (text, said) in [
+            ("traffic = \"game\"\nconn = 5", "line 2: `conn` is not a key of a plan; permitted are"),
+            ("traffic = \"ludo\"", "line 1: invalid value 'ludo'"),
+            ("traffic = \"game\"", "has 0 phases; permitted are 1 to 100"),
+        ] {
+            let error = answer(text).unwrap_err();
+            assert!(error.contains(said) && error.contains(".toml: "), "without a phase: {text}: {error}");
+        }
         assert!(answer(&format!("traffic = \"game\"\nexact = true\nraw = false{phase}")).is_ok());
+    }
+
+    #[test]
+    fn a_file_of_another_kind_is_told_what_a_plan_is() {
+        let words = ["loadgen", "run", "plans/game.json"].map(OsString::from);
+        let error = read(words.to_vec()).unwrap_err().to_string();
+        assert!(
+            error.contains("`plans/game.json` is no preset") && error.contains("a file of TOML"),
+            "{error}"
+        );
+        assert!(!error.contains("json.toml"), "{error}");
     }
 
     #[test]

@@ -10,7 +10,8 @@ pub(super) const EXIT_CODES: &str = "Exit codes, of all commands:
   3    preflight: this machine or the server cannot carry the load, not even the
        least of a search; the text names the command that helps. A target where
        nothing listens is no matter of the preflight but 99
-  4    invalid: the generator was too busy for its figures to be believed;
+  4    invalid: the generator was too busy for its figures to be believed, or an
+       objective that could not be measured (NOT MEASURED, with why);
        find: it was the limit, not the server; calibrate: no rate was valid
   5    correctness: gaps, duplicates, reordering, corrupted or wrong state
   99   run: an objective was missed, connections failed (all, when nothing
@@ -83,7 +84,9 @@ Examples:
       held for 20 s
   loadgen run idle --conns 60000 --workers 4 --connect-rate 4000 \\
       --slo 'rss_bytes_per_conn<1kB'
-      more than a descriptor limit of 20,000: each worker has its own table";
+      more than a descriptor limit of 20,000: each worker has its own table.
+      What a connection takes is only seen on a server that was just started:
+      later it has the memory already, and the objective is NOT MEASURED";
 
 pub(super) const DOCTOR: &str = "Budgets descriptors, port tuples, connection tracking, memory and the server's own limits, prints how many \
     connections each carries and which ends first, and judges the settings of both machines by the table of \
@@ -95,7 +98,8 @@ Examples:
   loadgen doctor --conns 100000 --workers 8
       towards the default server on this machine
   loadgen doctor --conns 20000 --target ws://game.example.org:9001 --fix-plan
-      what to type on either machine, as a list of commands
+      what to type on either machine, as a list of commands; put your server in
+      the place of game.example.org, which is a placeholder
   loadgen doctor game --conns 1000
       the same reckoning as before `loadgen run game`, with its seats
   loadgen doctor --conns 5000 --rooms 100 --json
@@ -202,8 +206,8 @@ pub(super) fn of_search(preset: &str) -> String {
       how many connections there may be that send 5 a second"
         }
         "idle" => {
-            "loadgen find idle --from 100 --to 5000 --slo 'rss_bytes_per_conn<1kB'
-      how many connections are that cheap, up to 5,000"
+            "loadgen find idle --from 100 --to 5000 --slo 'upgrade_p99<250ms'
+      how many connections become ready in time, up to 5,000"
         }
         "handshake" => {
             "loadgen find handshake --over rate --slo 'upgrade_p99<50ms'

@@ -13,13 +13,16 @@ const SIGNIFICANT_DIGITS: u8 = 3;
 #[derive(Clone, Debug)]
 pub(crate) struct Latency {
     histogram: Histogram<u64>,
+    /// The largest recording, ns. The histogram only knows the upper end of its class, which is the coarser the fewer
+    /// digits it has: of the same recordings a coarse one would tell a p99 above the maximum of a fine one.
+    max_ns: u64,
 }
 
 impl Default for Latency {
     fn default() -> Self {
         let histogram = Histogram::new_with_bounds(LOWEST_NS, HIGHEST_NS, SIGNIFICANT_DIGITS)
             .expect("the bounds are constants that hdrhistogram accepts");
-        Self { histogram }
+        Self { histogram, max_ns: 0 }
     }
 }
 
@@ -28,27 +31,31 @@ impl Latency {
     pub(crate) fn coarse() -> Self {
         let histogram = Histogram::new_with_bounds(LOWEST_NS, HIGHEST_NS, 2)
             .expect("the bounds are constants that hdrhistogram accepts");
-        Self { histogram }
+        Self { histogram, max_ns: 0 }
     }
 
     /// Takes one duration in.
     pub(crate) fn record(&mut self, ns: u64) {
         self.histogram.saturating_record(ns);
+        self.max_ns = self.max_ns.max(ns.min(HIGHEST_NS));
     }
 
     /// Takes everything of `other` in.
     pub(crate) fn merge(&mut self, other: &Self) {
         self.histogram.add(&other.histogram).expect("both have the same bounds");
+        self.max_ns = self.max_ns.max(other.max_ns);
     }
 
     /// The figures of the report; `None` when nothing was recorded.
     pub(crate) fn percentiles(&self) -> Option<Percentiles> {
-        Percentiles::of(&self.histogram)
+        Some(Percentiles::of(&self.histogram)?.at_most(microseconds(self.max_ns)))
     }
 
     /// The points of its drawing; empty when nothing was recorded.
     pub(crate) fn spectrum(&self) -> Vec<SpectrumPoint> {
-        spectrum(&self.histogram)
+        let most_us = microseconds(self.max_ns);
+        let point = |point: SpectrumPoint| SpectrumPoint { value_us: point.value_us.min(most_us), ..point };
+        spectrum(&self.histogram).into_iter().map(point).collect()
     }
 
     /// All of it, for those who write it in a format of its own.
@@ -58,7 +65,7 @@ impl Latency {
 
     /// Some quantile in ns; 0 when nothing was recorded.
     pub(crate) fn quantile_ns(&self, quantile: f64) -> u64 {
-        self.histogram.value_at_quantile(quantile)
+        self.histogram.value_at_quantile(quantile).min(self.max_ns)
     }
 }
 
@@ -89,6 +96,19 @@ impl Percentiles {
             max: microseconds(histogram.max()),
             count: histogram.len(),
         })
+    }
+
+    /// The same, none of them above this, us.
+    fn at_most(self, us: f64) -> Self {
+        Self {
+            p50: self.p50.min(us),
+            p90: self.p90.min(us),
+            p95: self.p95.map(|p95| p95.min(us)),
+            p99: self.p99.min(us),
+            p999: self.p999.min(us),
+            max: self.max.min(us),
+            count: self.count,
+        }
     }
 }
 
@@ -164,6 +184,23 @@ mod tests {
     }
 
     #[test]
+    fn no_percentile_of_a_part_is_above_the_maximum_of_the_whole() {
+        let (mut whole, mut part) = (Latency::default(), Latency::coarse());
+        for ns in [535_123_456, 100_000_000] {
+            whole.record(ns);
+            part.record(ns);
+        }
+        let (mut merged, most) = (Latency::coarse(), 535_123.5);
+        merged.merge(&part);
+        for latency in [&whole, &part, &merged] {
+            let shown = latency.percentiles().unwrap();
+            assert_eq!([shown.p95, Some(shown.p99), Some(shown.p999), Some(shown.max)], [Some(most); 4]);
+            assert_eq!(latency.quantile_ns(1.0), 535_123_456);
+            assert!(latency.spectrum().iter().all(|point| point.value_us <= most));
+        }
+    }
+
+    #[test]
     fn merging_is_not_averaging() {
         let (mut fast, mut slow) = (Latency::default(), Latency::default());
         (0..99).for_each(|_| fast.record(1_000_000));
@@ -181,6 +218,7 @@ mod tests {
             for value in (0..count).step_by(usize::try_from(count.div_ceil(20_000)).unwrap()) {
                 latency.record(1_000_000 + value * value);
             }
+            latency.record(2_000_000);
             latency.histogram.record_n(2_000_000, count).unwrap();
             let points = latency.spectrum();
             assert!(points.len() <= 150, "{}", points.len());

@@ -104,8 +104,9 @@ impl PlanFile {
         let mut table: Table = text.parse().map_err(|error: toml::de::Error| wrong(said(&error, &text)))?;
         let phases = match table.remove("phase") {
             None => Vec::new(),
-            Some(Value::Array(_)) => {
-                let read = toml::from_str(&text).map_err(|error| wrong(said(&error, &text)));
+            Some(Value::Array(written)) => {
+                let read =
+                    toml::from_str(&text).map_err(|error| wrong(said_of_phase(&error, &text, &written)));
                 let Phased { phase } = read?;
                 let phases = phase.into_iter().enumerate().map(|(at, written)| read_phase(at + 1, written));
                 phases
@@ -114,19 +115,28 @@ impl PlanFile {
             }
             Some(_) => return Err(wrong("phases are tables, each under a line [[phase]]".to_owned())),
         };
-        if phases.is_empty() || phases.len() > STAGES_MAX {
-            let problem = format!(
-                "has {} phases; permitted are 1 to {STAGES_MAX}, each a table [[phase]] with a duration = \"30s\"",
-                phases.len()
-            );
-            return Err(wrong(problem));
-        }
         let mut flags = Vec::new();
         for (key, value) in table {
             read_flag(&key, value, &mut flags)
                 .map_err(|problem| wrong(format!("{}{key}: {problem}", line_of(&text, &key))))?;
         }
         Ok(Self { title, path: None, text, flags, phases })
+    }
+
+    /// Whether it has as many phases as a plan may have.
+    ///
+    /// # Errors
+    /// [`FileError`] when it has none, or too many.
+    pub(crate) fn has_phases(&self) -> Result<(), FileError> {
+        let count = self.phases.len();
+        if (1..=STAGES_MAX).contains(&count) {
+            return Ok(());
+        }
+        let problem = format!(
+            "has {count} phases; permitted are 1 to {STAGES_MAX}, each a table [[phase]] with a duration = \"30s\""
+        );
+        let file = self.path.as_ref().map_or_else(|| self.title.clone(), |path| path.display().to_string());
+        Err(FileError { file, problem })
     }
 
     /// Where a key stands, `line 3: `, if that can be told.
@@ -160,6 +170,20 @@ fn text_of(path: &Path) -> Result<String, String> {
 fn said(error: &toml::de::Error, text: &str) -> String {
     let line = error.span().map_or(1, |span| line_at(text, span.start));
     format!("line {line}: {}", error.message())
+}
+
+/// The same of an error in the phases, with the phase's number and name where its place tells them.
+fn said_of_phase(error: &toml::de::Error, text: &str, phases: &[Value]) -> String {
+    let line = error.span().map_or(1, |span| line_at(text, span.start));
+    let number = text.lines().take(line).filter(|line| line.trim_start().starts_with("[[phase]]")).count();
+    let Some(phase) = number.checked_sub(1).and_then(|at| phases.get(at)) else { return said(error, text) };
+    let name = named(phase.get("name").and_then(Value::as_str));
+    format!("line {line}: phase {number}{name}: {}", error.message())
+}
+
+/// A phase's name behind its number.
+fn named(name: Option<&str>) -> String {
+    name.map_or_else(String::new, |name| format!(" ({})", name.escape_debug()))
 }
 
 /// The line of a byte, counted from 1.
@@ -211,10 +235,7 @@ fn word(value: &Value) -> Result<String, String> {
 fn read_phase(number: usize, written: Spanned<Written>) -> Result<Phase, Misplaced> {
     let start = written.span().start;
     let written = written.into_inner();
-    let name = written
-        .name
-        .as_ref()
-        .map_or_else(String::new, |name| format!(" ({})", name.get_ref().escape_debug()));
+    let name = named(written.name.as_ref().map(|name| name.get_ref().as_str()));
     phase(number, start, written).map_err(|(at, problem)| (at, format!("phase {number}{name}: {problem}")))
 }
 

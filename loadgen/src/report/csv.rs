@@ -29,7 +29,7 @@ fn row(out: &mut String, point: &Point) -> std::fmt::Result {
         write!(out, ",{}", cell(latency))?;
     }
     write!(out, ",{},{}", cell(latency_us.map(|l| l.count)), cell(*send_lag_p99_us))?;
-    writeln!(out, ",{cpu_percent},{}", cell(latency_us.and_then(|latency| latency.p95)))
+    writeln!(out, ",{cpu_percent:.2},{}", cell(latency_us.and_then(|latency| latency.p95)))
 }
 
 fn cell(value: Option<impl Display>) -> String {
@@ -68,5 +68,13 @@ mod tests {
         }
         assert!(course[0].latency_us.is_none(), "the sample has an interval without answers");
         assert_eq!(lines.next(), None);
+    }
+
+    #[test]
+    fn a_percentage_has_two_decimals() {
+        let mut course = samples::course(2);
+        course[1].cpu_percent = 40.313_042_589_811_64;
+        let text = text(&course);
+        assert!(text.ends_with(",40.31,4000\n"), "{text}");
     }
 }

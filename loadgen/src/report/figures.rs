@@ -247,6 +247,11 @@ pub(crate) fn evidence(findings: &Findings, merged: &Merged, report: &Report<'_>
         busy_seconds: report.generator.busy_seconds,
         server_percent: report.server.cpu_percent,
         server_gap: report.server.gap.clone(),
+        memory_was_there: report
+            .server
+            .rss_bytes
+            .zip(report.server.rss_bytes_before)
+            .is_some_and(|(end, before)| end <= before),
         unjudged: unjudged(plan, report),
         objectives,
     }

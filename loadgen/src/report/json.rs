@@ -18,7 +18,7 @@ use crate::measure::health::RingCounters;
 use crate::measure::latency::Percentiles;
 use crate::measure::series::Point;
 use crate::plan::Plan;
-use crate::verdict::{Verdict, judge};
+use crate::verdict::{Verdict, judge, unmeasured};
 
 /// Version of the layout.
 pub(super) const SCHEMA: u64 = 1;
@@ -197,9 +197,9 @@ pub(crate) struct Objective {
     pub(crate) objective: String,
     pub(crate) measured: Option<f64>,
     pub(crate) met: bool,
-    /// What was measured, with its unit, for people.
+    /// What was measured, with its unit, or why nothing was, for people.
     #[serde(skip)]
-    pub(crate) shown: Option<String>,
+    pub(crate) shown: String,
 }
 
 impl Game {
@@ -269,7 +269,8 @@ impl<'a> Report<'a> {
                 objective: slo.to_string(),
                 measured: *measured,
                 met: measured.is_some_and(|measured| slo.met_by(measured)),
-                shown: measured.map(|measured| slo.show(measured)),
+                shown: measured
+                    .map_or_else(|| unmeasured(&evidence, *slo).to_owned(), |measured| slo.show(measured)),
             })
             .collect();
         (report.verdict, report.exit_code, report.reasons) = (verdict, verdict.exit_code(), reasons);

@@ -4,6 +4,7 @@
 use serde_json::{Map, Value};
 
 use crate::plan::STAGES_MAX;
+use crate::verdict::Verdict;
 
 /// What no figure of a run touches: the plan and the machine have units of their own, and a seed may be any number.
 const NO_FIGURES: [&str; 5] = ["plan", "machine", "versions", "kernel", "seed"];
@@ -15,24 +16,83 @@ const PERCENTILES: [&str; 6] = ["p50", "p90", "p95", "p99", "p999", "max"];
 const RISING: [(&str, &[&str]); 3] =
     [("course", &["at_s"]), ("phases", &["start_s"]), ("spectra", &["percentile", "value_us", "count"])];
 /// Of two keys of one object the first is at most the second.
-const PARTS: [(&str, &str, &str); 3] = [
+const PARTS: [(&str, &str, &str); 4] = [
     ("conns", "connected", "requested"),
     ("conns", "connected", "attempted"),
+    // Who is lost after coming back was attempted again.
+    ("conns", "lost", "attempted"),
     ("course", "open_fewest", "open"),
 ];
 /// What a verdict may be.
-const VERDICTS: [&str; 5] = ["pass", "invalid", "correctness", "missed", "interrupted"];
+const VERDICTS: [Verdict; 5] =
+    [Verdict::Pass, Verdict::Invalid, Verdict::Correctness, Verdict::Missed, Verdict::Interrupted];
+/// Any of these above 0 is something that arrived wrong.
+const WRONG: [&str; 5] = [
+    "/messages/gaps",
+    "/messages/duplicates",
+    "/messages/reordered",
+    "/messages/corrupted",
+    "/game/state_mismatches",
+];
+/// No window is longer, s.
+const WINDOW_S_MAX: f64 = 366.0 * 86_400.0;
 
 /// The first figure that cannot be, with its key and what is wrong with it; `None`: all of them can.
 pub(super) fn nonsense(report: &Map<String, Value>) -> Option<String> {
-    if let Some(verdict) =
-        report.get("verdict").and_then(Value::as_str).filter(|word| !VERDICTS.contains(word))
-    {
-        let verdict: String = verdict.chars().take(40).collect();
-        return Some(format!("`verdict` is \"{verdict}\"; permitted are {}", VERDICTS.join(", ")));
-    }
+    let verdict = match report.get("verdict").and_then(Value::as_str) {
+        None => None,
+        Some(word) => match VERDICTS.into_iter().find(|verdict| verdict.word() == word) {
+            None => {
+                let (word, known) = (word.chars().take(40).collect::<String>(), VERDICTS.map(Verdict::word));
+                return Some(format!("`verdict` is \"{word}\"; permitted are {}", known.join(", ")));
+            }
+            known => known,
+        },
+    };
     let figures = report.iter().filter(|(key, _)| !NO_FIGURES.contains(&key.as_str()));
-    figures.map(|(key, value)| Place { root: key, key, path: key.clone() }.look(value)).find_map(Result::err)
+    let wrong = figures
+        .map(|(key, value)| Place { root: key, key, path: key.clone() }.look(value))
+        .find_map(Result::err);
+    wrong.or_else(|| contradiction(report, verdict?)).or_else(|| failures(report))
+}
+
+/// What the verdict cannot be together with; `None`: it can be.
+fn contradiction(report: &Map<String, Value>, verdict: Verdict) -> Option<String> {
+    let word = verdict.word();
+    let code = report.get("exit_code").and_then(Value::as_u64);
+    if let Some(code) = code.filter(|code| *code != u64::from(verdict.exit_code())) {
+        let own = verdict.exit_code();
+        return Some(format!("`exit_code` is {code}, and `verdict` \"{word}\": that one ends with {own}"));
+    }
+    let is_interrupted = report.get("interrupted").and_then(Value::as_bool).unwrap_or(false);
+    if is_interrupted && !matches!(verdict, Verdict::Interrupted | Verdict::Correctness) {
+        return Some(format!(
+            "`interrupted` is true, and `verdict` \"{word}\": a run that was stopped is not judged"
+        ));
+    }
+    let counts = WRONG.iter().filter_map(|place| Some((place, pointed(report, place)?)));
+    let (place, count) =
+        counts.into_iter().find(|(_, count)| *count > 0.0 && verdict != Verdict::Correctness)?;
+    let key = place[1..].replace('/', ".");
+    Some(format!("`{key}` is {count}, and `verdict` \"{word}\": it would be correctness"))
+}
+
+/// More connections that failed than there can be: attempts, and those asked for that were never attempted.
+fn failures(report: &Map<String, Value>) -> Option<String> {
+    let of = |place| pointed(report, place);
+    let (failed, attempted, requested) =
+        (of("/conns/failed")?, of("/conns/attempted")?, of("/conns/requested")?);
+    (failed > attempted + requested).then(|| {
+        format!(
+            "`conns.failed` is {failed}, of {requested} `conns.requested` and {attempted} `conns.attempted`"
+        )
+    })
+}
+
+/// A number at `/key/key`.
+fn pointed(report: &Map<String, Value>, place: &str) -> Option<f64> {
+    let (object, key) = place[1..].split_once('/').expect("places have two keys");
+    figure(report.get(object)?, key)
 }
 
 /// Where a value stands.
@@ -109,6 +169,12 @@ impl<'a> Place<'a> {
                 self.path
             ));
         }
+        if !told.is_empty() && object.get("count").and_then(Value::as_u64) == Some(0) {
+            return Err(format!(
+                "`{0}.count` is 0, and `{0}` has percentiles: of nothing there are none",
+                self.path
+            ));
+        }
         for (_, part, whole) in PARTS.iter().filter(|(key, ..)| *key == self.key) {
             let of = |key: &str| object.get(key).and_then(Value::as_f64);
             if let (Some(some), Some(all)) = (of(part), of(whole))
@@ -130,6 +196,9 @@ fn most(key: &str) -> f64 {
     match key {
         "percentile" => 100.0,
         "exit_code" => 255.0,
+        "window_s" | "window_planned_s" | "window_start_s" => WINDOW_S_MAX,
+        // A share of what was due.
+        "achieved" => 10.0,
         _ if PERCENTILES.contains(&key) || key.ends_with("_us") => 1e13,
         _ if key.ends_with("_percent") || key.ends_with("_share") => 1e7,
         _ if key.ends_with("_per_s") => 1e15,
@@ -163,7 +232,21 @@ mod tests {
         for (pointer, value, said) in [
             ("/messages/sent_per_s", json!(-5.0), "`messages.sent_per_s` is -5; permitted are 0 to 1e15"),
             ("/course/3/bytes_down_per_s", json!(1e308), "`course[3].bytes_down_per_s` is 1"),
-            ("/window_s", json!(1e18), "`window_s` is 1000000000000000000; permitted are 0 to 1e10"),
+            ("/window_s", json!(1e18), "`window_s` is 1000000000000000000; permitted are 0 to 3.16224e7"),
+            ("/messages/achieved", json!(12.5), "`messages.achieved` is 12.5; permitted are 0 to 1e1"),
+            ("/conns/lost", json!(11), "`conns.lost` is 11, and `conns.attempted` only 10"),
+            (
+                "/conns/failed",
+                json!(21),
+                "`conns.failed` is 21, of 10 `conns.requested` and 10 `conns.attempted`",
+            ),
+            ("/conns/failed", json!(20), ""),
+            ("/latency_us/service/count", json!(0), "`latency_us.service.count` is 0, and"),
+            ("/course/3/latency_us/count", json!(0), "`course[3].latency_us.count` is 0, and"),
+            ("/verdict", json!("pass"), "`exit_code` is 99, and `verdict` \"pass\": that one ends with 0"),
+            ("/exit_code", json!(0), "`exit_code` is 0, and `verdict` \"missed\": that one ends with 99"),
+            ("/messages/gaps", json!(1), "`messages.gaps` is 1, and `verdict` \"missed\""),
+            ("/game/state_mismatches", json!(2), "`game.state_mismatches` is 2, and"),
             ("/latency_us/intended/p50", json!(6_000.0), "`latency_us.intended.p90` only 3000"),
             ("/conns/connect_us/p99", json!(9_001.0), "`conns.connect_us.p999` only 7000"),
             ("/course/4/latency_us/p999", json!(1.0), "`course[4].latency_us.p99` is"),
@@ -185,6 +268,26 @@ mod tests {
             let problem = with(pointer, value).unwrap_or_default();
             assert!(problem.contains(said) && problem.is_empty() == said.is_empty(), "{pointer}: {problem}");
         }
+    }
+
+    #[test]
+    fn a_verdict_fits_what_else_is_told() {
+        let problem = |verdict: Verdict, interrupted: bool, gaps: u64| {
+            let mut report = samples::report();
+            report["verdict"] = verdict.word().into();
+            report["exit_code"] = verdict.exit_code().into();
+            report["interrupted"] = interrupted.into();
+            report["messages"]["gaps"] = gaps.into();
+            nonsense(report.as_object().unwrap())
+        };
+        for verdict in VERDICTS {
+            let is_wrong = verdict == Verdict::Correctness;
+            assert_eq!(problem(verdict, false, 0), None);
+            assert_eq!(problem(verdict, false, 3).is_none(), is_wrong, "{verdict:?}");
+            let may_be_interrupted = is_wrong || verdict == Verdict::Interrupted;
+            assert_eq!(problem(verdict, true, 0).is_none(), may_be_interrupted, "{verdict:?}");
+        }
+        assert!(problem(Verdict::Pass, true, 0).unwrap().contains("`interrupted` is true"));
     }
 
     #[test]

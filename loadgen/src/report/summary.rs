@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::json::Report;
+use super::json::{Objective, Report};
 use super::wording;
 use crate::measure::latency::Percentiles;
 use crate::verdict::Verdict;
@@ -158,9 +158,7 @@ fn verdict(out: &mut String, report: &Report<'_>) -> std::fmt::Result {
     }
     slow_time(out, report)?;
     for objective in &report.slo {
-        let sign = if objective.met { "met" } else { "NOT MET" };
-        let shown = objective.shown.as_deref().map_or_else(String::new, |shown| format!(": {shown}"));
-        writeln!(out, "  objective    {} {sign}{shown}", objective.objective)?;
+        writeln!(out, "  objective    {}", told(objective))?;
     }
     if report.plan.force && report.verdict == Verdict::Pass {
         writeln!(out, "  note         started with --force")?;
@@ -173,6 +171,16 @@ fn verdict(out: &mut String, report: &Report<'_>) -> std::fmt::Result {
         write!(out, "\n  - {reason}")?;
     }
     Ok(())
+}
+
+/// An objective, whether it was met, and what was measured; one that nobody measured is not one that was missed.
+fn told(objective: &Objective) -> String {
+    let sign = match (objective.measured, objective.met) {
+        (None, _) => "NOT MEASURED",
+        (Some(_), true) => "met",
+        (Some(_), false) => "NOT MET",
+    };
+    format!("{} {sign}: {}", objective.objective, objective.shown)
 }
 
 /// How much of the plan there was, behind the verdict's word.
@@ -243,6 +251,16 @@ mod tests {
         assert_eq!(text(Verdict::Correctness, 12.34), ", interrupted after 12.3 s of 60 s");
         assert_eq!(text(Verdict::Interrupted, 0.0), " before the measuring began: 0 s of 60 s");
         assert_eq!(text(Verdict::Interrupted, 60.0), " after all 60 s, while the last answers were awaited");
+    }
+
+    #[test]
+    fn an_objective_that_nobody_measured_was_not_missed() {
+        let text = |measured, met, shown: &str| {
+            told(&Objective { objective: "p99<1ms".to_owned(), measured, met, shown: shown.to_owned() })
+        };
+        assert_eq!(text(Some(900.0), true, "0.9ms"), "p99<1ms met: 0.9ms");
+        assert_eq!(text(Some(2_000.0), false, "2ms"), "p99<1ms NOT MET: 2ms");
+        assert_eq!(text(None, false, "ask a fresh one"), "p99<1ms NOT MEASURED: ask a fresh one");
     }
 
     #[test]

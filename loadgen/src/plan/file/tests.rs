@@ -4,7 +4,9 @@ use super::*;
 use proptest::prelude::*;
 
 fn parse(text: &str) -> Result<PlanFile, String> {
-    PlanFile::parse("my.toml", "my".to_owned(), text.to_owned()).map_err(|error| error.to_string())
+    let read = PlanFile::parse("my.toml", "my".to_owned(), text.to_owned());
+    let read = read.map(|file| PlanFile { path: Some("my.toml".into()), ..file });
+    read.and_then(|file| file.has_phases().map(|()| file)).map_err(|error| error.to_string())
 }
 
 #[test]
@@ -57,12 +59,16 @@ fn what_is_no_plan_is_named() {
         ("[[phase]]\nduration = 1\n\n[[phase]]\nname = \"b\"", "line 4: phase 2 (b): has no duration"),
         (
             "[[phase]]\nduration = 1\n\n[[phase]]\nduration = 1\ndorp = 1",
-            "line 6: unknown field `dorp`, expected one of",
+            "line 6: phase 2: unknown field `dorp`, expected one of",
         ),
-        ("[[phase]]\nduration = 1\n[[phase]]\nduration = 1\nname = 3", "line 5: invalid type"),
+        ("[[phase]]\nduration = 1\n[[phase]]\nduration = 1\nname = 3", "line 5: phase 2: invalid type"),
         ("[[phase]]\nduration = \"0s\"", "line 2: phase 1: duration: `0s`: permitted is a time"),
         ("[[phase]]\nduration = \"x\"\nname = \"n\"", "phase 1 (n): duration: `x`"),
-        ("[[phase]]\nduration = 1\nspeed = 3", "line 3: unknown field `speed`, expected one of"),
+        ("[[phase]]\nduration = 1\nspeed = 3", "line 3: phase 1: unknown field `speed`, expected one of"),
+        (
+            "[[phase]]\nduration = 1\n[[phase]]\nspeed = 3\nname = \"b\"\nduration = 1",
+            "line 4: phase 2 (b): unknown field `speed`, expected one of",
+        ),
         (
             "[[phase]]\nduration = 1\nconns = -1",
             "line 3: phase 1: conns: `-1`: permitted is a whole number from 0",

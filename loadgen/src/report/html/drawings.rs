@@ -251,9 +251,11 @@ fn spectrum(title: &str, description: &str, spectra: &[(&str, &[SpectrumPoint])]
 fn cdf(title: &str, description: &str, spectra: &[(&str, &[SpectrumPoint])]) -> Chart {
     let line = |(name, points): &(&str, &[SpectrumPoint])| {
         let all = count(points.last().map_or(1, |last| last.count.max(1)));
+        // Below the least of them nobody was: where all are alike, the step there is all that can be seen.
+        let foot = points.first().map(|least| Some((least.value_us, 0.0)));
         let placed =
             points.iter().take(POINTS_MAX).map(|point| Some((point.value_us, count(point.count) / all)));
-        Line::new(*name, placed.collect::<Vec<_>>().into_iter())
+        Line::new(*name, foot.into_iter().chain(placed).collect::<Vec<_>>().into_iter())
     };
     let lines: Vec<Line> = spectra.iter().map(line).collect();
     let values = lines.iter().flat_map(Line::drawn).map(|(x, _)| x);
@@ -272,4 +274,19 @@ fn cdf(title: &str, description: &str, spectra: &[(&str, &[SpectrumPoint])]) -> 
 #[expect(clippy::cast_precision_loss, reason = "counts in a drawing")]
 const fn count(count: u64) -> f64 {
     count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_that_are_all_alike_are_a_step() {
+        let at = |percentile| SpectrumPoint { percentile, value_us: 11_282.0, count: 60 };
+        let chart = cdf("", "", &[("connect", &[at(0.0), at(100.0)])]);
+        let drawn: Vec<(f64, f64)> = chart.lines[0].drawn().collect();
+        assert_eq!(drawn.first(), Some(&(11_282.0, 0.0)));
+        assert_eq!(drawn.last(), Some(&(11_282.0, 1.0)));
+        assert!(cdf("", "", &[("connect", &[])]).lines[0].points.is_empty());
+    }
 }

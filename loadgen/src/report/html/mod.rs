@@ -87,28 +87,22 @@ fn compared(rows: &[Row]) -> String {
             row.unit.show_if(row.b),
             row.ratio().map_or_else(|| "–".to_owned(), compare::ratio_text),
             row.difference(),
-            spread(row.unit, row.spread_a),
-            spread(row.unit, row.spread_b),
             row.medians(),
             row.noise(),
         ]
     };
-    let head = [
-        "",
-        "difference is",
-        "A",
-        "B",
-        "B/A",
-        "B−A",
-        "intervals of A (middle half)",
-        "intervals of B",
-        "their medians, B−A",
-        "noise of that",
-    ];
+    let head = ["", "difference is", "A", "B", "B/A", "B−A", "medians, B−A", "noise of that"];
     let (judged, alone): (Vec<&Row>, Vec<&Row>) =
         rows.iter().partition(|row| row.judgement != Judgement::Unknown || row.intervals.is_some());
     let tell = |rows: Vec<&Row>| rows.into_iter().map(cells).collect::<Vec<_>>();
+    let scatter = |row: &&Row| {
+        vec![row.name.to_string(), spread(row.unit, row.spread_a), spread(row.unit, row.spread_b)]
+    };
+    let scattered: Vec<Vec<String>> =
+        judged.iter().filter(|row| row.spread_a.or(row.spread_b).is_some()).map(scatter).collect();
     let mut out = table("Told by every interval", &head, &tell(judged));
+    // A table of its own: beside the others its columns would push the noise off the screen.
+    out.push_str(&table("The intervals: median (middle half)", &["", "A", "B"], &scattered));
     let short: Vec<Vec<String>> = tell(alone).into_iter().map(|row| row[..6].to_vec()).collect();
     out.push_str(&table("Told once a run", &head[..6], &short));
     if let Some(remedy) = compare::too_short(rows) {

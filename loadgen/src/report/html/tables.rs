@@ -79,9 +79,10 @@ fn distributions(view: &View) -> String {
 
 fn objectives(view: &View) -> String {
     let row = |objective: &crate::report::json::Objective| {
-        let measured =
-            objective.measured.map_or_else(|| "not measured".to_owned(), |value| format!("{value}"));
-        let met = if objective.met { "met" } else { "not met" };
+        let (met, measured) = match objective.measured {
+            None => ("not measured", "–".to_owned()),
+            Some(value) => (if objective.met { "met" } else { "not met" }, value.to_string()),
+        };
         vec![objective.objective.clone(), met.to_owned(), measured]
     };
     let rows: Vec<Vec<String>> = view.slo.iter().take(ROWS_MAX).map(row).collect();
@@ -315,6 +316,15 @@ mod tests {
         ] {
             assert_eq!(date(unix_s), shown);
         }
+    }
+
+    #[test]
+    fn an_objective_that_nobody_measured_was_not_missed() {
+        let mut view = crate::report::samples::view();
+        assert!(objectives(&view).contains(">not met<"));
+        view.slo[0].measured = None;
+        let page = objectives(&view);
+        assert!(page.contains(">not measured<") && !page.contains(">not met<"), "{page}");
     }
 
     #[test]

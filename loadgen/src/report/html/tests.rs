@@ -190,6 +190,33 @@ fn two_runs_are_drawn_together() {
     assert_eq!(page.matches("<svg ").count(), 12);
 }
 
+/// The longest texts of each column of a table with this caption, characters, added up.
+fn width(page: &str, caption: &str) -> usize {
+    let (_, table) = page.split_once(caption).unwrap_or_else(|| panic!("{caption}"));
+    let (table, _) = table.split_once("</table>").expect("a table ends");
+    let mut columns: Vec<usize> = Vec::new();
+    for row in table.split("<tr>").skip(1) {
+        let cells = row.split("</t").filter_map(|cell| Some(cell.rsplit_once('>')?.1.chars().count()));
+        for (at, chars) in cells.enumerate() {
+            if at == columns.len() {
+                columns.push(0);
+            }
+            columns[at] = columns[at].max(chars);
+        }
+    }
+    columns.iter().sum()
+}
+
+#[test]
+fn the_noise_of_a_comparison_is_on_the_screen() {
+    let view = samples::view();
+    let page = comparison(["a.json", "b.json"], &view, &view);
+    let noise = page.find("noise of that").expect("its column");
+    assert!(page[..noise].matches("<th scope=\"col\"").count() <= 8, "the last of eight");
+    let wide = width(&page, "Told by every interval");
+    assert!(wide <= 130, "{wide} characters: 900 pixels have no room for them");
+}
+
 /// Puts `wild` in the place of the `at`th number.
 fn replace_number(value: &mut Value, at: &mut usize, wild: &Value) {
     match value {
