@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::doctor::{Readings, enough, ports};
 use crate::plan::{Plan, Preset};
-use crate::preflight::Facts;
+use crate::preflight::{self, Facts};
 use crate::server_side::Status;
 use crate::sources::{PORTS, Sources};
 
@@ -118,11 +118,13 @@ impl Demand {
 pub(crate) fn budgets(demand: &Demand, facts: &Facts) -> Vec<Budget> {
     let status = facts.status.as_ref().and_then(|status| status.as_ref().ok());
     let there = status.and_then(|status| status.machine.as_ref()).filter(|_| !demand.is_loopback);
-    let mut all = vec![descriptors(demand, facts), ports(demand, &facts.here)];
+    let mut all = vec![ring(facts), descriptors(demand, facts), ports(demand, facts)];
     all.extend(machine(Side::Machine, demand, demand.ends_here(), &facts.here));
     all.extend(there.into_iter().flat_map(|there| machine(Side::Server, demand, 1, there)));
     all.extend(
-        status.into_iter().flat_map(|status| [connections(demand, status), seats::budget(demand, status)]),
+        status
+            .into_iter()
+            .flat_map(|status| [connections(demand, status, &facts.here), seats::budget(demand, status)]),
     );
     all.into_iter().flatten().collect()
 }
@@ -134,6 +136,18 @@ fn machine(side: Side, demand: &Demand, ends: u64, machine: &Readings) -> [Optio
         conntrack(side, demand, machine),
         memory(side, demand, ends, machine),
     ]
+}
+
+/// Every connection goes through a ring: where there can be none, nothing fits.
+fn ring(facts: &Facts) -> Option<Budget> {
+    let wall = facts.ring_refused.clone()?;
+    Some(Budget {
+        side: Side::Generator,
+        what: "io_uring",
+        carries: 0,
+        why: wall.problem,
+        remedy: wall.remedy,
+    })
 }
 
 /// Each worker's ring has a table of direct descriptors, at most as large as RLIMIT_NOFILE.
@@ -150,7 +164,8 @@ fn descriptors(demand: &Demand, facts: &Facts) -> Option<Budget> {
             demand.workers
         ),
         remedy: format!(
-            "use --workers {workers} (a table each), or raise the hard limit: ulimit -Hn {largest}; both with a quarter to spare"
+            "use --workers {workers} (a table each), or a higher hard limit ({}); both with a quarter to spare",
+            enough::higher_limit(largest, facts.here.limits_are_fixed)
         ),
     })
 }
@@ -169,7 +184,17 @@ fn files(side: Side, demand: &Demand, ends: u64, machine: &Readings) -> Option<B
 }
 
 /// (source address, source port) pairs towards one destination.
-fn ports(demand: &Demand, here: &Readings) -> Option<Budget> {
+fn ports(demand: &Demand, facts: &Facts) -> Option<Budget> {
+    let here = &facts.here;
+    if let Some(wall) = preflight::sources(facts) {
+        return Some(Budget {
+            side: Side::Generator,
+            what: "source ports",
+            carries: 0,
+            why: wall.problem,
+            remedy: wall.remedy,
+        });
+    }
     if let Sources::Explicit(addresses) = &demand.sources {
         let needed = demand.conns.div_ceil(u64::from(PORTS) * demand.targets);
         let to = if demand.targets == 1 {
@@ -204,7 +229,8 @@ fn ports(demand: &Demand, here: &Readings) -> Option<Budget> {
         carries: u64::from(usable) * demand.targets,
         why: format!("net.ipv4.ip_local_port_range has {usable} ports to each server{left_out}"),
         remedy: format!(
-            "sysctl -w net.ipv4.ip_local_port_range='1024 65535', or name source addresses with --src{or_fewer}"
+            "{}, or name source addresses with --src{or_fewer}",
+            ports::commands(here).join(" && ")
         ),
     })
 }
@@ -245,7 +271,7 @@ fn memory(side: Side, demand: &Demand, ends: u64, machine: &Readings) -> Option<
 }
 
 /// What the server takes as a whole, and what its workers' tables hold: the kernel's hash chooses the worker.
-fn connections(demand: &Demand, status: &Status) -> Option<Budget> {
+fn connections(demand: &Demand, status: &Status, here: &Readings) -> Option<Budget> {
     let limits = &status.limits;
     let max = limits.connections_max?;
     let tables = limits.workers.zip(limits.connections_per_worker_max);
@@ -258,11 +284,11 @@ fn connections(demand: &Demand, status: &Status) -> Option<Budget> {
             "a hash shares connections out over {workers} tables of {each} places, never evenly: about {held} find \
              one{taken} (max_conns {max})"
         ),
-        _ => format!("the server takes {max} (max_conns){taken}"),
+        _ => format!("the server takes {max} ({}){taken}", limits.connections_bound()),
     };
     // More than its tables hold, `max_conns` is no help.
     let remedy = if tables.is_some() && held < wanted {
-        enough::server_tables(limits, wanted)
+        enough::server_tables(limits, wanted, demand.is_loopback && here.limits_are_fixed)
     } else {
         format!("start the server with --max-conns {wanted}")
     };
@@ -276,53 +302,4 @@ fn connections(demand: &Demand, status: &Status) -> Option<Budget> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::server_side::StatusLimits;
-
-    pub(super) fn demand(conns: u64, rooms: Option<Rooms>) -> Demand {
-        Demand { conns, workers: 1, is_loopback: true, targets: 1, sources: Sources::Kernel, rooms }
-    }
-
-    pub(super) fn server(workers: u64, rooms_max: u64, seats: u64) -> Status {
-        let limits = StatusLimits {
-            workers: Some(workers),
-            rooms_max_per_worker: Some(rooms_max),
-            players_max_per_room: Some(seats),
-            connections_max: Some(workers * 100),
-            connections_per_worker_max: Some(100),
-            descriptors: Some(100),
-        };
-        Status { limits, ..Status::default() }
-    }
-
-    #[test]
-    fn reserved_ports_are_named_where_there_are_some() {
-        let mut here = Readings::default();
-        here.sysctls.insert("net.ipv4.ip_local_port_range".to_owned(), "32768 60999".to_owned());
-        let setting = "net.ipv4.ip_local_reserved_ports";
-        let wall = |here: &Readings| ports(&demand(30_000, None), here).unwrap();
-        let all = wall(&here);
-        assert_eq!(all.carries, 28_232);
-        assert!(!all.why.contains("without") && !all.remedy.contains(setting), "{all:?}");
-        here.sysctls.insert(setting.to_owned(), "80,40000-40009".to_owned());
-        let fewer = wall(&here);
-        assert_eq!(fewer.carries, 28_222);
-        assert!(fewer.why.contains("without 10 of the range") && fewer.why.contains(setting), "{fewer:?}");
-        assert!(fewer.remedy.contains(setting), "{fewer:?}");
-    }
-
-    #[test]
-    fn tables_of_several_workers_are_not_filled_to_the_last_place() {
-        let one = connections(&demand(120, None), &server(1, 1, 1)).unwrap();
-        assert_eq!((one.carries, &one.why[..]), (100, "the server takes 100 (max_conns)"));
-        let two = connections(&demand(190, None), &server(2, 1, 1)).unwrap();
-        assert_eq!(two.carries, 186);
-        assert!(two.why.contains("2 tables of 100 places") && two.why.contains("186"), "{two:?}");
-        assert!(two.remedy.contains("ulimit -Hn 374,") && two.remedy.contains("--workers 3 "), "{two:?}");
-        let mut few = server(2, 1, 1);
-        few.limits.connections_max = Some(150);
-        let few = connections(&demand(160, None), &few).unwrap();
-        assert_eq!((few.carries, &few.remedy[..]), (150, "start the server with --max-conns 160"));
-    }
-}
+mod tests;

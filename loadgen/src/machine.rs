@@ -69,6 +69,23 @@ pub(crate) fn locked_memory_hard() -> Option<u64> {
     getrlimit(Resource::Memlock).maximum
 }
 
+/// Bit of CAP_SYS_RESOURCE in a set of capabilities, capabilities(7).
+const CAP_SYS_RESOURCE: u64 = 1 << 24;
+
+/// Whether not even root may raise a hard limit here: CAP_SYS_RESOURCE was taken away, as from most containers.
+pub(crate) fn limits_are_fixed() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    lacks_resource_capability(&status, rustix::process::geteuid().is_root())
+}
+
+/// What `/proc/PID/status` says: root has what is effective, others could become root with what is in the bounding set.
+/// What cannot be read is not held against anybody.
+fn lacks_resource_capability(status: &str, is_root: bool) -> bool {
+    let set = field(status, if is_root { "CapEff" } else { "CapBnd" });
+    let set = set.and_then(|set| u64::from_str_radix(set, 16).ok());
+    set.is_some_and(|set| set & CAP_SYS_RESOURCE == 0)
+}
+
 /// Raises the soft descriptor limit to the hard one: a ring's table of direct descriptors must not
 /// be larger than the soft limit.
 pub(crate) fn raise_descriptor_limit() {
@@ -118,6 +135,21 @@ mod tests {
         let text = "MemTotal:       100 kB\nMemAvailable:    50 kB\n";
         assert_eq!(kilobytes(text, "MemTotal"), 102_400);
         assert_eq!(kilobytes(text, "Missing"), 0);
+    }
+
+    #[test]
+    fn root_without_the_capability_raises_no_limit() {
+        let status = |effective: &str, bounding: &str| format!("CapEff:\t{effective}\nCapBnd:\t{bounding}\n");
+        let (all, without, none) = ("000001ffffffffff", "000001fffeffffff", "0000000000000000");
+        for (status, is_root, lacks) in [
+            (status(all, all), true, false),
+            (status(without, all), true, true),
+            (status(none, all), false, false),
+            (status(none, without), false, true),
+            (String::new(), true, false),
+        ] {
+            assert_eq!(lacks_resource_capability(&status, is_root), lacks, "{status} {is_root}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 
 use clap::ValueEnum as _;
 use serde::Serialize;
+use tickring_ring::{Ring, SetupError};
 
 use crate::budget::{Demand, budgets};
 use crate::cli::GameName;
@@ -31,6 +32,8 @@ pub(crate) struct Facts {
     pub(crate) descriptors: Option<u64>,
     /// This machine.
     pub(crate) here: Readings,
+    /// Why there can be no ring here, which every connection goes through.
+    pub(crate) ring_refused: Option<Wall>,
     /// A source address that cannot be bound to, and why not.
     pub(crate) source_refused: Option<(Ipv4Addr, String)>,
     /// The CPUs this process may use; empty: unknown.
@@ -52,12 +55,29 @@ impl Facts {
         Self {
             descriptors: machine.limits.descriptors,
             here: Readings::here(machine),
+            ring_refused: ring_refused(),
             source_refused: sources.refused().map(|(address, error)| (address, error.to_string())),
             cpus: crate::machine::usable_cpus(),
             status,
             server_process: server_pid.map(crate::server_side::process_exists),
         }
     }
+}
+
+impl Wall {
+    /// Why there is no ring; the text of the error ends with its remedy.
+    pub(crate) fn of_ring(error: &SetupError) -> Self {
+        let text = error.to_string();
+        let (problem, remedy) = text.split_once(". Remedy: ").unwrap_or((&text, ""));
+        Self { problem: problem.to_owned(), remedy: remedy.to_owned() }
+    }
+}
+
+/// Why there can be no ring; tried with a small one. Whether a table is larger than the descriptor limit is asked for the
+/// run's own.
+fn ring_refused() -> Option<Wall> {
+    let error = Ring::probe().err()?;
+    (!matches!(error, SetupError::TableTooLarge { .. })).then(|| Wall::of_ring(&error))
 }
 
 /// Everything that stands in the way, most fundamental first.
@@ -76,7 +96,7 @@ pub(crate) fn walls(plan: &Plan, facts: &Facts) -> Vec<Wall> {
         remedy: budget.remedy,
     });
     let others = [cpus, server, objectives];
-    short.chain(sources(facts)).chain(others.iter().filter_map(|check| check(plan, facts))).collect()
+    short.chain(others.iter().filter_map(|check| check(plan, facts))).collect()
 }
 
 /// Tells people.
@@ -193,6 +213,7 @@ mod tests {
         Facts {
             descriptors: Some(20_000),
             here: here(&[]),
+            ring_refused: None,
             source_refused: None,
             cpus: vec![0, 1],
             status: None,
@@ -245,6 +266,15 @@ mod tests {
         let wall = only_wall("idle --src 192.0.2.1", &facts);
         assert!(wall.problem.contains("192.0.2.1") && wall.problem.contains("no such address"), "{wall:?}");
         assert!(wall.remedy.contains("ip -4 -brief address"), "{wall:?}");
+        assert!(wall.problem.starts_with("0 of 1000 connections fit: connections cannot come"), "{wall:?}");
+    }
+
+    #[test]
+    fn a_machine_without_io_uring_is_refused_with_the_remedy_of_the_ring() {
+        let ring_refused = Some(Wall::of_ring(&SetupError::DisabledBySysctl { value: 2 }));
+        let wall = only_wall("idle", &Facts { ring_refused, ..roomy() });
+        assert!(wall.problem.contains("kernel.io_uring_disabled = 2 (io_uring, generator side)"), "{wall:?}");
+        assert!(wall.remedy.starts_with("as root, `sysctl -w kernel.io_uring_disabled=0`"), "{wall:?}");
     }
 
     #[test]

@@ -28,6 +28,10 @@ use crate::terminal;
 use crate::verdict;
 use crate::worker::{Outcome, Worker};
 
+/// What is said where there is no ring.
+const WITHOUT_RING: &str =
+    "loadgen: not started; --force does not help here, since every connection goes through io_uring";
+
 /// Runs a plan; returns the exit code.
 ///
 /// # Errors
@@ -35,19 +39,29 @@ use crate::worker::{Outcome, Worker};
 pub(crate) fn run(plan: Plan) -> anyhow::Result<u8> {
     let interrupted = watch_signals()?;
     match attempt(plan, &interrupted)? {
-        Some(findings) => report::deliver(&findings, &interrupted),
-        None => Ok(verdict::PREFLIGHT),
+        Ok(findings) => report::deliver(&findings, &interrupted),
+        Err(_) => Ok(verdict::PREFLIGHT),
     }
 }
 
-/// Carries a plan out, from preflight to the last connection's end. `None`: it does not fit, and why has been said.
+/// A run that was not started, because it does not fit; why has been said.
+pub(crate) struct Refused {
+    /// What the doctor says of it, as JSON.
+    pub(crate) document: String,
+}
+
+/// Carries a plan out, from preflight to the last connection's end.
 ///
 /// # Errors
 /// What is neither the user's, the machine's nor the server's fault.
-pub(crate) fn attempt(plan: Plan, interrupted: &AtomicBool) -> anyhow::Result<Option<Findings>> {
+pub(crate) fn attempt(plan: Plan, interrupted: &AtomicBool) -> anyhow::Result<Result<Findings, Refused>> {
     let (machine, facts) = look_around(&plan, interrupted);
     let walls = preflight::walls(&plan, &facts);
     walls.iter().for_each(preflight::say);
+    if facts.ring_refused.is_some() {
+        terminal::say(format_args!("{WITHOUT_RING}"));
+        return refuse(&plan, &facts, walls);
+    }
     if !walls.is_empty() && !plan.force {
         terminal::say(format_args!("loadgen: not started; --force tries all the same"));
         return refuse(&plan, &facts, walls);
@@ -70,27 +84,22 @@ pub(crate) fn attempt(plan: Plan, interrupted: &AtomicBool) -> anyhow::Result<Op
     }
     let plan = Arc::new(plan);
     match execute(&plan, interrupted, matches!(facts.status, Some(Ok(_)))) {
-        Ok((timeline, outcomes)) => Ok(Some(Findings { plan, machine, timeline, outcomes })),
+        Ok((timeline, outcomes)) => Ok(Ok(Findings { plan, machine, timeline, outcomes })),
         Err(Failure::Ring(error)) => {
-            terminal::say(format_args!(
-                "loadgen: preflight: generator side: {error}\nloadgen: not started; --force does not help here, since \
-                 every connection goes through io_uring"
-            ));
-            let text = error.to_string();
-            let (problem, remedy) = text.split_once(". Remedy: ").unwrap_or((&text, ""));
-            let wall = Wall { problem: problem.to_owned(), remedy: remedy.to_owned() };
-            refuse(&plan, &facts, vec![wall])
+            terminal::say(format_args!("loadgen: preflight: generator side: {error}\n{WITHOUT_RING}"));
+            refuse(&plan, &facts, vec![Wall::of_ring(&error)])
         }
         Err(Failure::Other(error)) => Err(error),
     }
 }
 
 /// Leaves what stood in the way where the report for machines would be.
-fn refuse(plan: &Plan, facts: &Facts, walls: Vec<Wall>) -> anyhow::Result<Option<Findings>> {
+fn refuse(plan: &Plan, facts: &Facts, walls: Vec<Wall>) -> anyhow::Result<Result<Findings, Refused>> {
+    let document = doctor::refusal(plan, facts, walls)?;
     if let Some(path) = &plan.outs.json {
-        report::write_file(path, doctor::refusal(plan, facts, walls)?.as_bytes())?;
+        report::write_file(path, document.as_bytes())?;
     }
-    Ok(None)
+    Ok(Err(Refused { document }))
 }
 
 /// What the preflight looks at, for a plan.

@@ -66,6 +66,27 @@ pub(crate) struct StatusLimits {
     pub(crate) rooms_max_per_worker: Option<u64>,
 }
 
+impl StatusLimits {
+    /// Whether the most connections are all places of its tables, and those as many as its descriptor limit lets be.
+    pub(crate) fn is_bound_by_descriptors(&self) -> bool {
+        let tables = self.workers.zip(self.connections_per_worker_max);
+        let places = tables.map(|(workers, each)| workers.saturating_mul(each));
+        places.is_some()
+            && places == self.connections_max
+            && self.descriptors == self.connections_per_worker_max
+    }
+
+    /// What the most connections follow from, in words.
+    pub(crate) fn connections_bound(&self) -> String {
+        match self.workers.zip(self.connections_per_worker_max).filter(|_| self.is_bound_by_descriptors()) {
+            Some((workers, each)) => {
+                format!("{workers} table(s) of {each} places, which is its descriptor limit")
+            }
+            None => "max_conns".to_owned(),
+        }
+    }
+}
+
 /// Counters since the server started.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]

@@ -35,8 +35,8 @@ fn the_servers_descriptor_limit() {
     run.expect(99, "missed");
     assert_eq!(run.report["conns"]["connected"], 64, "as the preflight said: {}", run.err);
     assert!(run.err.contains("64 of 80 connections fit") && run.err.contains("server side"), "{}", run.err);
-    assert!(run.err.contains("ulimit -Hn 356"), "more than its tables, max_conns cannot be: {}", run.err);
-    let words = ["descriptor tables are full", "the server's descriptor limit is 64", "ulimit -Hn 356"];
+    assert!(run.err.contains("LimitNOFILE=356"), "more than its tables, max_conns cannot be: {}", run.err);
+    let words = ["descriptor tables are full", "the server's descriptor limit is 64", "LimitNOFILE=356"];
     run.is_diagnosed("server-table-full", "server", words);
 }
 
@@ -54,7 +54,7 @@ fn the_generators_descriptor_limit() {
     assert!(
         refused.err.contains("generator side")
             && refused.err.contains("--workers 4 ")
-            && refused.err.contains("ulimit -Hn 506"),
+            && refused.err.contains("LimitNOFILE=506"),
         "{}",
         refused.err
     );
@@ -68,7 +68,7 @@ fn the_generators_descriptor_limit() {
         run.expect(99, "missed");
         assert_eq!(run.errors(), [("connect".into(), "EMFILE".into(), 3, "generator".into())]);
         let shown = format!("RLIMIT_NOFILE of the generator is {limit}");
-        let words = ["the generator has no descriptor left", shown.as_str(), "ulimit -n"];
+        let words = ["the generator has no descriptor left", shown.as_str(), "LimitNOFILE=4096"];
         return run.is_diagnosed("generator-descriptors", "generator", words);
     }
     panic!("no limit was found at which sockets fail");
@@ -127,9 +127,9 @@ fn ports_are_exhausted_where_the_doctor_says() {
     let words = [
         "no source port",
         "ip_local_port_range is 40000 40049, 50 ports",
-        "ip_local_port_range='1024 65535'",
+        "ip_local_reserved_ports=9001-9002' && sysctl -w 'net.ipv4.ip_local_port_range=",
     ];
-    run.is_diagnosed("ports-exhausted", "generator", words);
+    run.is_diagnosed("ports-exhausted", "machine", words);
 }
 
 #[test]
@@ -239,7 +239,7 @@ fn io_uring_is_forbidden() {
     let forbids = |text: &str| {
         let cause =
             text.contains("io_uring_setup: not permitted (EPERM)") || text.contains("io_uring_disabled = ");
-        assert!(cause && text.contains("Remedy: "), "{text}");
+        assert!(cause && text.to_lowercase().contains("remedy: "), "{text}");
     };
     forbids(&run.err);
     assert!(
@@ -250,7 +250,13 @@ fn io_uring_is_forbidden() {
     let told = |key: &str| run.report[key].as_str().unwrap_or_else(|| panic!("{key}: {}", run.report));
     assert_eq!((told("kind"), told("verdict")), ("doctor", "preflight"), "nothing was run");
     let problem = run.report["walls"][0]["problem"].as_str().unwrap();
-    assert!(problem.starts_with("io_uring_setup: "), "{problem}");
+    assert!(problem.starts_with("0 of 3 connections fit: io_uring_setup: "), "{problem}");
+    let doctor = ["doctor", "idle", "--target", &server.target, "--admin", &server.admin, "--json"];
+    let output = sandbox::command(&sandbox::NO_IO_URING, LOADGEN.as_ref()).args(doctor).output().unwrap();
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
+    assert_eq!((output.status.code(), &found["maximum"]), (Some(3), &0.into()), "{found:#}");
+    let wall = &found["budgets"][usize::try_from(found["first_wall"].as_u64().unwrap()).unwrap()];
+    assert_eq!((&wall["what"], &wall["remedy"]), (&"io_uring".into(), &run.report["walls"][0]["remedy"]));
     let mut command = sandbox::command(&sandbox::NO_IO_URING, &real_server::program());
     let words = ["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--workers", "1", "--log", "warn"];
     let output = command.env_clear().args(words).stdin(Stdio::null()).output().unwrap();

@@ -1,8 +1,21 @@
 //! Runs that do not start: usage (2) and preflight (3).
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
+
 mod support;
 
-use support::{raw_echo, run};
+use std::process::Output;
+
+use serde_json::Value;
+use support::{raw_echo, run, sandbox};
+
+/// `loadgen`, with at most 40 descriptors.
+fn with_few_descriptors(words: &[&str]) -> Output {
+    let before = sandbox::descriptors(40);
+    let before: Vec<&str> = before.iter().map(String::as_str).collect();
+    let loadgen = env!("CARGO_BIN_EXE_loadgen");
+    sandbox::command(&before, loadgen.as_ref()).args(words).output().unwrap()
+}
 
 #[test]
 fn a_wrong_value_is_named_with_what_is_allowed() {
@@ -72,4 +85,22 @@ fn what_does_not_fit_names_the_command_that_helps() {
         assert!(walls.contains(named) || named == "remedy:" && walls.contains("connections fit"), "{walls}");
     }
     assert_eq!(server.accepted(), 0, "nothing was attempted");
+}
+
+#[test]
+fn a_refused_search_or_calibration_leaves_what_a_refused_run_does() {
+    let check = |document: &[u8], output: &Output| {
+        let told: Value = serde_json::from_slice(document).unwrap_or_else(|_| panic!("{output:?}"));
+        assert_eq!(output.status.code(), Some(3), "{output:?}");
+        assert_eq!((&told["kind"], &told["verdict"]), (&"doctor".into(), &"preflight".into()), "{told}");
+        assert!(!told["walls"][0]["remedy"].as_str().unwrap().is_empty(), "{told}");
+    };
+    let calibrate = with_few_descriptors(&["calibrate", "--json"]);
+    check(&calibrate.stdout, &calibrate);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let out = format!("json={}", file.path().display());
+    let place = ["--target", "ws://127.0.0.1:1", "--admin", "127.0.0.1:1"];
+    let find =
+        with_few_descriptors(&[&["find", "idle", "--from", "200", "--out", &out], &place[..]].concat());
+    check(&std::fs::read(file.path()).unwrap(), &find);
 }

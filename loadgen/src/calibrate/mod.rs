@@ -10,13 +10,16 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::Context;
+use tickring_ring::SetupError;
 
 use crate::cli::Cli;
 use crate::cli::calibrate::CalibrateArgs;
+use crate::doctor;
 use crate::find::search::{Bounds, End, Search, Step as Next};
 use crate::machine;
 use crate::plan::{Plan, PlanError, at_most_conns, parse_cpus};
-use crate::run;
+use crate::preflight::{self, Wall};
+use crate::run::{self, Refused};
 use crate::terminal;
 use crate::verdict::{self, Verdict};
 
@@ -30,6 +33,8 @@ const RATE_HZ_MAX: u64 = 1_000_000;
 const TOTAL_HZ_MAX: u64 = 1_000_000_000;
 /// Without a tighter objective a run is invalid by a tenth of this, see [`crate::verdict`].
 const OBJECTIVE_MAX: Duration = Duration::from_millis(500);
+/// The target of a plan that is only looked at.
+const NOWHERE: &str = "ws://127.0.0.1:1";
 /// Traffic before each step's window.
 const WARMUP: &str = "300ms";
 
@@ -107,7 +112,7 @@ impl Question {
             step_ns: u64::try_from(args.step_duration.as_nanos()).expect("at most a day"),
             json: args.json,
         };
-        question.plan("ws://127.0.0.1:1", from)?;
+        question.plan(NOWHERE, from)?;
         Ok(question)
     }
 
@@ -178,8 +183,14 @@ pub(crate) fn run(question: &Question) -> anyhow::Result<u8> {
             Next::Over(End::Nothing | End::Blind { held: None, .. }) => break Outcome::Nothing,
             Next::Over(End::Blind { held: Some(_), .. }) => break Outcome::Sink,
         };
-        let Some(mut step) = try_out(question, attempt.load, &interrupted)? else {
-            return Ok(verdict::PREFLIGHT);
+        let mut step = match try_out(question, attempt.load, &interrupted)? {
+            Ok(step) => step,
+            Err(refused) => {
+                if question.json {
+                    terminal::answer(format_args!("{}", refused.document.trim_end()))?;
+                }
+                return Ok(verdict::PREFLIGHT);
+            }
         };
         step.again = attempt.again;
         let kind = step.kind;
@@ -203,14 +214,42 @@ pub(crate) fn run(question: &Question) -> anyhow::Result<u8> {
     Ok(answer.exit_code)
 }
 
-/// One step, against a sink of its own. `None`: it does not fit, and why has been said.
-fn try_out(question: &Question, total_hz: u64, interrupted: &AtomicBool) -> anyhow::Result<Option<Step>> {
+/// One step, against a sink of its own.
+fn try_out(
+    question: &Question,
+    total_hz: u64,
+    interrupted: &AtomicBool,
+) -> anyhow::Result<Result<Step, Refused>> {
     let sample_ns = (question.step_ns / 100).clamp(1_000_000, 1_000_000_000);
-    let sink = sink::Sink::start(&question.sink_cpus, question.conns, sample_ns)?;
+    let sink = match sink::Sink::start(&question.sink_cpus, question.conns, sample_ns) {
+        Ok(sink) => sink,
+        Err(error) => return without_sink(question, total_hz, interrupted, &error).map(Err),
+    };
     let plan = question.plan(&format!("ws://{}", sink.address), total_hz)?;
-    let Some(findings) = run::attempt(plan, interrupted)? else { return Ok(None) };
+    let findings = match run::attempt(plan, interrupted)? {
+        Ok(findings) => findings,
+        Err(refused) => return Ok(Err(refused)),
+    };
     let readings = sink.stop()?;
-    Ok(Some(Step::new(total_hz, &findings, &readings, question.objective)))
+    Ok(Ok(Step::new(total_hz, &findings, &readings, question.objective)))
+}
+
+/// A machine that does not let us have the sink is too small for a run as well, or for both together.
+fn without_sink(
+    question: &Question,
+    total_hz: u64,
+    interrupted: &AtomicBool,
+    error: &anyhow::Error,
+) -> anyhow::Result<Refused> {
+    let plan = question.plan(NOWHERE, total_hz)?;
+    let (_, facts) = run::look_around(&plan, interrupted);
+    let ring = error.downcast_ref::<SetupError>().map(Wall::of_ring);
+    let walls = vec![ring.unwrap_or_else(|| Wall {
+        problem: format!("{error:#}"),
+        remedy: "more descriptors (ulimit -n) or memory for this process, or fewer --conns".to_owned(),
+    })];
+    walls.iter().for_each(preflight::say);
+    Ok(Refused { document: doctor::refusal(&plan, &facts, walls)? })
 }
 
 impl Outcome {

@@ -4,7 +4,7 @@ use rustix::io::Errno;
 
 use super::signs::Signs;
 use super::{Side, evidence, remedies};
-use crate::diagnosis::knock::Knock;
+use crate::diagnosis::knock::{self, Knock};
 use crate::measure::errors::{Cause, HTTP_ANSWER, Stage};
 
 /// A class of failure.
@@ -87,6 +87,11 @@ pub(super) const CLASSES: &[Class] = &[
         claims: |_, cause| matches!(cause, Cause::BadUpgrade(what) if what.contains("TLS")), holds: |_| true,
         cause: |signs| format!("{} speaks TLS, and the connections do not", signs.target),
         evidence: |_| Vec::new(), remedy: |_| remedies::SPEAKS_TLS.to_owned() },
+    Class { name: "speaks-tls", side: Side::Server,
+        claims: knock::may_speak_tls, holds: |signs| signs.speaks_tls,
+        cause: |signs| format!("{} speaks TLS, and the connections do not", signs.target),
+        evidence: |_| vec!["a TLS ClientHello after the run was answered with a TLS record".to_owned()],
+        remedy: |_| remedies::SPEAKS_TLS.to_owned() },
     Class { name: "wants-websocket", side: Side::Generator,
         claims: |_, cause| *cause == Cause::Protocol(HTTP_ANSWER), holds: |_| true,
         cause: evidence::websocket_words,
@@ -95,7 +100,7 @@ pub(super) const CLASSES: &[Class] = &[
     Class { name: "not-a-server", side: Side::Server,
         claims: |_, cause| cause.is_foreign(), holds: |_| true,
         cause: |signs| format!("what answers on {} is not a Tickring server, or a proxy stands in between", signs.target),
-        evidence: evidence::server_known, remedy: |_| remedies::CHECK_TARGET.to_owned() },
+        evidence: evidence::server_known, remedy: remedies::check_target },
     Class { name: "backlog-overflow", side: Side::Server,
         claims: |stage, cause| cause.is_timeout() && matches!(stage, Stage::Connect | Stage::Upgrade),
         holds: evidence::has_overflowed,
@@ -149,6 +154,10 @@ pub(super) const CLASSES: &[Class] = &[
         claims: |_, cause| cause.is_cut(), holds: |signs| signs.knock != Some(Knock::Refused),
         cause: |_| "the server, or something in between, ended connections without saying why; somebody still listens".to_owned(),
         evidence: evidence::server_closes, remedy: |_| remedies::CUT.to_owned() },
+    Class { name: "ports-exhausted", side: Side::Machine,
+        claims: |_, cause| cause.is_out_of_ports(), holds: |signs| signs.sources.is_none(),
+        cause: |signs| format!("no source port towards {} is left", signs.target),
+        evidence: evidence::ports, remedy: remedies::ports },
     Class { name: "ports-exhausted", side: Side::Generator,
         claims: |_, cause| cause.is_out_of_ports(), holds: |_| true,
         cause: |signs| format!("no source port towards {} is left", signs.target),
@@ -156,7 +165,7 @@ pub(super) const CLASSES: &[Class] = &[
     Class { name: "generator-descriptors", side: Side::Generator,
         claims: |_, cause| cause.is_errno(Errno::MFILE), holds: |_| true,
         cause: |_| "the generator has no descriptor left to make a socket with".to_owned(),
-        evidence: evidence::descriptors, remedy: |_| remedies::DESCRIPTORS.to_owned() },
+        evidence: evidence::descriptors, remedy: remedies::descriptors },
     Class { name: "open-files", side: Side::Machine,
         claims: |_, cause| cause.is_errno(Errno::NFILE), holds: |_| true,
         cause: |_| "this machine's table of open files is full".to_owned(),

@@ -63,8 +63,9 @@ pub(super) fn is_full(signs: &Signs) -> bool {
 }
 
 pub(super) fn full_words(signs: &Signs) -> String {
-    match signs.status().and_then(|status| status.limits.connections_max) {
-        Some(max) => format!("the server is full: it takes {max} connections (max_conns)"),
+    let limits = signs.status().map(|status| &status.limits);
+    match limits.and_then(|limits| Some((limits.connections_max?, limits.connections_bound()))) {
+        Some((max, bound)) => format!("the server is full: it takes {max} connections ({bound})"),
         None => "the server says that it is full or draining".to_owned(),
     }
 }

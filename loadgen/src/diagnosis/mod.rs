@@ -101,13 +101,14 @@ fn mute(signs: &Signs) -> Option<(u64, Diagnosis)> {
     is_to_be_told.then(|| (signs.unanswered, MUTE.diagnosis(signs, shown)))
 }
 
-/// The error lines name the side that the diagnosis names: it knows more than the error alone tells.
+/// The error lines name the side and the remedy that the diagnosis names: it knows more than the error alone tells.
 pub(crate) fn settle_sides(signs: &Signs, lines: &mut [ErrorLine]) {
     for (stage, cause, _) in signs.errors.counts() {
         let Some(class) = CLASSES.iter().find(|class| class.explains(signs, stage, cause)) else { continue };
         let label = cause.label();
         for line in lines.iter_mut().filter(|line| line.stage == stage && line.error == label) {
             line.side = class.side;
+            line.remedy = (class.remedy)(signs).into();
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::knock::Knock;
 use super::signs::Signs;
-use crate::doctor::enough;
+use crate::doctor::{enough, ports as kernel_ports};
 use crate::server_side::Status;
 
 pub(super) const SERVER_ENDED: &str = "find out why it ended: its log and exit status, and whether the kernel killed it \
@@ -13,8 +13,6 @@ pub(super) const OVERLOADED: &str = "fewer players per worker: more --workers on
      log and /status name the worker that is late";
 pub(super) const SPEAKS_TLS: &str =
     "--target with the port behind the proxy that ends TLS: loadgen speaks ws:// only";
-pub(super) const CHECK_TARGET: &str = "check --target (host, port, path); if it is a Tickring server, compare `versions` \
-     in the report";
 pub(super) const ROOMS_FULL: &str = "start the server with a larger --rooms-max (rooms of each worker) or more --workers, or \
      ask for fewer: --rooms";
 pub(super) const PACKETS_DROPPED: &str =
@@ -32,10 +30,17 @@ pub(super) const KERNEL_MEMORY: &str =
     "fewer --conns, or a larger net.ipv4.tcp_mem (tuning/tune.sh plan --role both)";
 pub(super) const CUT: &str =
     "see the server's log for these connections, and the time limits of proxies in between";
-pub(super) const DESCRIPTORS: &str = "raise the limit of the generator before it starts: ulimit -n 4096 (hard limit: \
-     ulimit -Hn, or LimitNOFILE=)";
 pub(super) const NOT_ATTEMPTED: &str = "the other connections took too long: see what they met; else lower --conns, or \
      raise --connect-rate";
+
+/// What answers is hardly a server of ours; where one answers beside it, at least the way to it is wrong.
+pub(super) fn check_target(signs: &Signs) -> String {
+    let (doubt, whether) = match signs.status() {
+        None => ("probably not a Tickring server: ", "if it is one"),
+        Some(_) => ("", "if it is the server whose admin endpoint answers"),
+    };
+    format!("{doubt}check --target (host, port, path); {whether}, compare `versions` in the report")
+}
 
 /// Nobody listens, though the admin endpoint may answer.
 pub(super) fn nobody_listens(signs: &Signs) -> String {
@@ -51,11 +56,15 @@ pub(super) fn nobody_listens(signs: &Signs) -> String {
 pub(super) fn table_full(signs: &Signs) -> String {
     let open = signs.status_before.as_ref().map_or(0, Status::open);
     let limits = signs.status().map(|status| status.limits.clone()).unwrap_or_default();
-    enough::server_tables(&limits, signs.conns.saturating_add(open))
+    let is_fixed = signs.is_here && signs.here.limits_are_fixed;
+    enough::server_tables(&limits, signs.conns.saturating_add(open), is_fixed)
 }
 
 /// `max_conns` is at most what the tables hold.
 pub(super) fn server_full(signs: &Signs) -> String {
+    if signs.status().is_some_and(|status| status.limits.is_bound_by_descriptors()) {
+        return table_full(signs);
+    }
     let wanted = signs.conns + signs.status_before.as_ref().map_or(0, Status::open);
     format!("start the server with --max-conns {wanted}, or ask for fewer --conns")
 }
@@ -76,7 +85,7 @@ pub(super) fn no_endpoint(signs: &Signs) -> String {
             signs.target
         ),
         (None, Some(_)) => "start the server with --echo".to_owned(),
-        (None, None) => format!("start the server with --echo, or {}", CHECK_TARGET),
+        (None, None) => format!("start the server with --echo; {}", check_target(signs)),
     }
 }
 
@@ -109,15 +118,22 @@ pub(super) fn unanswered(signs: &Signs) -> String {
     format!("check --target; {there}")
 }
 
+/// A hard limit that has room for sockets: loadgen raises the soft one itself.
+pub(super) fn descriptors(signs: &Signs) -> String {
+    let limit = enough::higher_limit(4_096, signs.here.limits_are_fixed);
+    format!("a higher hard limit of descriptors for the generator, before it starts ({limit})")
+}
+
 /// More ports, or more addresses.
 pub(super) fn ports(signs: &Signs) -> String {
     if signs.sources.is_some() {
         "more source addresses: --src 127.0.0.2-127.0.0.9 on loopback, or wait until TIME_WAIT is over (60 s)"
             .to_owned()
     } else {
-        "sysctl -w net.ipv4.ip_local_port_range='1024 65535', or name more source addresses of this machine with --src; \
-         ports in TIME_WAIT are free after 60 s"
-            .to_owned()
+        format!(
+            "{}, or name more source addresses of this machine with --src; ports in TIME_WAIT are free after 60 s",
+            kernel_ports::commands(&signs.here).join(" && ")
+        )
     }
 }
 

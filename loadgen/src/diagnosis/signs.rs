@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::AtomicBool;
 
-use super::knock::Knock;
+use super::knock::{self, Knock};
 use crate::doctor::Readings;
 use crate::kernel::KernelCounters;
 use crate::measure::errors::{Cause, ErrorTable, Stage};
@@ -50,6 +50,8 @@ pub(crate) struct Signs {
     /// Why figures of the server are missing, a sentence.
     pub(crate) gap: Option<String>,
     pub(crate) knock: Option<Knock>,
+    /// Whether a TLS greeting was answered with TLS.
+    pub(crate) speaks_tls: bool,
 }
 
 impl Signs {
@@ -107,6 +109,9 @@ impl Signs {
         if errors.counts().any(is_worth_it) {
             self.knock_on_all(plan);
         }
+        if errors.counts().any(|(stage, cause, _)| knock::may_speak_tls(stage, cause)) {
+            self.greet_all(plan);
+        }
         let Some(before) = &self.status_before else { return };
         let now = at_the_end.or_else(|| {
             let is_gone = self.knock == Some(Knock::Refused);
@@ -130,6 +135,17 @@ impl Signs {
                 return;
             }
         }
+    }
+
+    /// Greets the targets as TLS does, up to the first that answers so: that is the one to speak of.
+    fn greet_all(&mut self, plan: &Plan) {
+        let Some(target) = plan.targets.iter().find(|target| knock::speaks_tls(target.address)) else {
+            return;
+        };
+        self.speaks_tls = true;
+        self.target = target.address.to_string();
+        self.is_here = is_here(target.address);
+        self.path.clone_from(&target.path);
     }
 
     /// Whether connections were ready, and no message at all was answered. Who interrupts a run does not know what would

@@ -112,13 +112,15 @@ fn a_server_that_went_away_is_told_from_one_that_never_was_and_one_that_cut() {
 #[test]
 fn our_own_limits_are_ours() {
     let ports = only(Signs { sources: None, ..signs() }, Stage::Connect, errno(Errno::ADDRNOTAVAIL));
-    assert_eq!((ports.class, ports.side), ("ports-exhausted", Side::Generator));
-    assert!(ports.remedy.contains("ip_local_port_range"), "{ports:?}");
+    assert_eq!((ports.class, ports.side), ("ports-exhausted", Side::Machine), "as the doctor says");
+    let [reserve, range] = ["ip_local_reserved_ports=9001-9002'", "ip_local_port_range="];
+    let at = |part: &str| ports.remedy.find(part).unwrap_or_else(|| panic!("{part}: {ports:?}"));
+    assert!(at(reserve) < at(range), "the server's own ports first: {ports:?}");
     let pairs = only(signs(), Stage::Connect, Cause::PortsExhausted);
     assert!(pairs.evidence[1].contains("64512 ports each") && pairs.remedy.contains("--src"), "{pairs:?}");
     let limit = only(Signs { descriptors: Some(64), ..signs() }, Stage::Connect, errno(Errno::MFILE));
     assert_eq!(limit.side, Side::Generator);
-    assert!(limit.evidence[1].contains("64") && limit.remedy.contains("ulimit -n"), "{limit:?}");
+    assert!(limit.evidence[1].contains("64") && limit.remedy.contains("ulimit -Hn"), "{limit:?}");
     let table = only(signs(), Stage::Connect, errno(Errno::NFILE));
     assert_eq!((table.class, table.side), ("open-files", Side::Machine));
 }
@@ -141,9 +143,18 @@ fn what_the_machine_cannot_be_brought_to_here_is_told_too() {
 
 #[test]
 fn refusals_are_explained_by_what_the_server_allows() {
-    let full = only(signs(), Stage::Upgrade, Cause::Http(503));
+    let bound = only(signs(), Stage::Upgrade, Cause::Http(503));
+    let cause = "it takes 16 connections (1 table(s) of 16 places, which is its descriptor limit)";
+    assert!(bound.cause.contains(cause) && bound.remedy.contains("ulimit -Hn 281"), "{bound:?}");
+    let mut named = status(0);
+    named.limits.descriptors = Some(64);
+    let named = Signs { status_after: Some(named), ..signs() };
+    let full = only(named, Stage::Upgrade, Cause::Http(503));
     assert_eq!(full.class, "server-full");
-    assert!(full.cause.contains("takes 16") && full.remedy.contains("--max-conns 20"), "{full:?}");
+    assert!(
+        full.cause.contains("takes 16 connections (max_conns)") && full.remedy.contains("--max-conns 20"),
+        "{full:?}"
+    );
     // It is not: whoever answers so is something else.
     assert_eq!(only(Signs { conns: 12, ..signs() }, Stage::Upgrade, Cause::Http(503)).class, "other");
     let leaving = Status { ready: Some(false), ..status(0) };
@@ -154,6 +165,29 @@ fn refusals_are_explained_by_what_the_server_allows() {
     let path = Signs { path: Some("/game".to_owned()), ..signs() };
     assert!(only(path, Stage::Upgrade, Cause::Http(404)).cause.contains("/game"));
     assert_eq!(only(signs(), Stage::Upgrade, Cause::Http(200)).class, "not-a-server");
+}
+
+#[test]
+fn a_tls_port_is_told_by_its_answer_to_a_greeting() {
+    for cause in [Cause::EndOfStream, errno(Errno::CONNRESET), Cause::Http(400)] {
+        let away = Signs { knock: Some(Knock::Accepted), status_before: None, status_after: None, ..signs() };
+        let plain = only(away.clone(), Stage::Upgrade, cause.clone());
+        assert!(["hung-up", "not-a-server"].contains(&plain.class), "{plain:?}");
+        let tls = only(Signs { speaks_tls: true, ..away }, Stage::Upgrade, cause);
+        assert_eq!((tls.class, tls.side), ("speaks-tls", Side::Server));
+        assert!(tls.evidence[1].contains("ClientHello") && tls.remedy.contains("ws:// only"), "{tls:?}");
+    }
+}
+
+#[test]
+fn the_error_lines_help_as_the_diagnosis_does() {
+    let mut signs = Signs { path: Some("/nowhere".to_owned()), ..signs() };
+    signs.errors.add_many(Stage::Upgrade, Cause::Http(404), 10);
+    let mut lines = signs.errors.lines();
+    assert!(lines[0].remedy.contains("probably not a Tickring server"), "alone it tells no more: {lines:?}");
+    settle_sides(&signs, &mut lines);
+    assert_eq!(lines[0].remedy, diagnose(&signs)[0].remedy);
+    assert!(!lines[0].remedy.contains("not a Tickring server"), "its admin endpoint answers: {lines:?}");
 }
 
 #[test]

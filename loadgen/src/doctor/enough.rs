@@ -39,8 +39,21 @@ pub(crate) fn workers(conns: u64, limit: u64) -> u64 {
     spared(conns).div_ceil(room).max(conns.div_ceil(uneven)).clamp(1, conns.max(1))
 }
 
-/// What makes a server with `limits` take `wanted` connections, where its tables are too small.
-pub(crate) fn server_tables(limits: &StatusLimits, wanted: u64) -> String {
+/// What gives a process the hard descriptor limit `limit`, in words; where limits are fixed, nobody here may raise one.
+pub(crate) fn higher_limit(limit: u64, is_fixed: bool) -> String {
+    if is_fixed {
+        format!(
+            "given to its unit, LimitNOFILE={limit}, or container, --ulimit nofile={limit}:{limit}: without \
+             CAP_SYS_RESOURCE root may not raise it here"
+        )
+    } else {
+        format!("ulimit -Hn {limit}, or LimitNOFILE={limit}")
+    }
+}
+
+/// What makes a server with `limits` take `wanted` connections, where its tables are too small. `is_fixed`: no limit
+/// can be raised where it is started.
+pub(crate) fn server_tables(limits: &StatusLimits, wanted: u64, is_fixed: bool) -> String {
     let each = limits.connections_per_worker_max.unwrap_or(1);
     let has = limits.workers.unwrap_or(1);
     let table = descriptors(wanted, has);
@@ -50,10 +63,11 @@ pub(crate) fn server_tables(limits: &StatusLimits, wanted: u64) -> String {
         Some(limit) if limit > each && limit >= table => format!("ring.fixed_table = {table}"),
         Some(limit) if limit > each => {
             format!(
-                "a higher descriptor limit (ulimit -Hn {table}, or LimitNOFILE={table}) and ring.fixed_table = auto"
+                "a higher descriptor limit ({}) and ring.fixed_table = auto",
+                higher_limit(table, is_fixed)
             )
         }
-        _ => format!("a higher descriptor limit (ulimit -Hn {table}, or LimitNOFILE={table})"),
+        _ => format!("a higher descriptor limit ({})", higher_limit(table, is_fixed)),
     };
     format!(
         "start the server with {larger}, or with --workers {workers} (a table each), both with a quarter to spare; \
@@ -133,12 +147,12 @@ mod tests {
             workers: Some(2),
             ..StatusLimits::default()
         };
-        let low = server_tables(&limits(Some(64), 64), 120);
+        let low = server_tables(&limits(Some(64), 64), 120, false);
         assert!(low.contains("ulimit -Hn 331,") && low.contains("--workers 3 "), "{low}");
         assert!(!low.contains("fixed_table"), "{low}");
-        let small = server_tables(&limits(Some(20_000), 64), 120);
+        let small = server_tables(&limits(Some(20_000), 64), 120, true);
         assert!(small.contains("ring.fixed_table = 331,") && !small.contains("ulimit"), "{small}");
-        let both = server_tables(&limits(Some(100), 64), 120);
+        let both = server_tables(&limits(Some(100), 64), 120, false);
         assert!(both.contains("ulimit -Hn 331,") && both.contains("ring.fixed_table = auto"), "{both}");
     }
 

@@ -68,6 +68,9 @@ pub(crate) struct Judged {
     pub(crate) current: String,
     pub(crate) wanted: String,
     pub(crate) verdict: Verdict,
+    /// Why it cannot be judged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<&'static str>,
     pub(crate) why: &'static str,
     /// What to type, as root; empty when it is met, or not for a tool to change.
     pub(crate) commands: Vec<String>,
@@ -184,9 +187,11 @@ impl Knob {
             Some(Some(false)) => (verdict_of(self.unmet), self.apply != "never"),
         };
         let commands = if is_mendable { self.commands(wanted, variables, machine) } else { Vec::new() };
+        let is_absent = current.is_none() && known && self.kind != "advice";
         Judged {
             name: self.name,
             process: None,
+            reason: self.absent.split_once(' ').map(|(_, reason)| reason).filter(|_| is_absent),
             current: current.unwrap_or_else(|| "absent".to_owned()),
             wanted: self.in_words(wanted),
             verdict,
@@ -258,10 +263,22 @@ impl Knob {
                 if let Some((limit, conns)) = machine.descriptors_hard.zip(variables.conns.try_into().ok()) {
                     commands.push(format!("--workers {}", enough::workers(conns, limit)));
                 }
-                commands.push(format!("prlimit --pid $$ --nofile={wanted}:{wanted}"));
+                commands.push(if machine.limits_are_fixed {
+                    let limit = enough::higher_limit(u64::try_from(wanted).unwrap_or(0), true);
+                    format!("# a hard limit of {wanted}, {limit}")
+                } else {
+                    format!("prlimit --pid $$ --nofile={wanted}:{wanted}")
+                });
             }
             "limit:Max locked memory" => {
-                commands.push(format!("prlimit --pid $$ --memlock={wanted}:{wanted}"))
+                commands.push(if machine.limits_are_fixed {
+                    format!(
+                        "# a hard limit of {wanted}, given to its unit, LimitMEMLOCK={wanted}, or container, --ulimit \
+                         memlock={wanted}:{wanted}: without CAP_SYS_RESOURCE root may not raise it here"
+                    )
+                } else {
+                    format!("prlimit --pid $$ --memlock={wanted}:{wanted}")
+                })
             }
             _ => {}
         }

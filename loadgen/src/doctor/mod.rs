@@ -76,6 +76,9 @@ pub(crate) struct Examined {
     kernel: String,
     role: Role,
     workers: u64,
+    /// The other side on this machine has more.
+    #[serde(skip)]
+    fewer: bool,
     /// What makes `tune.sh` say the same.
     tune_words: String,
     knobs: Vec<Judged>,
@@ -254,6 +257,7 @@ fn machines(demand: &Demand, named: bool, here: &Readings, status: Option<&Statu
         // (fs.nr_open) must reach the larger.
         let workers = server_workers.map_or(demand.workers, |workers| workers.min(demand.workers));
         let mut both = Examined::new(Role::Both, demand, named, workers, here);
+        both.fewer = server_workers.is_some_and(|workers| workers != demand.workers);
         if let Some((workers, limit)) =
             server_workers.zip(status.and_then(|status| status.limits.descriptors))
         {
@@ -275,7 +279,11 @@ impl Examined {
         let whole = |n: u64| i64::try_from(n).unwrap_or(i64::MAX).min(COUNT_MAX);
         let ports = ports::usable(machine).map_or(0, u64::from);
         let sources = match &demand.sources {
-            Sources::Explicit(addresses) if named => addresses.len() as u64,
+            // The ports are handed out by us then, and not from the kernel's range: as many as that asks for are no less.
+            Sources::Explicit(addresses) if named => {
+                let enough = if ports > 0 { demand.conns.div_ceil(ports) } else { 1 };
+                enough.max(addresses.len() as u64)
+            }
             // As `tune.sh` reckons: as many as the kernel's range of ports asks for.
             _ if role == Role::Both && ports > 0 => demand.conns.div_ceil(ports),
             _ => 1,
@@ -295,6 +303,7 @@ impl Examined {
             kernel: machine.kernel.clone(),
             role,
             workers,
+            fewer: false,
             tune_words: format!(
                 "--role {} --conns {} --workers {workers}{sources}",
                 role.name(),

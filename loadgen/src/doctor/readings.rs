@@ -22,6 +22,9 @@ pub(crate) struct Readings {
     pub(crate) descriptors_hard: Option<u64>,
     /// Hard RLIMIT_MEMLOCK, bytes; `None`: unlimited.
     pub(crate) locked_memory_bytes_hard: Option<u64>,
+    /// Not even root may raise a hard limit of its own here; of other machines nobody tells.
+    #[serde(skip)]
+    pub(crate) limits_are_fixed: bool,
     /// The frequency governor of the first processor.
     pub(crate) governor: Option<String>,
     /// By dotted name; those that cannot be read are left out.
@@ -42,6 +45,7 @@ impl Readings {
             memory_available_bytes: facts.memory_available_bytes,
             descriptors_hard: facts.limits.descriptors_hard,
             locked_memory_bytes_hard: machine::locked_memory_hard(),
+            limits_are_fixed: machine::limits_are_fixed(),
             governor: governor.map(|text| text.trim().to_owned()),
             sysctls: told.collect(),
         }

@@ -1,3 +1,5 @@
+//! What fits, what does not, and what is said of both.
+
 use super::*;
 use crate::server_side::StatusLimits;
 use knobs::Verdict;
@@ -49,6 +51,92 @@ fn each_process_is_judged_by_its_own_limit() {
     assert!(words::report(&found).contains("RLIMIT_NOFILE of the server: 64, wanted >= 331"));
     let alone = machines(&demand, false, &here, None);
     assert_eq!(alone[0].knobs.iter().filter(|knob| knob.name == "RLIMIT_NOFILE").count(), 1);
+}
+
+#[test]
+fn what_cannot_be_reached_at_all_is_the_first_wall() {
+    let args = |words: &[&str]| {
+        let words = ["loadgen", "doctor"].iter().chain(words).map(std::ffi::OsString::from);
+        let crate::cli::Command::Doctor(args) = Cli::read(words).unwrap().command else { panic!("a doctor") };
+        Question::new(args).unwrap()
+    };
+    let facts = Facts {
+        descriptors: Some(20_000),
+        source_refused: Some(([10, 9, 9, 9].into(), "no such address".to_owned())),
+        ..Facts::default()
+    };
+    let nowhere = args(&["--conns", "300", "--src", "10.9.9.9"]);
+    let found = judge(&nowhere, &facts);
+    assert_eq!((found.fits, found.maximum), (false, Some(0)));
+    let first = &found.budgets[found.first_wall.unwrap()];
+    assert_eq!((first.what, first.carries), ("source ports", 0));
+    let words = words::report(&found);
+    assert!(words.contains("At most 0 of 300 will fit") && !words.contains("64512"), "{words}");
+    assert!(
+        words.contains("generator source ports (0): --src with addresses of this machine only"),
+        "{words}"
+    );
+    let ring = Wall { problem: "refused".to_owned(), remedy: "allow it".to_owned() };
+    let found = judge(&nowhere, &Facts { ring_refused: Some(ring), ..facts });
+    assert_eq!(found.budgets[found.first_wall.unwrap()].what, "io_uring");
+    let words = words::report(&found);
+    assert!(words.contains("the first wall first:\n  generator io_uring (0): allow it\n"), "{words}");
+}
+
+#[test]
+fn the_kernels_range_of_ports_does_not_bound_named_sources() {
+    let mut here = Readings { hostname: "one".to_owned(), ..Readings::default() };
+    let mut set = |name: &str, value: &str| here.sysctls.insert(name.to_owned(), value.to_owned());
+    set("net.ipv4.ip_local_port_range", "40000 40099");
+    let demand = Demand { conns: 300, sources: Sources::Explicit(vec![[127, 0, 0, 2].into()]), ..demand() };
+    let found = machines(&demand, true, &here, None);
+    let range = found[0].knobs.iter().find(|knob| knob.name == "net.ipv4.ip_local_port_range").unwrap();
+    assert_eq!((range.verdict, &range.wanted[..]), (Verdict::Ok, "100 ports"));
+    assert!(found[0].tune_words.ends_with("--sources 3"), "as tune.sh then says: {}", found[0].tune_words);
+    let away = Demand { is_loopback: false, sources: Sources::Kernel, ..demand };
+    let found = machines(&away, false, &here, None);
+    let range = found[0].knobs.iter().find(|knob| knob.name == "net.ipv4.ip_local_port_range").unwrap();
+    assert_eq!(range.verdict, Verdict::Fail, "where the kernel chooses it does");
+}
+
+#[test]
+fn what_is_absent_has_its_reason_and_the_machine_its_roles_in_words() {
+    let found = judge_of_nothing(machines(&demand(), false, &Readings::default(), None));
+    let words = words::report(&found);
+    assert!(words.contains("tcp_mem: absent, wanted >= "), "{words}");
+    assert!(
+        words.contains(": cannot be read here (a container sees the host's only from outside)"),
+        "{words}"
+    );
+    assert!(
+        words.contains("settings for the server and loadgen on one machine, with 1 worker(s)"),
+        "{words}"
+    );
+    let limits = StatusLimits { workers: Some(4), ..StatusLimits::default() };
+    let status = Status { limits, ..Status::default() };
+    let demand = Demand { workers: 2, ..demand() };
+    let found = judge_of_nothing(machines(&demand, false, &Readings::default(), Some(&status)));
+    let words = words::report(&found);
+    assert!(words.contains("on one machine, with the fewer workers of the two, 2"), "{words}");
+}
+
+/// Findings of these machines alone.
+fn judge_of_nothing(machines: Vec<Examined>) -> Findings {
+    Findings {
+        schema: SCHEMA,
+        kind: "doctor",
+        target: String::new(),
+        conns: 120,
+        fits: true,
+        maximum: None,
+        first_wall: None,
+        budgets: Vec::new(),
+        sources_refused: None,
+        machines,
+        server_unknown: None,
+        seats_counted: true,
+        refusal: None,
+    }
 }
 
 #[test]

@@ -40,7 +40,8 @@ fn write(found: &Findings, out: &mut String) -> std::fmt::Result {
     if found.fits && found.machines.iter().any(is_failing) {
         writeln!(
             out,
-            "\nA setting may fail where all fit: settings keep a quarter to spare, which the table above does not count."
+            "\nA setting may fail where all fit: those of size keep a quarter to spare, which the table above does not \
+             count, and each is judged by itself, for one target."
         )?;
     }
     if let Some(why) = &found.server_unknown {
@@ -54,9 +55,6 @@ fn write(found: &Findings, out: &mut String) -> std::fmt::Result {
         )?;
     }
     writeln!(out, "\nCPU is not reckoned: that is measured, `loadgen find game --slo 'p99<60ms'`.\n")?;
-    if let Some(why) = &found.sources_refused {
-        writeln!(out, "{why}")?;
-    }
     match found.maximum {
         Some(maximum) if maximum < found.conns => {
             writeln!(
@@ -85,12 +83,13 @@ fn write(found: &Findings, out: &mut String) -> std::fmt::Result {
 }
 
 fn write_machine(machine: &Examined, out: &mut String) -> std::fmt::Result {
-    let Examined { hostname, kernel, role, workers, .. } = machine;
-    writeln!(
-        out,
-        "\n{hostname}, Linux {kernel}, {} with {workers} worker(s) on the side with the larger tables: settings",
-        role.name()
-    )?;
+    let Examined { hostname, kernel, role, workers, fewer, .. } = machine;
+    let place = if *role == Role::Both { " on one machine" } else { "" };
+    let workers = match fewer {
+        true => format!("the fewer workers of the two, {workers}, whose tables are the larger"),
+        false => format!("{workers} worker(s)"),
+    };
+    writeln!(out, "\n{hostname}, Linux {kernel}: settings for {}{place}, with {workers}", parties(*role))?;
     let mut unmet = unmet(machine).peekable();
     if unmet.peek().is_none() {
         return writeln!(out, "  all as wanted");
@@ -98,7 +97,8 @@ fn write_machine(machine: &Examined, out: &mut String) -> std::fmt::Result {
     for knob in unmet {
         let verdict = if knob.verdict == Verdict::Fail { "fail" } else { "warn" };
         let whose = knob.process.map_or(String::new(), |role| format!(" of {}", parties(role)));
-        writeln!(out, "  {verdict}  {}{whose}: {}, wanted {}", knob.name, knob.current, knob.wanted)?;
+        let reason = knob.reason.map_or(String::new(), |reason| format!(": {reason}"));
+        writeln!(out, "  {verdict}  {}{whose}: {}, wanted {}{reason}", knob.name, knob.current, knob.wanted)?;
         knob.commands.iter().try_for_each(|command| writeln!(out, "        {command}"))?;
     }
     writeln!(out, "  why, and how each lack shows: tuning/tune.sh plan {}", machine.tune_words)
@@ -150,9 +150,11 @@ fn write_fix_plan(found: &Findings, out: &mut String) -> std::fmt::Result {
 fn write_commands(knob: &Judged, role: Role, out: &mut String) -> std::fmt::Result {
     for command in &knob.commands {
         let whose = parties(knob.process.unwrap_or(role));
-        if command.starts_with("--") {
-            // A word for a command line of ours is none to type.
-            writeln!(out, "# or, for {whose}: {command}")?;
+        // A word for a command line of ours is none to type, nor is a limit that only others can give.
+        if let Some(word) =
+            command.strip_prefix("# ").or_else(|| command.starts_with("--").then_some(command))
+        {
+            writeln!(out, "# or, for {whose}: {word}")?;
             continue;
         }
         if command.starts_with("prlimit") {

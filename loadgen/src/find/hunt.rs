@@ -129,7 +129,7 @@ impl<'a> Hunt<'a> {
             scale.words(attempt.load),
             plan.duration.as_secs_f64()
         ));
-        let Some(findings) = run::attempt(plan, self.interrupted)? else { return Ok(Err(Stop::Refused)) };
+        let Ok(findings) = run::attempt(plan, self.interrupted)? else { return Ok(Err(Stop::Refused)) };
         let (report, verdict) = Report::new(&findings, KernelCounters::read());
         if verdict == Verdict::Pass && self.question.best.is_some() {
             let text = serde_json::to_string_pretty(&report).context("the report does not serialise")?;

@@ -14,8 +14,7 @@ use crate::cli::PresetArgs;
 use crate::cli::find::{FindArgs, Over};
 use crate::plan::{self, Flag, Plan, PlanError, PlanFile};
 use crate::preflight::{self, Facts, Wall};
-use crate::run;
-use crate::verdict;
+use crate::{doctor, report, run, verdict};
 
 use args::Scale;
 use hunt::Hunt;
@@ -167,6 +166,10 @@ pub(crate) fn run(question: &Question) -> anyhow::Result<u8> {
         Ok((bounds, wall)) => Hunt::new(question, bounds, wall, &facts, &interrupted).run(),
         Err(walls) => {
             walls.iter().for_each(preflight::say);
+            if let Some(path) = &question.json {
+                let least = question.plan(question.bounds.from)?;
+                report::write_file(path, doctor::refusal(&least, &facts, walls)?.as_bytes())?;
+            }
             Ok(verdict::PREFLIGHT)
         }
     }

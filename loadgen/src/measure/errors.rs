@@ -1,5 +1,6 @@
 //! What went wrong: by stage and cause, with the side it is on and what helps.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io;
 
@@ -264,7 +265,7 @@ pub(crate) struct ErrorLine {
     pub(crate) error: String,
     pub(crate) count: u64,
     pub(crate) side: Side,
-    pub(crate) remedy: &'static str,
+    pub(crate) remedy: Cow<'static, str>,
 }
 
 impl ErrorTable {
@@ -302,7 +303,7 @@ impl ErrorTable {
             .iter()
             .map(|((stage, cause), count)| {
                 let (side, remedy) = cause.advice(*stage);
-                ErrorLine { stage: *stage, error: cause.label(), count: *count, side, remedy }
+                ErrorLine { stage: *stage, error: cause.label(), count: *count, side, remedy: remedy.into() }
             })
             .collect();
         lines.sort_by_key(|line| std::cmp::Reverse(line.count));

@@ -182,7 +182,7 @@ fn errors(errors: &[ErrorLine], width: u16) -> Vec<Line<'static>> {
                 .into_iter()
                 .flatten(),
         );
-        lines.extend(flow("  helps:", words(error.remedy, Style::new()), width));
+        lines.extend(flow("  helps:", words(&error.remedy, Style::new()), width));
     }
     if let Some(more @ 1..) = errors.len().checked_sub(ERRORS_MAX) {
         lines.push(Line::from(format!("{more} more in the summary")));

@@ -61,6 +61,14 @@ fn what_is_short_is_told_with_the_command() {
     let files = judged(Role::Server, "RLIMIT_NOFILE");
     assert_eq!((files.verdict, &files.wanted[..]), (Verdict::Fail, ">= 62756"));
     assert_eq!(files.commands, ["--workers 7", "prlimit --pid $$ --nofile=62756:62756"]);
+    let fixed = Readings { limits_are_fixed: true, ..machine() };
+    let knobs = judge_all(Role::Server, &VARIABLES, &fixed);
+    let fixed = &knobs.iter().find(|knob| knob.name == "RLIMIT_NOFILE").unwrap().commands;
+    assert!(fixed[0] == "--workers 7" && fixed.len() == 2, "{fixed:?}");
+    assert!(
+        fixed[1].starts_with("# ") && fixed[1].contains("nofile=62756:62756"),
+        "nothing to type: {fixed:?}"
+    );
     assert_eq!(
         judged(Role::Client, "net.ipv4.tcp_tw_reuse").commands,
         ["sysctl -w 'net.ipv4.tcp_tw_reuse=1'"]
