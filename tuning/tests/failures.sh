@@ -229,28 +229,6 @@ for line in 'file|/etc/shadow|-|-|1 2' 'dir|/home' 'sysctl|../../etc/x|a|b' 'fil
     spoiled "a line that tune.sh never writes"
 done
 
-case_="two at once: the second waits for nobody and touches nothing"
-small_machine
-mkdir -p "$state"
-sh -c 'sleep 30; :' tune.sh &
-holder=$!
-echo $holder >"$state/busy"
-echo kept >"$state/saved.1"
-snapshot before
-# shellcheck disable=SC2086
-tune 5 apply $FEW
-complains "process $holder) is at work"
-# shellcheck disable=SC2086
-tune 5 apply $FEW --json
-is_json
-tune 5 rollback
-unchanged "while another is at work"
-kill $holder
-wait $holder 2>/dev/null
-# shellcheck disable=SC2086
-tune 0 apply $FEW
-tune 0 rollback
-
 case_="a sysctl that is the host's is left, and named"
 small_machine
 chmod 444 "$scratch/fake/proc/sys/fs/nr_open"
@@ -287,6 +265,6 @@ rm -r "$scratch/fake/var/lib"
 snapshot before
 # shellcheck disable=SC2086
 tune 5 apply $FEW
-complains "nothing was changed"
+complains "so nothing was changed"
 unchanged "without a folder"
 unset TUNE_TABLE

@@ -74,6 +74,7 @@ collect() {
                 read_raw "$first"
                 before=$raw
                 value_is_sound "$first" "$before" || abandon 5 "$first holds '$before', which tune.sh cannot keep for rollback"
+                value_is_sound "$first" "$second" || abandon 5 "$first would become '$second', which tune.sh cannot keep for rollback"
                 same_value "$first" "$before" "$second" || changes="$changes${changes:+$newline}sysctl|$first|$before|$second" ;;
             limit) limit_lines="$limit_lines${limit_lines:+$newline}$first hard $second $third" ;;
         esac
@@ -165,8 +166,13 @@ open_state() {
     for folder in /var /var/lib; do
         [ -d "$root$folder" ] || { mkdir "$root$folder" && folders="$folder $folders"; } || break
     done
-    [ -d "$state" ] || mkdir "$state" || { complain "cannot make $state for the rollback file; nothing was changed"; finish 5; }
+    # Another one that starts in this moment may make it first.
+    if [ ! -d "$state" ] && ! why_not=$(mkdir "$state" 2>&1) && [ ! -d "$state" ]; then
+        complain "cannot make $state for the rollback file, so nothing was changed: $why_not"
+        finish 5
+    fi
     lock
+    check_contents
 }
 
 make_changes() {
@@ -174,6 +180,12 @@ make_changes() {
         if target_not_ours "$file"; then
             abandon 5 "$odd, so $file would be written where somebody else chose; put a plain file or folder of yours there, or remove it"
         fi
+        # What apply and rollback write for root must be root's alone; its copy is kept with the mode it has.
+        case $(ls -ld "$root$file" 2>/dev/null) in
+            -???????w*) abandon 5 "$root$file may be written by everybody: look at it, then chmod go-w it" ;;
+            -????w*) abandon 5 "$root$file may be written by its group: look at it, then chmod g-w it" ;;
+        esac
+        if beside_is_odd "$root$file"; then abandon 5 "$odd, and there $file is made before it goes to its place: remove it"; fi
     done
     # Collected first: the files are made from these, and are entries themselves.
     if [ -n "$changes" ]; then
@@ -219,6 +231,7 @@ make_change() {
 # Beside it first, then in its place: a reader sees the old file or the new one.
 write_file() {
     path=$root$first
+    rm -f "$path.tickring-new"
     if [ -f "$path" ]; then cp -p "$path" "$path.tickring-new" || return 1; fi
     cat "$(staged "$first")" >"$path.tickring-new" &&
         mv "$path.tickring-new" "$path" && on_disk "$path"
@@ -282,6 +295,7 @@ rollback() {
         finish 0
     fi
     lock
+    check_contents
     journal_read
     if [ -z "$entries" ]; then
         say "nothing to roll back: the last apply had not begun to change anything"
