@@ -66,6 +66,12 @@ set_sysctl() {
 
 # ---- what to change ----------------------------------------------------------------------------
 
+# Counts what apply would raise, by whether it is there to be looked at.
+count_readable() {
+    [ "$apply" = yes ] || return 0
+    if [ "$current" != absent ]; then readable=$((readable + 1)); elif [ "$verdict" != ok ]; then unread=$((unread + 1)); fi
+}
+
 # Adds what the judged row wants to changes (sysctls) and limit_lines.
 collect() {
     while IFS='|' read -r what first second third; do
@@ -140,6 +146,13 @@ apply() {
         complain "what to give it from outside: tune.sh emit docker|k8s --role $role --conns $conns"
         finish 4
     fi
+    readable=0 unread=0
+    each_knob count_readable
+    if [ "$readable" = 0 ]; then
+        complain "nothing can be read below ${root:-/}: no proc/sys, no proc/self/limits. Whether $N fit is not known, and nothing was changed"
+        complain "proc must be mounted there; for another machine, have the files made: tune.sh emit sysctl|limits --role $role --conns $N"
+        finish 1
+    fi
     umask 022
     changes='' limit_lines='' copies='' entries='' written=0
     # Whoever reads the progress may go: that is no reason to stop half-way.
@@ -152,7 +165,9 @@ apply() {
     journal_read
     stop_here
     each_knob collect
-    if [ -z "$changes$limit_lines" ]; then
+    if [ -z "$changes$limit_lines" ] && [ "$unread" -gt 0 ]; then
+        say "nothing to change, as far as it can be read"
+    elif [ -z "$changes$limit_lines" ]; then
         say "nothing to change: everything that apply sets is set"
     else
         make_changes
@@ -272,7 +287,7 @@ remaining_row() {
     [ "$verdict" != ok ] || return 0
     case $place in
         limit:*)
-            if [ -z "$(targets)" ] && [ "$current" != absent ]; then
+            if is_for_later; then
                 say "later     $name: $current here; logins from now on get what $limits_file says, services what their unit says (tune.sh emit systemd)"
                 return
             fi ;;
@@ -281,6 +296,12 @@ remaining_row() {
     wanted_in_words
     say "$verdict      $name is $current, wanted $words${note:+ ($note)}"
     [ "$verdict" != fail ] || unfit=$((unfit + 1))
+}
+
+# is_for_later: whether the judged row is a limit that logins from now on get, and this shell has not.
+is_for_later() {
+    case $place in limit:*) ;; *) return 1 ;; esac
+    [ "$verdict" != ok ] && [ "$current" != absent ] && [ -z "$(targets)" ]
 }
 
 # ---- rollback ----------------------------------------------------------------------------------
