@@ -44,12 +44,14 @@ Change (as root):
 Exit status
   check          0 all ok · 1 a warning · 2 a failure          verify  0 holds · 1 something in doubt or not tried · 2 does not
   plan, explain, emit  0
-  apply          0 done, or nothing to do · 1 done, but N still does not fit · 3 not root · 4 a container: /proc/sys is
-                 read-only · 5 refused, all put back · 6 the rollback file is damaged or edited, or its folder is a link
-                 or somebody else's; nothing touched · 7 refused, and not all could be put back · 129, 130, 131, 143 by
-                 a signal, all put back
+  apply          0 done, or nothing to do · 1 done, but N still does not fit, or nothing can be read · 3 not root ·
+                 4 a container: /proc/sys is read-only · 5 refused, all put back, or another one is at work · 6 the
+                 rollback file is damaged or edited, or it or its folder is a link, somebody else's, or may be written by
+                 others; nothing touched · 7 refused, and not all could be put back · 129, 130, 131, 143 by a signal, all
+                 put back
   rollback       0 all taken back, or nothing to take back · 1 something left, since somebody changed it · 3 · 5 another
-                 one is at work · 6 · 7 the kernel refused an old value · 130 interrupted, run it again
+                 one is at work · 6 · 7 the kernel refused an old value, or a file could not be put back · 130
+                 interrupted, run it again
   any            2 wrong command line: says so on standard error, and nothing on standard output
 HELP
 }
@@ -128,6 +130,7 @@ parse_arguments "$@"
 . "$here/tune/targets.sh"
 . "$here/tune/show.sh"
 . "$here/tune/journal.sh"
+. "$here/tune/lock.sh"
 . "$here/tune/change.sh"
 . "$here/tune/verify.sh"
 . "$here/tune/emit.sh"

@@ -42,9 +42,13 @@ if [ "$(stat -c %a "$ours")" = 640 ]; then ok; else bad "the operator's file has
 # shellcheck disable=SC2086
 tune 2 verify $BOTH
 says "rollback file                      sound"
+says "later: /etc/security/limits.d/90-tickring.conf has it, and logins from now on get it: log in again"
 tune 0 rollback
 says "15 change(s) taken back"
 unchanged "after rollback"
+# shellcheck disable=SC2086
+tune 2 verify $BOTH
+never_says "log in again"
 tune 0 rollback
 says "nothing to roll back"
 unchanged "after a second rollback"
@@ -175,6 +179,28 @@ says '"name": "net.core.somaxconn", "before": "2500", "after": "128"'
 unchanged "after rollback"
 tune 0 rollback --json
 is_json
+
+case_="where nothing can be read, that is said"
+rm -rf "$scratch/fake"
+mkdir "$scratch/fake"
+snapshot before
+for words in "" --json; do
+    # shellcheck disable=SC2086
+    tune 1 apply $BOTH $words
+    complains "nothing can be read below $scratch/fake"
+    never_says "everything"
+    never_says "warn "
+    unchanged "an empty folder"
+done
+is_json
+small_machine
+# shellcheck disable=SC2086
+tune 0 apply $BOTH
+without net.ipv4.tcp_mem
+# shellcheck disable=SC2086
+tune 0 apply $BOTH
+says "nothing to change, as far as it can be read"
+says "net.ipv4.tcp_mem is absent"
 
 case_="--root names the machine too"
 small_machine

@@ -87,6 +87,18 @@ machine
 tune 0 check --role both --conns 60000
 says "3 source address(es)"
 
+case_="on loopback it hands out the ports itself, whatever the range: only more than 64,512 of an address do not fit"
+put net.ipv4.ip_local_port_range "40000	40099"
+tune 0 check --role both --conns 300 --sources 1
+verdict net.ipv4.ip_local_port_range ok
+says "not needed: over loopback loadgen hands out the ports itself"
+tune 0 check --role both --conns 60000
+tune 0 check --role both --conns 64512 --sources 1
+tune 2 check --role both --conns 64513 --sources 1
+says "no range suffices: use 2 addresses or more"
+tune 2 check --role client --conns 300 --sources 1
+verdict net.ipv4.ip_local_port_range fail
+
 case_="TIME_WAIT: 2 reuses on loopback only"
 machine
 tune 1 check --role client --conns 1000

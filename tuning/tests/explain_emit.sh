@@ -45,11 +45,16 @@ never_says "--sysctl 'fs."
 never_says "--sysctl 'net.core.netdev"
 says "#   net.core.netdev_max_backlog = 12500"
 says "seccomp"
+says "tickring --listen 0.0.0.0:9001"
 tune 0 emit docker --role client --conns 40000
+never_says "9001:9001"
+never_says "--listen"
 says "--sysctl 'net.ipv4.ip_local_port_range=1024 65535'"
 says "--sysctl 'net.ipv4.ip_local_reserved_ports=9001-9002'"
 says "--sysctl 'net.ipv4.tcp_tw_reuse=1'"
 never_says somaxconn=
+tune 0 emit docker --role both --conns 40000 --sources 1
+never_says "ip_local_port_range"
 tune 0 emit docker --role server --conns 1000
 never_says "--sysctl '"
 
@@ -59,7 +64,9 @@ tune 0 emit k8s --role server --conns 100000
 says "- name: net.core.somaxconn    # unsafe"
 says 'value: "12500"'
 says "--allowed-unsafe-sysctls=net.core.somaxconn"
+says 'args: ["--listen", "0.0.0.0:9001"]'
 tune 0 emit k8s --role client --conns 40000
+never_says "containerPort"
 says "- name: net.ipv4.ip_local_port_range"
 never_says "ip_local_port_range    # unsafe"
 
@@ -68,9 +75,12 @@ tune 0 emit systemd --role server --conns 600000 --workers 1
 says "LimitNOFILE=750256"
 says "LimitMEMLOCK=8388608"
 says "[Install]"
+says "/etc/tickring.toml must be made first"
+says "Made by: tune.sh emit systemd --role server"
 tune 0 emit systemd --drop-in --role server --conns 600000 --workers 1
 says "LimitNOFILE=750256"
 never_says ExecStart
+says "Made by: tune.sh emit systemd --drop-in --role server --conns 600000 --workers 1"
 # Never less than what everybody has without it.
 tune 0 emit systemd --role server --conns 1000
 says "LimitNOFILE=524288"

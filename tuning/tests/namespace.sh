@@ -78,10 +78,11 @@ if [ "$(grep -c /proc/sys/net/ "$scratch/before")" -ge 100 ]; then ok; else bad 
 # shellcheck disable=SC2086 # several words on purpose, here and below
 tune 0 apply $MANY
 has net.core.somaxconn 12500
-has net.ipv4.ip_local_port_range "1024 65535"
-has net.ipv4.ip_local_reserved_ports "80,9001-9002,32768-32777"
 has net.ipv4.tcp_max_tw_buckets 100000
 has net.ipv4.tcp_tw_reuse 2
+tune 0 apply --role client --conns 100000 --workers 1 --sources 2
+has net.ipv4.ip_local_port_range "1024 65535"
+has net.ipv4.ip_local_reserved_ports "80,9001-9002,32768-32777"
 has net.ipv4.tcp_wmem "4096 16384 262144"
 has fs.nr_open 125256
 if grep -q '^net.core.somaxconn = 12500' /etc/sysctl.d/90-tickring.conf; then ok; else bad "no sysctl.d file"; fi

@@ -13,11 +13,24 @@ cp -a "$state" "$scratch/sound"
 # Of other settings, of one that the table knows and apply leaves alone, and of its own with values that are none.
 for line in 'sysctl|kernel.modprobe|/tmp/x|/sbin/modprobe' 'sysctl|kernel.randomize_va_space|0|2' \
     'sysctl|kernel.io_uring_disabled|2|0' 'sysctl|fs.nr_open|10000;id|50256' 'sysctl|fs.nr_open||50256' \
-    'sysctl|net.ipv4.ip_local_reserved_ports|80 /x|80'; do
+    'sysctl|net.ipv4.ip_local_reserved_ports|80 /x|80' 'sysctl|fs.nr_open|10000 7|50256' 'sysctl|fs.nr_open|1|999999999999999999999' \
+    'sysctl|net.ipv4.tcp_mem|100 200|1 2 3' 'sysctl|net.ipv4.tcp_mem|1 2 3|1 2 3 4' 'sysctl|net.ipv4.ip_local_port_range|1024|1024 65535'; do
     sed -i "2i$line" "$state/journal"
     signed
     spoiled "a line that tune.sh never writes: $line"
 done
+# A file from outside the folder, or one in it that apply did not put there.
+echo evil >"$scratch/fake/evil"
+for copy in s/../../../../evil s/../evil stolen evil saved saved. saved.1/../evil ../evil /evil saved.x 1; do
+    rm -r "$state"
+    cp -a "$scratch/sound" "$state"
+    cp "$scratch/fake/evil" "$state/stolen"
+    sed -i "2ifile|/etc/sysctl.d/90-tickring.conf|$copy|$(cksum <"$scratch/fake/evil" | tr -s ' ' ' ')|$(cksum <"$ours" | tr -s ' ' ' ')" "$state/journal"
+    signed
+    spoiled "a line that tune.sh never writes: file|/etc/sysctl.d/90-tickring.conf|$copy|"
+done
+rm -r "$state"
+cp -a "$scratch/sound" "$state"
 tune 0 rollback
 has fs.nr_open 10000
 has kernel.randomize_va_space 2
@@ -80,6 +93,69 @@ if [ "$(stat -c %u "$scratch")" = 0 ]; then
 else
     echo "note: 1 skipped: files of another user (run as root)"
 fi
+
+case_="what its group or everybody may write is not trusted, were its sum ever so right"
+for mode in g+w o+w; do
+    for name in . journal saved.1; do
+        rm -rf "$state"
+        small_machine
+        cp -a "$scratch/sound" "$state"
+        chmod $mode "$state/$name"
+        refused 6 "may be written by"
+        # shellcheck disable=SC2086
+        [ $name = . ] || { tune 2 verify $FEW; says "may be written by"; }
+    done
+done
+small_machine
+chmod 664 "$ours"
+snapshot before
+# shellcheck disable=SC2086
+tune 5 apply $FEW
+complains "$ours may be written by its group"
+unchanged "a sysctl.d file that a group may write"
+
+case_="what is no plain file in the folder is refused, and never waited for"
+for make in mkfifo mkdir; do
+    small_machine
+    mkdir "$state"
+    $make "$state/journal"
+    refused 6 "$state/journal is not a plain file"
+    rm -r "$state/journal"
+    $make "$state/journal.new"
+    refused 6 "$state/journal.new is not a plain file"
+done
+
+case_="what lies where a file is made before it goes to its place"
+for name in etc/sysctl.d/90-tickring.conf etc/security/limits.d/90-tickring.conf; do
+    for make in mkdir mkfifo "ln -s $scratch/elsewhere/journal"; do
+        small_machine
+        $make "$scratch/fake/$name.tickring-new"
+        snapshot before
+        snapshot_elsewhere before
+        # shellcheck disable=SC2086
+        tune 5 apply $FEW
+        complains "$name.tickring-new is "
+        complains "nothing is half-applied"
+        if [ "$(wc -l <"$scratch/err")" -eq 2 ]; then ok; else bad "raw errors of other programs"; fi
+        unchanged "$name.tickring-new by $make"
+        snapshot_elsewhere after
+        if cmp -s "$scratch/elsewhere.before" "$scratch/elsewhere.after"; then ok; else bad "apply wrote elsewhere"; fi
+        rm -r "$scratch/fake/$name.tickring-new"
+        snapshot before
+        # A plain one is what a killed apply left.
+        echo half >"$scratch/fake/$name.tickring-new"
+        # shellcheck disable=SC2086
+        tune 0 apply $FEW
+        if [ -e "$scratch/fake/$name.tickring-new" ]; then bad "the file stays"; else ok; fi
+        $make "$scratch/fake/$name.tickring-new"
+        tune 7 rollback
+        says "$name.tickring-new is "
+        if [ -s "$scratch/err" ]; then bad "raw errors of other programs"; else ok; fi
+        rm -r "$scratch/fake/$name.tickring-new"
+        tune 0 rollback
+        unchanged "$name.tickring-new, later, by $make"
+    done
+done
 
 case_="a link in place of a folder that apply writes in is not followed"
 for folder in etc/sysctl.d etc/security/limits.d etc/security; do

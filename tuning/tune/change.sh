@@ -66,6 +66,12 @@ set_sysctl() {
 
 # ---- what to change ----------------------------------------------------------------------------
 
+# Counts what apply would raise, by whether it is there to be looked at.
+count_readable() {
+    [ "$apply" = yes ] || return 0
+    if [ "$current" != absent ]; then readable=$((readable + 1)); elif [ "$verdict" != ok ]; then unread=$((unread + 1)); fi
+}
+
 # Adds what the judged row wants to changes (sysctls) and limit_lines.
 collect() {
     while IFS='|' read -r what first second third; do
@@ -74,6 +80,7 @@ collect() {
                 read_raw "$first"
                 before=$raw
                 value_is_sound "$first" "$before" || abandon 5 "$first holds '$before', which tune.sh cannot keep for rollback"
+                value_is_sound "$first" "$second" || abandon 5 "$first would become '$second', which tune.sh cannot keep for rollback"
                 same_value "$first" "$before" "$second" || changes="$changes${changes:+$newline}sysctl|$first|$before|$second" ;;
             limit) limit_lines="$limit_lines${limit_lines:+$newline}$first hard $second $third" ;;
         esac
@@ -139,6 +146,13 @@ apply() {
         complain "what to give it from outside: tune.sh emit docker|k8s --role $role --conns $conns"
         finish 4
     fi
+    readable=0 unread=0
+    each_knob count_readable
+    if [ "$readable" = 0 ]; then
+        complain "nothing can be read below ${root:-/}: no proc/sys, no proc/self/limits. Whether $N fit is not known, and nothing was changed"
+        complain "proc must be mounted there; for another machine, have the files made: tune.sh emit sysctl|limits --role $role --conns $N"
+        finish 1
+    fi
     umask 022
     changes='' limit_lines='' copies='' entries='' written=0
     # Whoever reads the progress may go: that is no reason to stop half-way.
@@ -151,7 +165,9 @@ apply() {
     journal_read
     stop_here
     each_knob collect
-    if [ -z "$changes$limit_lines" ]; then
+    if [ -z "$changes$limit_lines" ] && [ "$unread" -gt 0 ]; then
+        say "nothing to change, as far as it can be read"
+    elif [ -z "$changes$limit_lines" ]; then
         say "nothing to change: everything that apply sets is set"
     else
         make_changes
@@ -165,8 +181,13 @@ open_state() {
     for folder in /var /var/lib; do
         [ -d "$root$folder" ] || { mkdir "$root$folder" && folders="$folder $folders"; } || break
     done
-    [ -d "$state" ] || mkdir "$state" || { complain "cannot make $state for the rollback file; nothing was changed"; finish 5; }
+    # Another one that starts in this moment may make it first.
+    if [ ! -d "$state" ] && ! why_not=$(mkdir "$state" 2>&1) && [ ! -d "$state" ]; then
+        complain "cannot make $state for the rollback file, so nothing was changed: $why_not"
+        finish 5
+    fi
     lock
+    check_contents
 }
 
 make_changes() {
@@ -174,6 +195,12 @@ make_changes() {
         if target_not_ours "$file"; then
             abandon 5 "$odd, so $file would be written where somebody else chose; put a plain file or folder of yours there, or remove it"
         fi
+        # What apply and rollback write for root must be root's alone; its copy is kept with the mode it has.
+        case $(ls -ld "$root$file" 2>/dev/null) in
+            -???????w*) abandon 5 "$root$file may be written by everybody: look at it, then chmod go-w it" ;;
+            -????w*) abandon 5 "$root$file may be written by its group: look at it, then chmod g-w it" ;;
+        esac
+        if beside_is_odd "$root$file"; then abandon 5 "$odd, and there $file is made before it goes to its place: remove it"; fi
     done
     # Collected first: the files are made from these, and are entries themselves.
     if [ -n "$changes" ]; then
@@ -219,6 +246,7 @@ make_change() {
 # Beside it first, then in its place: a reader sees the old file or the new one.
 write_file() {
     path=$root$first
+    rm -f "$path.tickring-new"
     if [ -f "$path" ]; then cp -p "$path" "$path.tickring-new" || return 1; fi
     cat "$(staged "$first")" >"$path.tickring-new" &&
         mv "$path.tickring-new" "$path" && on_disk "$path"
@@ -259,7 +287,7 @@ remaining_row() {
     [ "$verdict" != ok ] || return 0
     case $place in
         limit:*)
-            if [ -z "$(targets)" ] && [ "$current" != absent ]; then
+            if is_for_later; then
                 say "later     $name: $current here; logins from now on get what $limits_file says, services what their unit says (tune.sh emit systemd)"
                 return
             fi ;;
@@ -268,6 +296,12 @@ remaining_row() {
     wanted_in_words
     say "$verdict      $name is $current, wanted $words${note:+ ($note)}"
     [ "$verdict" != fail ] || unfit=$((unfit + 1))
+}
+
+# is_for_later: whether the judged row is a limit that logins from now on get, and this shell has not.
+is_for_later() {
+    case $place in limit:*) ;; *) return 1 ;; esac
+    [ "$verdict" != ok ] && [ "$current" != absent ] && [ -z "$(targets)" ]
 }
 
 # ---- rollback ----------------------------------------------------------------------------------
@@ -282,6 +316,7 @@ rollback() {
         finish 0
     fi
     lock
+    check_contents
     journal_read
     if [ -z "$entries" ]; then
         say "nothing to roll back: the last apply had not begun to change anything"

@@ -35,7 +35,7 @@ emit_row() {
             # Two fields are the receiving machine's own, and cannot be known here.
             [ -z "$field" ] || { others="$others${others:+, }$key (third field >= $wanted)"; return; } ;;
         ports)
-            if [ "$P" -le 28232 ]; then return; fi
+            if [ "$wanted" -le 28232 ]; then return; fi
             add_setting "net.ipv4.ip_local_reserved_ports|$own_ports"
             setting="$key|1024 65535" ;;
         among)
@@ -61,7 +61,11 @@ each_setting() {
     done
 }
 
-made_for() { echo "# For $N connections, role $role, $W worker(s). Made by: tune.sh emit $emit_kind --role $role --conns $N$options_given"; }
+made_for() {
+    drop_in_word=''
+    [ "$drop_in" = 0 ] || drop_in_word=' --drop-in'
+    echo "# For $N connections, role $role, $W worker(s). Made by: tune.sh emit $emit_kind$drop_in_word --role $role --conns $N$options_given"
+}
 
 on_the_host() {
     [ -n "$outside$others" ] || return 0
@@ -87,6 +91,8 @@ emit_unit() {
     made_for
     echo "# /etc/systemd/system/tickring.service. LimitNOFILE above fs.nr_open keeps the service from starting."
     echo "# Its sysctls: tune.sh emit sysctl --role $role --conns $N > /etc/sysctl.d/90-tickring.conf"
+    echo "# /etc/tickring.toml must be made first, or the service does not start: tickring.example.toml is one with every setting"
+    echo "# and its default. Players come in by: listen = \"0.0.0.0:9001\". Then try it: tickring-server check-config --config /etc/tickring.toml"
     cat <<'UNIT'
 [Unit]
 Description=Tickring game server
@@ -117,12 +123,18 @@ emit_docker() {
     made_for
     echo "# The container has its own network namespace, and in it the kernel's defaults: nothing is inherited from the host."
     echo "# --network host instead has the host's; then leave the --sysctl lines out and set them there."
+    echo "# The image tickring is yours, with tickring-server as its entry point: what stands behind its name are the server's flags."
     on_the_host
     echo "# io_uring: Docker's seccomp profile forbids it since 25.0. Better than unconfined is its default profile with"
     echo "# io_uring_setup, io_uring_enter and io_uring_register added: --security-opt seccomp=tickring-seccomp.json"
     printf 'docker run --ulimit nofile=%s:%s --ulimit memlock=%s:%s' "$nofile" "$nofile" "$memlock" "$memlock"
     each_setting "$inside" " \\\\\n    --sysctl '%s=%s'"
-    printf ' \\\n    --security-opt seccomp=unconfined \\\n    --publish 9001:9001 tickring\n'
+    if [ "$role" = client ]; then
+        printf ' \\\n    --security-opt seccomp=unconfined tickring\n'
+    else
+        # By itself the server listens on the container's own 127.0.0.1, where nothing that is published arrives.
+        printf ' \\\n    --security-opt seccomp=unconfined \\\n    --publish 9001:9001 tickring --listen 0.0.0.0:9001\n'
+    fi
 }
 
 emit_k8s() {
@@ -130,6 +142,7 @@ emit_k8s() {
     echo "# somaxconn and the others belong to the network namespace: a pod starts with the kernel's defaults, whatever the"
     echo "# node has. Those marked unsafe need on the node: kubelet --allowed-unsafe-sysctls=$(unsafe_names)"
     echo "# Kubernetes has no rlimits: open files come from the container runtime (LimitNOFILE=$nofile in containerd.service)."
+    echo "# The image tickring is yours, with tickring-server as its entry point: args are the server's flags."
     on_the_host
     cat <<'POD'
 apiVersion: v1
@@ -153,6 +166,11 @@ POD
   containers:
   - name: tickring
     image: tickring
+POD
+    [ "$role" != client ] || return 0
+    cat <<'POD'
+    # By itself the server listens on 127.0.0.1, which nobody outside the pod reaches.
+    args: ["--listen", "0.0.0.0:9001"]
     ports:
     - containerPort: 9001
 POD

@@ -40,7 +40,7 @@ journal_write() {
 journal_read() {
     entries=''
     [ -e "$journal" ] || return 0
-    [ -f "$journal" ] || damaged "it is not a file"
+    ! odd_kind "$journal" || damaged "$odd"
     [ "$(sed -n 1p "$journal")" = "tickring-tuning 1" ] || damaged "its first line is not 'tickring-tuning 1'"
     said=$(sed -n '$s/^cksum|//p' "$journal")
     [ -n "$said" ] || damaged "its last line, the checksum, is missing"
@@ -67,7 +67,8 @@ entry_is_sound() {
         file)
             [ "$first" = "$sysctl_file" ] || [ "$first" = "$limits_file" ] || return 1
             [ "$second" != - ] || return 0
-            case $second in saved.*[!0-9]* | saved. | [!s]*) return 1 ;; esac
+            case $second in saved.*[!0-9]* | saved.) return 1 ;; saved.*) ;; *) return 1 ;; esac
+            ! odd_kind "$state/$second" || damaged "$odd"
             if [ ! -f "$state/$second" ] || [ "$(sum_of "$state/$second")" != "$third" ]; then
                 damaged "the copy it names, $state/$second, is missing or changed"
             fi ;;
@@ -86,8 +87,26 @@ value_is_sound() {
     case $1-$2 in
         net.ipv4.ip_local_reserved_ports-) ;;
         net.ipv4.ip_local_reserved_ports-*) case $2 in *[!0-9,-]*) return 1 ;; esac ;;
-        *) case $2 in *[!0-9" $tab"]*) return 1 ;; *[0-9]*) ;; *) return 1 ;; esac ;;
+        *) case $2 in *[!0-9" $tab"]*) return 1 ;; esac
+            # shellcheck disable=SC2086 # split on purpose
+            are_numbers "$(fields_of "$1")" $2 ;;
     esac
+}
+
+# fields_of KEY: how many numbers the kernel has there.
+fields_of() {
+    case $1 in
+        net.ipv4.tcp_mem | net.ipv4.tcp_rmem | net.ipv4.tcp_wmem) echo 3 ;;
+        net.ipv4.ip_local_port_range) echo 2 ;;
+        *) echo 1 ;;
+    esac
+}
+
+# are_numbers COUNT WORD...: so many, none longer than the largest of 64 bits: fs.file-max may have 20 digits.
+are_numbers() {
+    [ $# -eq $(($1 + 1)) ] || return 1
+    shift
+    for each; do [ ${#each} -le 20 ] || return 1; done
 }
 
 damaged() {
@@ -102,12 +121,13 @@ damaged() {
 # not_ours PATH...: whether one of them is a symbolic link or another user's, so that what is written or read there
 # would be what somebody else chose. Sets odd to what it is.
 not_ours() {
-    for each; do
-        odd="$each is a symbolic link"
-        [ ! -L "$each" ] || return 0
-        odd="$each belongs to another user"
+    for one; do
+        odd="$one is a symbolic link"
+        [ ! -L "$one" ] || return 0
+        odd="$one belongs to another user"
+        # Looked at again: it may just have been made.
         # shellcheck disable=SC3067 # -O is in every shell this meets
-        if [ -e "$each" ] && [ ! -O "$each" ]; then return 0; fi
+        if [ ! -O "$one" ] && [ -e "$one" ] && [ ! -O "$one" ]; then return 0; fi
     done
     return 1
 }
@@ -118,12 +138,55 @@ target_not_ours() {
     not_ours "$root${inside%/*}" "$root$inside" "$root$1"
 }
 
-# check_state: refuses (6) a folder for the rollback file that leads elsewhere, or that others write in.
+# odd_kind PATH: whether there is something that is no plain file of this folder: a link, a pipe, a folder, or a file
+# that others may write. Sets odd. ls looks once, so that a file which comes or goes meanwhile is not taken for another.
+odd_kind() {
+    case $(ls -ld "$1" 2>/dev/null) in
+        l*) odd="$1 is a symbolic link" ;;
+        [!-]*) odd="$1 is not a plain file" ;;
+        ????????w*) odd="$1 may be written by everybody" ;;
+        ?????w*) odd="$1 may be written by its group" ;;
+        *) return 1 ;;
+    esac
+}
+
+# beside_is_odd FILE: whether something else is where a new FILE is made. A plain file there is what a kill left.
+beside_is_odd() {
+    case $(ls -ld "$1.tickring-new" 2>/dev/null) in
+        '' | -*) return 1 ;;
+        l*) odd="$1.tickring-new is a symbolic link" ;;
+        d*) odd="$1.tickring-new is a folder" ;;
+        *) odd="$1.tickring-new is not a plain file" ;;
+    esac
+}
+
+# check_state: refuses (6) a folder for the rollback file that leads elsewhere, or that others write in, and locks of
+# another kind than ours. What is in the folder else is for check_contents: before the lock it may come and go.
 check_state() {
-    if not_ours ${root:+"$root/var" "$root/var/lib"} "$state" "$state"/*; then :
-    elif [ -d "$state" ] && [ -n "$(find "$state" -prune -perm -002)" ]; then odd="$state may be written by everybody"
-    else return 0
-    fi
+    if not_ours ${root:+"$root/var" "$root/var/lib"} "$state"; then distrust; fi
+    [ -d "$state" ] || return 0
+    case $(ls -ld "$state") in
+        ????????w*) odd="$state may be written by everybody"; distrust ;;
+        ?????w*) odd="$state may be written by its group"; distrust ;;
+    esac
+    for each in "$lock_file"*; do
+        if odd_kind "$each" || not_ours "$each"; then distrust; fi
+    done
+}
+
+# check_contents: the same of all that is in the folder, when nobody else is at work.
+check_contents() {
+    for each in "$state"/*; do
+        case $each in "$lock_file" | "$lock_file".*) continue ;; esac
+        if odd_kind "$each" || not_ours "$each"; then
+            unlock
+            locked=0
+            distrust
+        fi
+    done
+}
+
+distrust() {
     complain "$odd; nothing was touched, since $verb could be made to write elsewhere, or what somebody else wants"
     complain "look at it (ls -la $state): tune.sh makes this folder and all in it itself. Keep of it what you need, remove it, then run tune.sh $verb again"
     finish 6
@@ -172,6 +235,10 @@ undo_file() {
         remain left "$first stays as it is: $odd"
         return
     fi
+    if beside_is_odd "$path"; then
+        remain stuck "$first could not be put back: $odd, where it is made before it goes to its place"
+        return
+    fi
     rm -f "$path.tickring-new"
     if [ -f "$path" ]; then now=$(sum_of "$path"); else now=-; fi
     if [ "$now" = "$fourth" ]; then
@@ -211,23 +278,3 @@ forget() {
     for folder in $folders; do rmdir "$root$folder" 2>/dev/null; done
     return 0
 }
-
-# ---- one at a time -----------------------------------------------------------------------------
-
-# lock: nobody else applies or rolls back meanwhile. Left behind by a kill -9, it is taken over.
-lock() {
-    holder=$(cat "$state/busy" 2>/dev/null)
-    if [ -n "$holder" ] && grep -q tune "/proc/$holder/cmdline" 2>/dev/null; then
-        complain "another tune.sh (process $holder) is at work here; nothing was touched"
-        finish 5
-    fi
-    rm -f "$state/busy"
-    if (set -C && echo $$ >"$state/busy") 2>/dev/null; then
-        locked=1
-        return
-    fi
-    complain "cannot write into $state; nothing was touched"
-    finish 5
-}
-
-unlock() { rm -f "$state/busy"; }

@@ -4,7 +4,7 @@
 
 verify() {
     measure
-    held=0 doubtful=0 broken=0 results='' queue_wanted='' nofile_wanted=''
+    held=0 doubtful=0 broken=0 results='' queue_wanted='' nofile_wanted='' again=''
     each_knob read_back
     check_rollback_file
     check_later_files
@@ -41,6 +41,10 @@ tell() {
 read_back() {
     [ "$kind" != advice ] || return 0
     case $name in net.core.somaxconn) queue_wanted=$wanted ;; RLIMIT_NOFILE) nofile_wanted=$wanted ;; esac
+    if is_for_later; then
+        note="${note:+$note; }later: $limits_file has it, and logins from now on get it: log in again. A service has what its unit says (tune.sh emit systemd)"
+        again="; log in again, since $limits_file has more by now"
+    fi
     wanted_in_words
     tell "$verdict" "$name" "$current, wanted $words${note:+; $note}"
 }
@@ -112,7 +116,7 @@ probe_limit() {
     if (ulimit -S -n "$nofile_wanted") 2>/dev/null; then
         tell ok "probe: setrlimit" "a process may have $nofile_wanted open files"
     else
-        tell fail "probe: setrlimit" "refused $nofile_wanted open files; the hard limit is $(ulimit -H -n)"
+        tell fail "probe: setrlimit" "refused $nofile_wanted open files; the hard limit is $(ulimit -H -n)$again"
     fi
 }
 
