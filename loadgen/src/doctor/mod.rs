@@ -279,9 +279,10 @@ impl Examined {
         let whole = |n: u64| i64::try_from(n).unwrap_or(i64::MAX).min(COUNT_MAX);
         let ports = ports::usable(machine).map_or(0, u64::from);
         let sources = match &demand.sources {
-            // The ports are handed out by us then, and not from the kernel's range: as many as that asks for are no less.
+            // The ports are handed out by us then, and not from the kernel's range, which the table asks a client alone
+            // for: so many addresses as it would be enough with.
             Sources::Explicit(addresses) if named => {
-                let enough = if ports > 0 { demand.conns.div_ceil(ports) } else { 1 };
+                let enough = if role == Role::Client && ports > 0 { demand.conns.div_ceil(ports) } else { 1 };
                 enough.max(addresses.len() as u64)
             }
             // As `tune.sh` reckons: as many as the kernel's range of ports asks for.

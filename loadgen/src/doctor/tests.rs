@@ -91,9 +91,14 @@ fn the_kernels_range_of_ports_does_not_bound_named_sources() {
     let demand = Demand { conns: 300, sources: Sources::Explicit(vec![[127, 0, 0, 2].into()]), ..demand() };
     let found = machines(&demand, true, &here, None);
     let range = found[0].knobs.iter().find(|knob| knob.name == "net.ipv4.ip_local_port_range").unwrap();
+    assert_eq!((range.verdict, &range.wanted[..]), (Verdict::Ok, "0 ports"));
+    assert!(found[0].tune_words.ends_with("--sources 1"), "as tune.sh then says: {}", found[0].tune_words);
+    let away = Demand { is_loopback: false, ..demand };
+    let found = machines(&away, true, &here, None);
+    let range = found[0].knobs.iter().find(|knob| knob.name == "net.ipv4.ip_local_port_range").unwrap();
     assert_eq!((range.verdict, &range.wanted[..]), (Verdict::Ok, "100 ports"));
     assert!(found[0].tune_words.ends_with("--sources 3"), "as tune.sh then says: {}", found[0].tune_words);
-    let away = Demand { is_loopback: false, sources: Sources::Kernel, ..demand };
+    let away = Demand { sources: Sources::Kernel, ..away };
     let found = machines(&away, false, &here, None);
     let range = found[0].knobs.iter().find(|knob| knob.name == "net.ipv4.ip_local_port_range").unwrap();
     assert_eq!(range.verdict, Verdict::Fail, "where the kernel chooses it does");
