@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::doctor::{Readings, enough, ports};
 use crate::plan::{Plan, Preset};
-use crate::preflight::{self, Facts};
+use crate::preflight::{self, Facts, Wall};
 use crate::server_side::Status;
 use crate::sources::{PORTS, Sources};
 
@@ -140,14 +140,12 @@ fn machine(side: Side, demand: &Demand, ends: u64, machine: &Readings) -> [Optio
 
 /// Every connection goes through a ring: where there can be none, nothing fits.
 fn ring(facts: &Facts) -> Option<Budget> {
-    let wall = facts.ring_refused.clone()?;
-    Some(Budget {
-        side: Side::Generator,
-        what: "io_uring",
-        carries: 0,
-        why: wall.problem,
-        remedy: wall.remedy,
-    })
+    facts.ring_refused.clone().map(|wall| none("io_uring", wall))
+}
+
+/// What this side does not get at all.
+fn none(what: &'static str, wall: Wall) -> Budget {
+    Budget { side: Side::Generator, what, carries: 0, why: wall.problem, remedy: wall.remedy }
 }
 
 /// Each worker's ring has a table of direct descriptors, at most as large as RLIMIT_NOFILE.
@@ -187,13 +185,7 @@ fn files(side: Side, demand: &Demand, ends: u64, machine: &Readings) -> Option<B
 fn ports(demand: &Demand, facts: &Facts) -> Option<Budget> {
     let here = &facts.here;
     if let Some(wall) = preflight::sources(facts) {
-        return Some(Budget {
-            side: Side::Generator,
-            what: "source ports",
-            carries: 0,
-            why: wall.problem,
-            remedy: wall.remedy,
-        });
+        return Some(none("source ports", wall));
     }
     if let Sources::Explicit(addresses) = &demand.sources {
         let needed = demand.conns.div_ceil(u64::from(PORTS) * demand.targets);

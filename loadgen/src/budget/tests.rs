@@ -72,7 +72,7 @@ fn without_a_ring_or_sources_of_its_own_nothing_fits() {
     let ports = all.iter().find(|budget| budget.what == "source ports").unwrap();
     assert_eq!((ports.carries, ports.side), (0, Side::Generator));
     assert!(ports.why.contains("10.9.9.9") && ports.remedy.contains("ip -4 -brief address"), "{ports:?}");
-    let ring = preflight::Wall { problem: "refused".to_owned(), remedy: "allow it".to_owned() };
+    let ring = Wall { problem: "refused".to_owned(), remedy: "allow it".to_owned() };
     let all = budgets(&demand, &Facts { ring_refused: Some(ring), ..facts });
     assert_eq!((all[0].what, all[0].carries, &all[0].remedy[..]), ("io_uring", 0, "allow it"));
 }

@@ -26,7 +26,7 @@ pub(crate) struct RingCounters {
     pub(crate) sends: u64,
     /// Sends the kernel took only in part at first.
     pub(crate) short_sends: u64,
-    /// Receives that ended because no buffer was free.
+    /// Receives that ended because all buffers were in use.
     pub(crate) buffer_exhaustions: u64,
     /// Receives put off because a connection had its share of a pass.
     pub(crate) fairness_pauses: u64,

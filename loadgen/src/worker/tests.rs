@@ -18,14 +18,18 @@ use crate::drivers::raw::{Raw, Traffic};
 use crate::link_model::HELD_BYTES_MAX;
 use crate::measure::errors::Cause;
 use crate::measure::tally::Window;
-use crate::plan::{Pace, RawSizes};
+use crate::plan::{Pace, Plan, RawSizes};
 use crate::shared::{Shared, Step};
+
+/// The core of the only worker.
+fn of<D: Driver>(plan: &Arc<Plan>, driver: D) -> Core<D> {
+    Core::new(plan, Arc::new(Shared::new(1, clock::now_ns())), 0, driver, 0)
+}
 
 /// A worker's core with one connection in `state` that still has something to send.
 fn with_unsent(state: State) -> Core<Idle> {
     let plan = Arc::new(Cli::plan(["idle", "--conns", "1"]).unwrap());
-    let driver = Idle { plan: Arc::clone(&plan), rng: Pcg64Mcg::seed_from_u64(1) };
-    let mut core = Core::new(&plan, Arc::new(Shared::new(1, clock::now_ns())), 0, driver, 0);
+    let mut core = of(&plan, Idle { plan: Arc::clone(&plan), rng: Pcg64Mcg::seed_from_u64(1) });
     assert_eq!(core.dialer.due(u64::MAX, 0, 0), Some(0));
     core.links.list[0].state = state;
     core.links.list[0].out = b"unsent".to_vec();
@@ -114,7 +118,7 @@ fn an_answer_is_as_late_as_it_arrived_not_as_it_was_fetched() {
     let plan = Arc::new(Cli::plan("echo --raw --conns 1 --rate 100".split(' ')).unwrap());
     let sizes = RawSizes { in_bytes: 8, out_bytes: 8 };
     let driver = Raw::new(Arc::clone(&plan), Traffic::Echo(Pace::Open { rate_hz: 100.0 }), sizes);
-    let mut core = Core::new(&plan, Arc::new(Shared::new(1, clock::now_ns())), 0, driver, 0);
+    let mut core = of(&plan, driver);
     core.links.list[0].state = State::Open;
     core.step = Step::Traffic;
     core.window = Window { start_ns: 0, end_ns: u64::MAX };
