@@ -19,8 +19,11 @@ use std::time::Duration;
 
 use crate::{Ring, clock};
 
-/// Bytes of `struct io_uring_recvmsg_out`: four `u32`, the third of them the payload's length.
+/// Bytes of `struct io_uring_recvmsg_out`: four `u32`, the second of them the bytes of control messages that were written,
+/// the third the payload's length.
 const OUT_BYTES: usize = 16;
+/// Where the length of the control messages stands in it.
+const CONTROL_LENGTH_AT: usize = 4;
 /// Where the payload's length stands in it.
 const PAYLOAD_LENGTH_AT: usize = 8;
 /// Bytes of `struct cmsghdr`: a length, a level and a type.
@@ -75,7 +78,10 @@ impl Arrivals {
         let (head, payload) = filled.split_at_checked(HEAD_BYTES).expect("the kernel writes a whole head");
         let bytes = word(head, PAYLOAD_LENGTH_AT);
         assert!(bytes as usize == payload.len(), "the kernel says how much it wrote");
-        let arrived = date(&head[OUT_BYTES..]).map(|date| {
+        // Nothing is erased between two uses of a buffer: what was not written now is of another receive.
+        let is_written = word(head, CONTROL_LENGTH_AT) as usize == CONTROL_BYTES;
+        let date = is_written.then(|| date(&head[OUT_BYTES..])).flatten();
+        let arrived = date.map(|date| {
             let (today, now) = *self.now.get_or_insert_with(clock::date_and_now);
             now.saturating_sub(today.saturating_sub(date))
         });
@@ -166,5 +172,12 @@ mod tests {
         assert_eq!(by_date(stamped(Duration::ZERO)), None);
         assert_eq!(by_date((today, libc::SOL_SOCKET, 0)), None);
         assert_eq!(by_date((today, 0, libc::SCM_TIMESTAMPNS)), None);
+    }
+
+    #[test]
+    fn what_stands_there_from_the_buffers_last_use_is_no_date() {
+        let mut bytes = filled(b"abc", libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS, Duration::from_secs(9));
+        bytes[CONTROL_LENGTH_AT..PAYLOAD_LENGTH_AT].fill(0);
+        assert_eq!(Arrivals::new().parcel(&bytes).arrived, None);
     }
 }
