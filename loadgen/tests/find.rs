@@ -41,9 +41,9 @@ fn the_search_ends_at_what_fits_and_leaves_both_reports() {
         search["trials"].as_array().unwrap().iter().map(|trial| trial["load"].as_f64().unwrap()).collect();
     assert!(loads.iter().all(|load| (20.0..=50.0).contains(load)), "{words}");
     assert!(search["wall"].as_str().unwrap().contains("max_conns"), "{search:#}");
-    // However late this machine sends: then it says that it was itself the limit.
+    // However late this machine sends: then it says that its runs are invalid.
     if output.status.code() == Some(4) {
-        assert_eq!(search["outcome"], "generator", "{search:#}");
+        assert_eq!(search["outcome"], "invalid", "{search:#}");
         return;
     }
     assert_eq!(output.status.code(), Some(0), "{words}\n{}", text(&output.stderr));
@@ -72,6 +72,22 @@ fn a_limit_that_nobody_tells_is_found() {
     let trials = found["trials"].as_array().unwrap();
     let again = trials.iter().find(|trial| trial["again"] == true && trial["load"] == 16.0).unwrap();
     assert_eq!(again["verdict"], "missed");
+}
+
+/// Nothing is due within the trial, so no latency can be told: that is not the generator's being too busy.
+#[test]
+fn an_objective_that_cannot_be_measured_is_not_called_the_generators_limit() {
+    let server = websocket(|_, payload| Answer::Echo(payload));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("search.json");
+    let (target, out) = (server.ws(), format!("json={}", file.display()));
+    let words =
+        ["find", "echo", "--target", &target, "--admin", "127.0.0.1:1", "--rate", "0.01", "--to", "1"];
+    let output = loadgen(&[&words[..], &["--from", "1", "--slo", "p99<20s", "--out", &out], &SHORT].concat());
+    let (words, found) = (text(&output.stdout), read(&file));
+    assert_eq!((output.status.code(), &found["outcome"]), (Some(4), &"invalid".into()), "{words}");
+    assert!(found["reasons"].to_string().contains("objective p99<20s: not measured"), "{found:#}");
+    assert!(words.contains("the run itself is invalid") && !words.contains("the limit"), "{words}");
 }
 
 #[test]

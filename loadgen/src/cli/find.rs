@@ -22,7 +22,7 @@ Exit codes:
   1    a report could not be written
   2    usage
   3    not even --from fits
-  4    the generator was the limit, not the server
+  4    invalid: the generator was the limit, not the server, or an objective could not be measured
   5    something arrived wrong
   99   not even --from holds
   130  interrupted; what was found until then is told

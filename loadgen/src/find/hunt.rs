@@ -103,7 +103,7 @@ impl<'a> Hunt<'a> {
                 Step::Over(End::Found { .. }) => return Ok(Outcome::Found),
                 Step::Over(End::AtLeast { .. }) => return Ok(Outcome::AtLeast),
                 Step::Over(End::Nothing) => return Ok(Outcome::Nothing),
-                Step::Over(End::Blind { .. }) => return Ok(Outcome::Generator),
+                Step::Over(End::Blind { .. }) => return Ok(Outcome::Invalid),
                 Step::Try(attempt) => attempt,
             };
             match self.try_out(attempt)? {
@@ -244,7 +244,7 @@ fn stopped_by(outcome: Outcome, trials: &[Trial], missed: Option<f64>) -> Vec<St
         Outcome::Found | Outcome::Nothing | Outcome::Interrupted => {
             trials.iter().rev().find(|trial| Some(trial.load) == missed && trial.verdict == Verdict::Missed)
         }
-        Outcome::Generator | Outcome::Correctness => trials.last(),
+        Outcome::Invalid | Outcome::Correctness => trials.last(),
     };
     let of = |trial: &Trial| -> Vec<String> {
         let errors = trial.errors.iter().map(|line| {

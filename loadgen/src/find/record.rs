@@ -46,8 +46,8 @@ pub(super) enum Outcome {
     AtLeast,
     /// Not even the least load holds.
     Nothing,
-    /// The generator was too busy before the server was.
-    Generator,
+    /// A trial's figures could not be believed, or an objective not measured.
+    Invalid,
     /// Something arrived wrong.
     Correctness,
     /// The machine refused what the preflight had let through.
@@ -98,7 +98,7 @@ impl Outcome {
         match self {
             Self::Found | Self::AtLeast => 0,
             Self::Nothing => Verdict::Missed.exit_code(),
-            Self::Generator => Verdict::Invalid.exit_code(),
+            Self::Invalid => Verdict::Invalid.exit_code(),
             Self::Correctness => Verdict::Correctness.exit_code(),
             Self::Refused if held => 0,
             Self::Refused => verdict::PREFLIGHT,
@@ -163,11 +163,13 @@ impl Record {
                 format!("at least {yes}: the upper bound holds ({bound}; held {} times)", self.times_held())
             }
             (Outcome::Nothing, _) => format!("not even {no} hold; try less with --from"),
-            (Outcome::Generator, _) if held.is_some() => {
-                format!("at least {yes}: the generator is the limit, not the server")
+            (Outcome::Invalid, _) if held.is_some() => {
+                format!(
+                    "at least {yes}: with more, the run itself is invalid and shows nothing of the server"
+                )
             }
-            (Outcome::Generator, _) => {
-                format!("nothing is known of the server: with {no} the generator is the limit already")
+            (Outcome::Invalid, _) => {
+                format!("nothing is known of the server: with {no} the run itself is invalid already")
             }
             (Outcome::Correctness, _) => "something arrived wrong, so no load holds".to_owned(),
             (Outcome::Refused, _) => match &held {
