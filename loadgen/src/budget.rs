@@ -199,10 +199,11 @@ fn ports(demand: &Demand, facts: &Facts) -> Option<Budget> {
             what: "source ports",
             carries: demand.sources.capacity()? * demand.targets,
             why: format!("{} source address(es) with {PORTS} ports each{to}", addresses.len()),
-            remedy: format!(
-                "name at least {needed} addresses: --src 127.0.0.2-127.0.0.{}",
-                (needed + 1).min(254)
-            ),
+            remedy: if demand.is_loopback {
+                format!("name at least {needed} addresses: --src 127.0.0.2-127.0.0.{}", (needed + 1).min(254))
+            } else {
+                format!("name at least {needed} addresses of this machine with --src")
+            },
         });
     }
     let ports::Counted { usable, reserved } = ports::counted(here)?;
@@ -220,10 +221,13 @@ fn ports(demand: &Demand, facts: &Facts) -> Option<Budget> {
         what: "source ports",
         carries: u64::from(usable) * demand.targets,
         why: format!("net.ipv4.ip_local_port_range has {usable} ports to each server{left_out}"),
-        remedy: format!(
-            "{}, or name source addresses with --src{or_fewer}",
-            ports::commands(here).join(" && ")
-        ),
+        // Where not even the widest range is enough, only more addresses are.
+        remedy: if demand.conns.div_ceil(demand.targets.max(1)) > ports::most(here) {
+            let needed = demand.conns.div_ceil(u64::from(PORTS) * demand.targets.max(1));
+            format!("name {needed} or more source addresses of this machine with --src{or_fewer}")
+        } else {
+            format!("{}, or name source addresses with --src{or_fewer}", ports::commands(here).join(" && "))
+        },
     })
 }
 
@@ -278,12 +282,7 @@ fn connections(demand: &Demand, status: &Status, here: &Readings) -> Option<Budg
         ),
         _ => format!("the server takes {max} ({}){taken}", limits.connections_bound()),
     };
-    // More than its tables hold, `max_conns` is no help.
-    let remedy = if tables.is_some() && held < wanted {
-        enough::server_tables(limits, wanted, demand.is_loopback && here.limits_are_fixed)
-    } else {
-        format!("start the server with --max-conns {wanted}")
-    };
+    let remedy = enough::server_room(limits, wanted, demand.is_loopback && here.limits_are_fixed);
     Some(Budget {
         side: Side::Server,
         what: "connections",

@@ -212,7 +212,7 @@ impl<'a> Leader<'a> {
     /// Hears what the workers tell, and shows it.
     fn look(&mut self, now_ns: u64, what: &str, until_ns: Option<u64>) {
         self.collect();
-        if !self.plan.silent {
+        if !self.plan.is_trial {
             self.view.tick(now_ns, what, until_ns, self.shared, &self.series);
         }
     }

@@ -86,6 +86,19 @@ fn lacks_resource_capability(status: &str, is_root: bool) -> bool {
     set.is_some_and(|set| set & CAP_SYS_RESOURCE == 0)
 }
 
+/// Whether whoever started this process had it ignore a signal.
+pub(crate) fn is_ignored(signal: i32) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    ignores(&status, signal)
+}
+
+/// What `/proc/PID/status` says: the first signal is the lowest bit.
+fn ignores(status: &str, signal: i32) -> bool {
+    let set = field(status, "SigIgn").and_then(|set| u64::from_str_radix(set, 16).ok());
+    set.zip(u32::try_from(signal - 1).ok())
+        .is_some_and(|(set, bit)| set.checked_shr(bit).unwrap_or(0) & 1 == 1)
+}
+
 /// Raises the soft descriptor limit to the hard one: a ring's table of direct descriptors must not
 /// be larger than the soft limit.
 pub(crate) fn raise_descriptor_limit() {

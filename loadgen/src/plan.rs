@@ -21,6 +21,7 @@ use crate::link_model::LinkModel;
 use crate::pacing::Pacer;
 use crate::slo::Slo;
 use crate::sources::Sources;
+use crate::verdict;
 
 pub(crate) use file::{FileError, OFF, PlanFile};
 pub(crate) use out::{Outs, is_same, probe, report_file, spare_plan, writable};
@@ -71,9 +72,9 @@ pub(crate) struct Plan {
     #[serde(skip)]
     pub(crate) sources: Sources,
     pub(crate) force: bool,
-    /// No lines of progress: somebody else tells how far things are.
+    /// One of several runs in this process: whoever makes them tells how far things are, and they share its memory.
     #[serde(skip)]
-    pub(crate) silent: bool,
+    pub(crate) is_trial: bool,
     /// Plain TCP with these sizes.
     pub(crate) raw: Option<RawSizes>,
     /// What lies between the bots and the server; `None`: nothing but the machine.
@@ -116,15 +117,25 @@ impl Preset {
     }
 
     /// [`Plan::gather_us`] unless told otherwise: a fraction of what is measured, so that a wake-up serves
-    /// many.
-    const fn gather_us(&self, turns_over: bool) -> u32 {
-        match self {
+    /// many; of what the generator may be late by without being [`verdict::judge`]d invalid, a quarter.
+    fn gather_us(&self, turns_over: bool, slos: &[Slo]) -> u32 {
+        let most = match self {
             // Its upgrades are what is measured then.
             Self::Idle if turns_over => 50,
             Self::Game { .. } | Self::Rewind { .. } | Self::Echo { pace: Pace::Open { .. }, .. } => 200,
             Self::Echo { pace: Pace::Closed { .. }, .. } => 20,
             Self::Idle => 1_000,
+        };
+        if !self.is_open_loop() {
+            return most;
         }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a time, less than one second"
+        )]
+        let quarter = (verdict::late_us_max(slos.iter()) / 4.0) as u32;
+        most.min(quarter)
     }
 
     /// Whether bots play.
@@ -209,7 +220,7 @@ impl Plan {
     ) -> Result<Self, PlanError> {
         let conns = phases.conns_max();
         let place = Place::resolve(args.place, conns, phases.ports_needed(), raw.is_some())?;
-        let gather_us = args.gather_us.unwrap_or_else(|| preset.gather_us(phases.turns_over()));
+        let gather_us = args.gather_us.unwrap_or_else(|| preset.gather_us(phases.turns_over(), &args.slo));
         if args.exact && !preset.is_open_loop() {
             return Err(PlanError {
                 given: "--exact".to_owned(),
@@ -247,7 +258,7 @@ impl Plan {
             server_pid: args.server_pid,
             sources: place.sources,
             force: args.force,
-            silent: false,
+            is_trial: false,
             raw,
             link,
         })

@@ -66,10 +66,10 @@ pub(crate) fn attempt(plan: Plan, interrupted: &AtomicBool) -> anyhow::Result<Re
         terminal::say(format_args!("loadgen: not started; --force tries all the same"));
         return refuse(&plan, &facts, walls);
     }
-    if let Some(Err(error)) = facts.status.as_ref().filter(|_| !plan.silent) {
+    if let Some(Err(error)) = facts.status.as_ref().filter(|_| !plan.is_trial) {
         terminal::say(format_args!("loadgen: without the server's own figures: {error}"));
     }
-    if plan.phases.list().len() > 1 && !plan.silent {
+    if plan.phases.list().len() > 1 && !plan.is_trial {
         // Flags may have changed them: what --duration means is seen here.
         let seconds = |phase: &Phase| format!("{} {} s", phase.name, phase.duration.as_secs_f64());
         let phases: Vec<String> = plan.phases.list().iter().map(seconds).collect();
@@ -112,12 +112,13 @@ pub(crate) fn look_around(plan: &Plan, interrupted: &AtomicBool) -> (Machine, Fa
 }
 
 /// The flag that SIGINT, SIGTERM and the end of the terminal (SIGHUP) raise. Watched before anything else is done, so that there is a
-/// report however early they come.
+/// report however early they come. Who starts it with `nohup` wants no end of the terminal to end it.
 pub(crate) fn watch_signals() -> anyhow::Result<Arc<AtomicBool>> {
     let interrupted = Arc::new(AtomicBool::new(false));
     // A file that may not grow so far is an error of writing it, not the end of the process.
     signal_hook::flag::register(SIGXFSZ, Arc::default()).context("cannot watch for signals")?;
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
+    let hang_up = (!machine::is_ignored(SIGHUP)).then_some(SIGHUP);
+    for signal in [SIGINT, SIGTERM].into_iter().chain(hang_up) {
         // A second signal ends the process at once.
         signal_hook::flag::register_conditional_shutdown(
             signal,

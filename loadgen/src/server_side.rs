@@ -230,6 +230,13 @@ impl Status {
         self.totals.connections.values().fold(0, |sum, count| sum.saturating_add(*count))
     }
 
+    /// Whether it has held connections before that are gone, more than a hundredth of `conns`: it keeps their memory, and
+    /// what `conns` more take of that does not show.
+    pub(crate) fn keeps_memory_for(&self, conns: u64) -> bool {
+        let ended = self.totals.closes.iter().fold(0, |sum: u64, close| sum.saturating_add(close.count));
+        ended > conns / 100
+    }
+
     /// Without what cannot be, on which no figure may rest.
     fn believable(mut self) -> Self {
         self.memory.rss_bytes = self.memory.rss_bytes.filter(|bytes| *bytes <= RSS_BYTES_MAX);
@@ -287,6 +294,17 @@ mod tests {
         V2Serializer::new().serialize(&histogram, &mut bytes).unwrap();
         let text = serde_json::json!({ "lateness_hdr": STANDARD.encode(bytes), "steps": values.len() });
         serde_json::from_value(text).unwrap()
+    }
+
+    #[test]
+    fn the_memory_of_those_that_are_gone_is_kept() {
+        let close = |code, count| StatusClose { code, cause: String::new(), count };
+        let mut status = Status::default();
+        status.totals.connections.insert("playing".to_owned(), 500);
+        assert!(!status.keeps_memory_for(0), "whoever is still there gives nothing back");
+        status.totals.closes = vec![close(1000, 7), close(1001, 3)];
+        assert!(status.keeps_memory_for(999));
+        assert!(!status.keeps_memory_for(1_000), "a hundredth is nothing to speak of");
     }
 
     #[test]

@@ -142,6 +142,7 @@ fn what_cannot_be_searched_is_refused_with_an_example() {
         (&["find", "echo", "--from", "200", "--to", "100"], "is above --to 100"),
         (&["find", "echo", "--precision", "0"], "0.1% to 100%"),
         (&["find", "game", "--slo", "corrupted==0"], "does not measure corrupted"),
+        (&["find", "idle", "--slo", "rss_bytes_per_conn<1kB"], "on a server just started"),
         (&["find", "idle", "--best", "/nowhere/at/all.json"], "mkdir -p"),
         (&["find", "echo", "--workers", "8", "--from", "4"], "1 to --conns (4)"),
         (&["find"], "Usage"),

@@ -75,8 +75,10 @@ fn larger_rooms(demand: &Demand, rooms: Rooms, seats: u64, workers: u64, most: u
     let each = seats.min(rooms.players_max.unwrap_or(seats)).max(1);
     let needed = demand.conns.div_ceil(each);
     let rooms_max = |rooms| format!("--rooms-max {} (each worker's)", enough::rooms_max(rooms, workers));
-    if rooms.players_max.is_some() {
-        return format!("start the server with {}", rooms_max(needed));
+    if let Some(players) = rooms.players_max {
+        let larger =
+            if seats < players { format!(" and --players-per-room {players}") } else { String::new() };
+        return format!("start the server with {}{larger}", rooms_max(demand.conns.div_ceil(players.max(1))));
     }
     let named = rooms.count.max(needed);
     let players = format!("--players-per-room {}", demand.conns.div_ceil(rooms.count.max(1)).max(seats));

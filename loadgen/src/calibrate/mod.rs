@@ -33,6 +33,8 @@ const RATE_HZ_MAX: u64 = 1_000_000;
 const TOTAL_HZ_MAX: u64 = 1_000_000_000;
 /// Without a tighter objective a run is invalid by a tenth of this, see [`crate::verdict`].
 const OBJECTIVE_MAX: Duration = Duration::from_millis(500);
+/// Longest gathering of due messages, µs: that of echo.
+const GATHER_US: u128 = 200;
 /// The target of a plan that is only looked at.
 const NOWHERE: &str = "ws://127.0.0.1:1";
 /// Traffic before each step's window.
@@ -97,6 +99,8 @@ impl Question {
         word("size", args.size.to_string());
         word("workers", args.workers.to_string());
         word("duration", format!("{}ms", args.step_duration.as_millis()));
+        // A quarter of what it may be late by, as where an objective says so.
+        word("gather-us", (args.objective.as_micros() / 40).min(GATHER_US).to_string());
         if !cpus.is_empty() {
             word("cpus", list(&cpus));
         }
@@ -125,7 +129,7 @@ impl Question {
         let (preset, file) = run.expect("every value was checked with the command line");
         let plan = Plan::new(&preset, &file)?;
         // Nobody but us knows the sink's figures.
-        Ok(Plan { silent: true, admins: Vec::new(), ..plan })
+        Ok(Plan { is_trial: true, admins: Vec::new(), ..plan })
     }
 }
 

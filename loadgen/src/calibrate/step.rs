@@ -11,12 +11,10 @@ use crate::measure::health::BUSY_PERCENT;
 use crate::measure::tally::Window;
 use crate::report::json::Report;
 use crate::report::{Findings, share};
-use crate::verdict::Verdict;
+use crate::verdict::{STARVED_PERCENT, Verdict};
 
 /// A sink above this share of a CPU is what limits, percent.
 const SINK_BUSY_PERCENT: f64 = 95.0;
-/// A worker that is late below this share of its CPU was kept from running, percent.
-const STARVED_PERCENT: f64 = 50.0;
 /// Below this share of the due messages the sink did not take what the generator had for it.
 const TAKEN_MIN: f64 = 0.99;
 

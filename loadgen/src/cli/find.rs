@@ -22,7 +22,8 @@ Exit codes:
   1    a report could not be written
   2    usage
   3    not even --from fits
-  4    invalid: the generator was the limit, not the server, or an objective could not be measured
+  4    invalid: the generator was the limit, not the server, or an
+       objective could not be measured
   5    something arrived wrong
   99   not even --from holds
   130  interrupted; what was found until then is told
@@ -34,8 +35,8 @@ Examples:
       --out json=search.json
       how many messages a second each of 100 connections may send; the whole
       search as JSON
-  loadgen find idle --from 1000 --to 5000 --precision 2% --best best.json \\
-      --slo 'rss_bytes_per_conn<1kB'
+  loadgen find game --from 100 --to 400 --precision 5% --best best.json \\
+      --slo 'p99<80ms' --slo 'ticks_missed==0'
       with the ordinary report of the largest run that held";
 
 #[derive(Clone, Debug, Args)]

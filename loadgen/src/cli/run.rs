@@ -92,7 +92,8 @@ pub(crate) struct RunArgs {
     pub(crate) cpus: Option<String>,
     /// How long due messages and answers may gather before the generator wakes for them; in echo's open loop it never
     /// wakes for answers, the kernel says when they came
-    /// [default: game, rewind and echo 200, echo --closed 20, idle 1000]
+    /// [default: game, rewind and echo 200, or a fortieth of the tightest latency objective if that is less; echo
+    /// --closed 20, idle 1000, handshake 50]
     #[arg(long, value_name = "US", value_parser = whole::<u32>(0, GATHER_US_MAX, "--gather-us 200"))]
     pub(crate) gather_us: Option<u32>,
     /// Open loops only: wake for every due message at its own time; only answers gather. As peers on machines

@@ -37,6 +37,11 @@ pub(super) const CLASSES: &[Class] = &[
         claims: |_, cause| matches!(cause, Cause::Interrupted | Cause::NotAttempted), holds: |signs| signs.interrupted,
         cause: |_| "the run was interrupted before these connections were ready".to_owned(),
         evidence: |_| Vec::new(), remedy: |_| "let it run to its end".to_owned() },
+    Class { name: "speaks-tls", side: Side::Server,
+        claims: knock::may_speak_tls, holds: |signs| signs.speaks_tls.is_some(),
+        cause: |signs| format!("{} speaks TLS, and the connections do not", signs.speaks_tls.as_deref().unwrap_or(&signs.target)),
+        evidence: |_| vec!["a TLS ClientHello after the run was answered with a TLS record".to_owned()],
+        remedy: |_| remedies::SPEAKS_TLS.to_owned() },
     Class { name: "server-gone", side: Side::Server,
         claims: |_, cause| cause.is_cut() || cause.is_refused() || cause.is_timeout(), holds: is_gone,
         cause: |signs| format!("the server is gone: it ended during the run, and nobody listens on {} any more", signs.target),
@@ -87,11 +92,6 @@ pub(super) const CLASSES: &[Class] = &[
         claims: |_, cause| matches!(cause, Cause::BadUpgrade(what) if what.contains("TLS")), holds: |_| true,
         cause: |signs| format!("{} speaks TLS, and the connections do not", signs.target),
         evidence: |_| Vec::new(), remedy: |_| remedies::SPEAKS_TLS.to_owned() },
-    Class { name: "speaks-tls", side: Side::Server,
-        claims: knock::may_speak_tls, holds: |signs| signs.speaks_tls,
-        cause: |signs| format!("{} speaks TLS, and the connections do not", signs.target),
-        evidence: |_| vec!["a TLS ClientHello after the run was answered with a TLS record".to_owned()],
-        remedy: |_| remedies::SPEAKS_TLS.to_owned() },
     Class { name: "wants-websocket", side: Side::Generator,
         claims: |_, cause| *cause == Cause::Protocol(HTTP_ANSWER), holds: |_| true,
         cause: evidence::websocket_words,
@@ -151,8 +151,8 @@ pub(super) const CLASSES: &[Class] = &[
         cause: |_| "this machine's kernel has no memory for more sockets".to_owned(),
         evidence: evidence::kernel_memory, remedy: |_| remedies::KERNEL_MEMORY.to_owned() },
     Class { name: "connections-cut", side: Side::Server,
-        claims: |_, cause| cause.is_cut(), holds: |signs| signs.knock != Some(Knock::Refused),
-        cause: |_| "the server, or something in between, ended connections without saying why; somebody still listens".to_owned(),
+        claims: |_, cause| cause.is_cut(), holds: |signs| signs.knock != Some(Knock::Refused) || signs.targets > 1,
+        cause: |_| "the server, or something in between, ended connections without saying why".to_owned(),
         evidence: evidence::server_closes, remedy: |_| remedies::CUT.to_owned() },
     Class { name: "ports-exhausted", side: Side::Machine,
         claims: |_, cause| cause.is_out_of_ports(), holds: |signs| signs.sources.is_none(),
@@ -183,7 +183,7 @@ pub(super) const CLASSES: &[Class] = &[
 /// The server was there, and is not any more.
 fn is_gone(signs: &Signs) -> bool {
     let was_there = signs.errors.counts().any(|(stage, _, _)| stage != Stage::Connect);
-    signs.knock == Some(Knock::Refused) && (signs.connected > 0 || was_there)
+    signs.knock == Some(Knock::Refused) && (signs.connected > 0 || was_there) && !signs.was_never_there()
 }
 
 /// What happens to a connection that the server does not accept.

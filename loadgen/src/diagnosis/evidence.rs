@@ -269,7 +269,6 @@ pub(super) fn goodbyes(signs: &Signs) -> Vec<String> {
 
 /// Plain bytes were sent to who expects an upgrade.
 pub(super) fn websocket_words(signs: &Signs) -> String {
-    let who =
-        if signs.status().is_some() { "is a Tickring server" } else { "answers as a Tickring server does" };
-    format!("{} {who}: it wants WebSocket over HTTP, and --raw sends plain bytes", signs.target)
+    let who = if signs.status().is_some() { "is a Tickring server" } else { "answers in HTTP" };
+    format!("{} {who}: it wants WebSocket, and --raw sends plain bytes", signs.target)
 }

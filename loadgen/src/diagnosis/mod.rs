@@ -90,13 +90,14 @@ pub(crate) fn diagnose(signs: &Signs) -> Vec<Diagnosis> {
     found.into_iter().map(|(_, diagnosis)| diagnosis).collect()
 }
 
-/// A server that only swallows what it is sent makes no error. Where connections ended while there was traffic, that is
-/// the reason, and told already.
+/// A server that only swallows what it is sent makes no error. Where all connections ended while there was traffic, that
+/// is the reason, and told already.
 fn mute(signs: &Signs) -> Option<(u64, Diagnosis)> {
-    let is_told = |(stage, cause, _): (Stage, &Cause, u64)| {
-        stage == Stage::Steady || MUTE.explains(signs, stage, cause)
-    };
-    let is_to_be_told = signs.is_mute() && !signs.errors.counts().any(is_told);
+    let of_traffic = |(stage, _, _): &(Stage, &Cause, u64)| *stage == Stage::Steady;
+    let ended: u64 = signs.errors.counts().filter(of_traffic).map(|(_, _, count)| count).sum();
+    let is_told = ended >= signs.connected
+        || signs.errors.counts().any(|(stage, cause, _)| MUTE.explains(signs, stage, cause));
+    let is_to_be_told = signs.is_mute() && !is_told;
     let shown = format!("{} x no answer at {}", signs.unanswered, Stage::Steady.name());
     is_to_be_told.then(|| (signs.unanswered, MUTE.diagnosis(signs, shown)))
 }

@@ -3,7 +3,7 @@
 use super::knock::Knock;
 use super::signs::Signs;
 use crate::doctor::{enough, ports as kernel_ports};
-use crate::server_side::Status;
+use crate::server_side::{Status, StatusLimits};
 
 pub(super) const SERVER_ENDED: &str = "find out why it ended: its log and exit status, and whether the kernel killed it \
      (journalctl -k | grep -i 'out of memory'); then start it again";
@@ -54,19 +54,19 @@ pub(super) fn nobody_listens(signs: &Signs) -> String {
 
 /// The doctor's advice: what it says before a run holds after it.
 pub(super) fn table_full(signs: &Signs) -> String {
+    server_room(signs, enough::server_tables)
+}
+
+pub(super) fn server_full(signs: &Signs) -> String {
+    format!("{}, or ask for fewer --conns", server_room(signs, enough::server_room))
+}
+
+/// Room for this run's connections and those that were there before.
+fn server_room(signs: &Signs, advice: fn(&StatusLimits, u64, bool) -> String) -> String {
     let open = signs.status_before.as_ref().map_or(0, Status::open);
     let limits = signs.status().map(|status| status.limits.clone()).unwrap_or_default();
     let is_fixed = signs.is_here && signs.here.limits_are_fixed;
-    enough::server_tables(&limits, signs.conns.saturating_add(open), is_fixed)
-}
-
-/// `max_conns` is at most what the tables hold.
-pub(super) fn server_full(signs: &Signs) -> String {
-    if signs.status().is_some_and(|status| status.limits.is_bound_by_descriptors()) {
-        return table_full(signs);
-    }
-    let wanted = signs.conns + signs.status_before.as_ref().map_or(0, Status::open);
-    format!("start the server with --max-conns {wanted}, or ask for fewer --conns")
+    advice(&limits, signs.conns.saturating_add(open), is_fixed)
 }
 
 pub(super) fn room_full(signs: &Signs) -> String {
@@ -100,10 +100,8 @@ pub(super) fn overflow(signs: &Signs) -> String {
 }
 
 pub(super) fn conntrack(signs: &Signs) -> String {
-    format!(
-        "sysctl -w net.netfilter.nf_conntrack_max={}",
-        signs.here.number("net.netfilter.nf_conntrack_max").unwrap_or(0) + 2 * signs.conns
-    )
+    let max = signs.here.number("net.netfilter.nf_conntrack_max").unwrap_or(0);
+    format!("sysctl -w net.netfilter.nf_conntrack_max={}", max.saturating_add(2 * signs.conns))
 }
 
 pub(super) fn unanswered(signs: &Signs) -> String {
@@ -139,7 +137,7 @@ pub(super) fn ports(signs: &Signs) -> String {
 
 pub(super) fn open_files(signs: &Signs) -> String {
     let max = signs.here.number("fs.file-max").unwrap_or(0);
-    format!("sysctl -w fs.file-max={}", max + 4 * signs.conns)
+    format!("sysctl -w fs.file-max={}", max.saturating_add(4 * signs.conns))
 }
 
 pub(super) fn unreachable(signs: &Signs) -> String {
@@ -153,6 +151,11 @@ pub(super) fn mute(signs: &Signs) -> String {
         return format!(
             "check --target, and that --raw-in and --raw-out are the sizes that what listens there expects and answers; \
              where it speaks WebSocket, leave out --raw; else {STUCK}"
+        );
+    }
+    if signs.plays {
+        return format!(
+            "check --target: a Tickring server that seats a player says something every tick; if it is one, {STUCK}"
         );
     }
     format!(

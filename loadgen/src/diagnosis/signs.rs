@@ -26,6 +26,8 @@ pub(crate) struct Signs {
     pub(crate) unanswered: u64,
     /// Whether they are plain bytes, without WebSocket.
     pub(crate) is_raw: bool,
+    /// Whether they are a game's.
+    pub(crate) plays: bool,
     /// The address of the target, of several the one that does not answer, for commands.
     pub(crate) target: String,
     /// Whether the target is an address of this machine: then its kernel counters are the server's too.
@@ -50,8 +52,10 @@ pub(crate) struct Signs {
     /// Why figures of the server are missing, a sentence.
     pub(crate) gap: Option<String>,
     pub(crate) knock: Option<Knock>,
-    /// Whether a TLS greeting was answered with TLS.
-    pub(crate) speaks_tls: bool,
+    /// The target that answered a TLS greeting with TLS, with its port.
+    pub(crate) speaks_tls: Option<String>,
+    /// How many targets the connections were shared out over.
+    pub(crate) targets: u64,
 }
 
 impl Signs {
@@ -71,9 +75,11 @@ impl Signs {
             received: tallies().map(|tally| tally.counters.received).sum(),
             unanswered: tallies().map(|tally| tally.unanswered).sum(),
             is_raw: plan.raw.is_some(),
+            plays: plan.preset.plays(),
             conns: plan.conns.into(),
             connected: tallies().map(|tally| tally.connections.connected).sum(),
             target: target.address.to_string(),
+            targets: plan.targets.len() as u64,
             is_here: is_here(target.address),
             sources: match &plan.sources {
                 Sources::Kernel => None,
@@ -137,15 +143,19 @@ impl Signs {
         }
     }
 
-    /// Greets the targets as TLS does, up to the first that answers so: that is the one to speak of.
+    /// Greets the targets as TLS does, up to the first that answers so.
     fn greet_all(&mut self, plan: &Plan) {
-        let Some(target) = plan.targets.iter().find(|target| knock::speaks_tls(target.address)) else {
-            return;
-        };
-        self.speaks_tls = true;
-        self.target = target.address.to_string();
-        self.is_here = is_here(target.address);
-        self.path.clone_from(&target.path);
+        let found = plan.targets.iter().find(|target| knock::speaks_tls(target.address));
+        self.speaks_tls = found.map(|target| target.address.to_string());
+    }
+
+    /// Of several targets each has its share of the connections: whether as many were refused as one has, which then never
+    /// was there.
+    pub(super) fn was_never_there(&self) -> bool {
+        let is_refused =
+            |(stage, cause, _): &(Stage, &Cause, u64)| *stage == Stage::Connect && cause.is_refused();
+        let refused: u64 = self.errors.counts().filter(is_refused).map(|(_, _, count)| count).sum();
+        self.targets > 1 && refused >= self.conns / self.targets
     }
 
     /// Whether connections were ready, and no message at all was answered. Who interrupts a run does not know what would

@@ -147,7 +147,7 @@ fn refusals_are_explained_by_what_the_server_allows() {
     let cause = "it takes 16 connections (1 table(s) of 16 places, which is its descriptor limit)";
     assert!(bound.cause.contains(cause) && bound.remedy.contains("ulimit -Hn 281"), "{bound:?}");
     let mut named = status(0);
-    named.limits.descriptors = Some(64);
+    (named.limits.descriptors, named.limits.connections_per_worker_max) = (Some(64), Some(64));
     let named = Signs { status_after: Some(named), ..signs() };
     let full = only(named, Stage::Upgrade, Cause::Http(503));
     assert_eq!(full.class, "server-full");
@@ -173,10 +173,61 @@ fn a_tls_port_is_told_by_its_answer_to_a_greeting() {
         let away = Signs { knock: Some(Knock::Accepted), status_before: None, status_after: None, ..signs() };
         let plain = only(away.clone(), Stage::Upgrade, cause.clone());
         assert!(["hung-up", "not-a-server"].contains(&plain.class), "{plain:?}");
-        let tls = only(Signs { speaks_tls: true, ..away }, Stage::Upgrade, cause);
+        let tls = only(Signs { speaks_tls: Some("10.0.0.1:443".to_owned()), ..away }, Stage::Upgrade, cause);
         assert_eq!((tls.class, tls.side), ("speaks-tls", Side::Server));
         assert!(tls.evidence[1].contains("ClientHello") && tls.remedy.contains("ws:// only"), "{tls:?}");
     }
+}
+
+#[test]
+fn of_several_targets_each_is_told_what_is_wrong_with_it() {
+    let mut signs = Signs {
+        targets: 2,
+        connected: 0,
+        knock: Some(Knock::Refused),
+        speaks_tls: Some("127.0.0.1:443".to_owned()),
+        ..signs()
+    };
+    signs.errors.add_many(Stage::Connect, errno(Errno::CONNREFUSED), 10);
+    signs.errors.add_many(Stage::Upgrade, errno(Errno::CONNRESET), 10);
+    let told = |signs: &Signs| {
+        let mut told: Vec<_> = diagnose(signs).into_iter().map(|found| (found.class, found.cause)).collect();
+        told.sort();
+        told
+    };
+    let both = told(&signs);
+    assert_eq!(
+        both,
+        [
+            ("nobody-listens", "nobody listens on 127.0.0.1:9001".to_owned()),
+            ("speaks-tls", "127.0.0.1:443 speaks TLS, and the connections do not".to_owned())
+        ]
+    );
+    signs.speaks_tls = None;
+    signs.errors.add_many(Stage::Steady, errno(Errno::CONNRESET), 3);
+    let cut: Vec<_> = told(&signs).into_iter().map(|(class, _)| class).collect();
+    assert!(!cut.contains(&"server-gone") && cut.contains(&"nobody-listens"), "the other one cuts: {cut:?}");
+}
+
+#[test]
+fn a_full_server_is_told_what_it_starts_with() {
+    let mut signs = Signs { conns: 140, ..signs() };
+    for status in [&mut signs.status_before, &mut signs.status_after] {
+        let limits = StatusLimits {
+            descriptors: Some(20_000),
+            connections_max: Some(100),
+            connections_per_worker_max: Some(64),
+            workers: Some(2),
+            ..StatusLimits::default()
+        };
+        status.as_mut().unwrap().limits = limits;
+    }
+    let full = only(signs, Stage::Upgrade, Cause::Http(503));
+    assert_eq!(full.class, "server-full");
+    assert!(
+        full.remedy.contains("ring.fixed_table = 343") && full.remedy.contains("--workers 3"),
+        "{full:?}"
+    );
 }
 
 #[test]
@@ -227,12 +278,18 @@ fn who_answers_nothing_is_told_though_there_is_no_error() {
         ["400 x no answer at steady", "500 messages were sent and none received"]
     );
     assert!(found[0].remedy.contains("/v1/echo"), "{found:?}");
+    let game = diagnose(&Signs { plays: true, ..mute.clone() });
+    assert!(game[0].remedy.contains("every tick") && !game[0].remedy.contains("--echo"), "{game:?}");
     let raw = diagnose(&Signs { is_raw: true, ..mute.clone() });
     assert!(raw[0].cause.contains("took 10") && raw[0].remedy.contains("leave out --raw"), "{raw:?}");
     // It leaves goodbyes unanswered, too: that is one diagnosis.
     assert_eq!(only(mute.clone(), Stage::Close, Cause::Timeout).class, "messages-unanswered");
     let cut = Signs { knock: Some(Knock::Accepted), ..mute.clone() };
     assert_eq!(only(cut, Stage::Steady, Cause::EndOfStream).class, "connections-cut", "that is why");
+    let mut one = Signs { knock: Some(Knock::Accepted), ..mute.clone() };
+    one.errors.add_many(Stage::Steady, Cause::EndOfStream, 1);
+    let classes: Vec<_> = diagnose(&one).iter().map(|found| found.class).collect();
+    assert_eq!(classes, ["messages-unanswered", "connections-cut"], "nine of ten are still there, and mute");
     for other in [Signs { interrupted: true, ..mute.clone() }, Signs { received: 1, ..mute }] {
         assert_eq!(diagnose(&other), Vec::new());
     }
@@ -248,7 +305,7 @@ fn plain_bytes_to_a_tickring_server_are_our_own_mistake() {
         "{known:?}"
     );
     let unknown = answer(Signs { status_before: None, status_after: None, ..signs() });
-    assert!(unknown.cause.contains("127.0.0.1:9001 answers as a Tickring server does"), "{unknown:?}");
+    assert!(unknown.cause.contains("127.0.0.1:9001 answers in HTTP"), "{unknown:?}");
     assert_eq!(unknown.evidence.len(), 1, "nobody was asked: {unknown:?}");
     assert_eq!(answer(signs()).side, Cause::Protocol(HTTP_ANSWER).advice(Stage::Steady).0);
 }

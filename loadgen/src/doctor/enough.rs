@@ -1,5 +1,5 @@
 //! How much is enough: what tables hold that a hash shares out over workers, and how much to have of what ends. The
-//! advice against a wall, the settings and the diagnosis of a run have their numbers from here.
+//! advice against a wall, the settings, and of a run's diagnosis what concerns tables and limits have their numbers from here.
 
 use super::readings::Readings;
 use crate::server_side::StatusLimits;
@@ -19,10 +19,12 @@ const fn spared(count: u64) -> u64 {
 /// What `workers` tables of `each` places take before the first of them is full, where a hash chooses the table: one
 /// standard deviation of a binomial share less than all places. A single table is filled to the last place.
 pub(crate) fn held(workers: u64, each: u64) -> u64 {
-    let variance = u128::from(each) * u128::from(workers.saturating_sub(1)) / u128::from(workers.max(1));
+    let others = u128::from(workers.saturating_sub(1));
+    let fourfold = (4 * u128::from(each)).saturating_mul(others) / u128::from(workers.max(1));
     // Rounded: half of the root of the fourfold, and up from a half.
-    let deviation = u64::try_from((4 * variance).isqrt().div_ceil(2)).unwrap_or(u64::MAX);
-    workers.saturating_mul(each.saturating_sub(deviation))
+    let deviation = u64::try_from(fourfold.isqrt().div_ceil(2)).unwrap_or(u64::MAX);
+    // So many there is always room for.
+    workers.saturating_mul(each.saturating_sub(deviation)).max(if workers == 0 { 0 } else { each })
 }
 
 /// The descriptor limit, and with it the places of a table, for `conns` connections of `workers` workers.
@@ -51,8 +53,16 @@ pub(crate) fn higher_limit(limit: u64, is_fixed: bool) -> String {
     }
 }
 
-/// What makes a server with `limits` take `wanted` connections, where its tables are too small. `is_fixed`: no limit
-/// can be raised where it is started.
+/// What makes a server with `limits` take `wanted` connections: more than its tables hold, `max_conns` is no help, and it
+/// does not start with it. `is_fixed`: no limit can be raised where it is started.
+pub(crate) fn server_room(limits: &StatusLimits, wanted: u64, is_fixed: bool) -> String {
+    match limits.workers.zip(limits.connections_per_worker_max) {
+        Some((workers, each)) if held(workers, each) < wanted => server_tables(limits, wanted, is_fixed),
+        _ => format!("start the server with --max-conns {wanted}"),
+    }
+}
+
+/// The same where its tables are too small.
 pub(crate) fn server_tables(limits: &StatusLimits, wanted: u64, is_fixed: bool) -> String {
     let each = limits.connections_per_worker_max.unwrap_or(1);
     let has = limits.workers.unwrap_or(1);
@@ -110,6 +120,10 @@ mod tests {
             (1, 64, 64),
             (1, 0, 0),
             (0, 9, 0),
+            (2, 1, 1),
+            (3, 1, 1),
+            (3, 2, 3),
+            (2, 3, 4),
             (2, 64, 116),
             (2, 100, 186),
             (2, 10_000, 19_858),

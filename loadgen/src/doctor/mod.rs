@@ -197,7 +197,7 @@ pub(crate) fn refusal(plan: &Plan, facts: &Facts, walls: Vec<Wall>) -> anyhow::R
         conns: *conns,
         workers: *workers,
         sources: sources.clone(),
-        sources_named: *sources != Sources::auto(&addresses, *conns),
+        sources_named: *sources != Sources::auto(&addresses, plan.phases.ports_needed()),
     };
     let question = Question { place, rooms: Demand::of(plan).rooms, is_seated: true, form: Form::Json };
     let refusal = Refusal { verdict: "preflight", exit_code: verdict::PREFLIGHT, walls };

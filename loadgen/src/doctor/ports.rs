@@ -62,17 +62,30 @@ pub(crate) fn usable(machine: &Readings) -> Option<u32> {
     counted(machine).map(|ports| ports.usable)
 }
 
+/// The same once [`commands`] were typed.
+pub(crate) fn most(machine: &Readings) -> u64 {
+    let (first, last) = (lowest(machine), 65_535);
+    let kept = merged(&[reserved(machine), OWN]).into_iter().map(|(from, to)| {
+        let (from, to) = (u64::from(from).max(first), u64::from(to).min(last));
+        if from <= to { to - from + 1 } else { 0 }
+    });
+    (last + 1).saturating_sub(first).saturating_sub(kept.sum())
+}
+
+/// First port of the widened range. The kernel refuses one that reaches below the ports it keeps for root.
+fn lowest(machine: &Readings) -> u64 {
+    let lowest = machine.number("net.ipv4.ip_unprivileged_port_start").unwrap_or(0).max(1_024);
+    range(machine).map_or(lowest, |(first, _)| lowest.min(u64::from(first)))
+}
+
 /// What widens the range.
 pub(crate) fn commands(machine: &Readings) -> Vec<String> {
     let words =
         |(first, last): (u32, u32)| if first == last { first.to_string() } else { format!("{first}-{last}") };
     let keep: Vec<String> = merged(&[reserved(machine), OWN]).into_iter().map(words).collect();
-    // The kernel refuses a range that reaches below the ports it keeps for root.
-    let lowest = machine.number("net.ipv4.ip_unprivileged_port_start").unwrap_or(0).max(1_024);
-    let lowest = range(machine).map_or(lowest, |(first, _)| lowest.min(u64::from(first)));
     vec![
         format!("sysctl -w 'net.ipv4.ip_local_reserved_ports={}'", keep.join(",")),
-        format!("sysctl -w 'net.ipv4.ip_local_port_range={lowest} 65535'"),
+        format!("sysctl -w 'net.ipv4.ip_local_port_range={} 65535'", lowest(machine)),
     ]
 }
 
@@ -96,6 +109,12 @@ mod tests {
         assert_eq!(usable(&machine("none", "")), None);
         let some = counted(&machine("32768 60999", "80,32768-32777,60999"));
         assert_eq!(some, Some(Counted { usable: 28_221, reserved: 11 }));
+    }
+
+    #[test]
+    fn the_widest_range_is_without_the_reserved_ports() {
+        assert_eq!(most(&machine("32768 60999", "")), 64_510, "the server's own are kept");
+        assert_eq!(most(&machine("1024 65535", "80,9000-9001,65000-70000")), 64_512 - 3 - 536);
     }
 
     #[test]

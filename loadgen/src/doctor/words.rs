@@ -136,8 +136,12 @@ fn write_fix_plan(found: &Findings, out: &mut String) -> std::fmt::Result {
             parties(machine.role),
             machine.tune_words
         )?;
+        let largest = machine.knobs.iter().filter_map(descriptors_typed).max();
         for knob in unmet(machine) {
-            write_commands(knob, machine.role, out)?;
+            // One shell may type it all: a lower limit after a higher one would take that back.
+            if descriptors_typed(knob).is_none_or(|limit| Some(limit) == largest) {
+                write_commands(knob, machine.role, out)?;
+            }
         }
     }
     for budget in found.short() {
@@ -145,6 +149,14 @@ fn write_fix_plan(found: &Findings, out: &mut String) -> std::fmt::Result {
         writeln!(out, "# {side} {what} ({} of {}): {remedy}", budget.carries, found.conns)?;
     }
     Ok(())
+}
+
+/// The descriptor limit that a knob's commands give the shell that types them.
+fn descriptors_typed(knob: &Judged) -> Option<u64> {
+    let typed = |command: &String| {
+        command.strip_prefix("prlimit --pid $$ --nofile=")?.split(':').next()?.parse().ok()
+    };
+    knob.commands.iter().find_map(typed)
 }
 
 fn write_commands(knob: &Judged, role: Role, out: &mut String) -> std::fmt::Result {

@@ -11,10 +11,8 @@ use super::Question;
 use super::record::{Outcome, Record, SCHEMA, Trial};
 use super::search::{Attempt, Bounds, End, Search, Shown, Step};
 use crate::clock;
-use crate::kernel::KernelCounters;
 use crate::preflight::{Facts, Wall};
-use crate::report::json::Report;
-use crate::report::{share, wording};
+use crate::report::{self, share, wording};
 use crate::server_side::{self, Status};
 use crate::verdict::Verdict;
 use crate::{run, terminal};
@@ -130,7 +128,7 @@ impl<'a> Hunt<'a> {
             plan.duration.as_secs_f64()
         ));
         let Ok(findings) = run::attempt(plan, self.interrupted)? else { return Ok(Err(Stop::Refused)) };
-        let (report, verdict) = Report::new(&findings, KernelCounters::read());
+        let (report, verdict) = report::judged(&findings, self.interrupted);
         if verdict == Verdict::Pass && self.question.best.is_some() {
             let text = serde_json::to_string_pretty(&report).context("the report does not serialise")?;
             self.reports.push((attempt.load, text));

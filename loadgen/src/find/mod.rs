@@ -82,14 +82,19 @@ impl Question {
         let question = Self { args: *args, file, scale, bounds, step, json, best };
         // Both ends, so that nothing is wrong with what lies between.
         question.plan(from)?;
-        question.plan(to)?;
+        let plan = question.plan(to)?;
+        if let Some(slo) = plan.slo.iter().find(|slo| slo.metric.name() == "rss_bytes_per_conn") {
+            let problem = "a search cannot tell: after its first trial the server has the memory already; for example \
+                           loadgen run idle --conns 5000 --slo 'rss_bytes_per_conn<1kB', on a server just started";
+            return Err(PlanError::new("slo", slo, problem));
+        }
         Ok(question)
     }
 
     /// The run that tries a load.
     fn plan(&self, load: u64) -> Result<Plan, PlanError> {
         let mut plan = Plan::new(&self.scale.apply(&self.args, load, self.step), &self.file)?;
-        plan.silent = true;
+        plan.is_trial = true;
         let is_named = plan.slo.iter().any(|slo| slo.metric.name().starts_with("slow"));
         if plan.preset.plays() && plan.raw.is_none() && !is_named {
             plan.slo.push(FULL_SPEED.parse().expect("a test reads it"));

@@ -57,6 +57,7 @@ impl Row {
             (Judgement::Beyond { .. }, _) => "beyond the noise",
             (Judgement::Unknown, _) => match self.intervals {
                 None => "noise not known: told once a run",
+                Some([0, _] | [_, 0]) => "noise not known: a report has no intervals",
                 Some([a, b]) => return format!("noise not known: {a} and {b} intervals").into(),
             },
         };
@@ -66,7 +67,10 @@ impl Row {
     /// Whether longer runs would tell the noise.
     pub(crate) fn wants_longer_runs(&self) -> bool {
         let is_told = self.a.is_some() && self.b.is_some();
-        is_told && self.intervals.is_some_and(|counts| counts.iter().any(|count| *count < INTERVALS_MIN))
+        is_told
+            && self
+                .intervals
+                .is_some_and(|counts| counts.iter().any(|count| (1..INTERVALS_MIN).contains(count)))
     }
 
     /// The difference of the medians of the intervals, with its sign.

@@ -122,8 +122,10 @@ pub(crate) fn server(plan: &Plan, merged: &Merged, timeline: &Timeline) -> Serve
     let (start, end) = (timeline.server.first().unwrap_or(&none), timeline.server.last().unwrap_or(&none));
     let spent = Spent::between(start, end);
     let before = timeline.server_idle.usage.rss_bytes;
-    let grown = end.usage.rss_bytes.zip(before).and_then(|(end, before)| grown(before, end));
     let connected = merged.tally.connections.connected;
+    let kept = timeline.server_idle.status.as_ref().is_some_and(|idle| idle.keeps_memory_for(connected));
+    let known = end.usage.rss_bytes.zip(before).filter(|_| !kept);
+    let grown = known.and_then(|(end, before)| grown(before, end));
     let status = end.status.as_ref();
     Server {
         source: spent.cpu_ns.map(|_| if plan.server_pid.is_some() { "pid" } else { "admin" }),
@@ -206,7 +208,9 @@ fn used(start: &Usage, end: &Usage) -> Option<u64> {
 
 pub(crate) fn generator(findings: &Findings, merged: &Merged) -> Generator {
     let rss_bytes = findings.timeline.rss_during;
-    let grown = rss_bytes.zip(findings.timeline.rss_before).and_then(|(now, before)| grown(before, now));
+    // The trial before this one has left its memory.
+    let before = findings.timeline.rss_before.filter(|_| !findings.plan.is_trial);
+    let grown = rss_bytes.zip(before).and_then(|(now, before)| grown(before, now));
     let connected = merged.tally.connections.connected;
     Generator {
         cpu_percent: merged.health.cpu_percent,
@@ -242,16 +246,14 @@ pub(crate) fn evidence(findings: &Findings, merged: &Merged, report: &Report<'_>
         open_loop: plan.preset.is_open_loop(),
         window_s: merged.window_s,
         send_lag_p99_us: report.generator.send_lag_us.map(|lag| lag.p99),
+        gather_due_us: if plan.exact { 0 } else { plan.gather_us },
         readings_late_s: float(findings.timeline.late_ns) / 1e9,
         busiest_percent: report.generator.cpu_percent,
         busy_seconds: report.generator.busy_seconds,
         server_percent: report.server.cpu_percent,
         server_gap: report.server.gap.clone(),
-        memory_was_there: report
-            .server
-            .rss_bytes
-            .zip(report.server.rss_bytes_before)
-            .is_some_and(|(end, before)| end <= before),
+        memory_was_there: report.server.rss_bytes.zip(report.server.rss_bytes_before).is_some()
+            && report.server.rss_bytes_per_conn.is_none(),
         unjudged: unjudged(plan, report),
         objectives,
     }
@@ -292,7 +294,10 @@ fn wrong(report: &Report<'_>) -> Vec<String> {
         (messages.duplicates, "messages came twice"),
         (messages.reordered, "messages came out of order"),
         (messages.corrupted, "echoes are not what was sent"),
-        (report.game.state_mismatches.unwrap_or(0), "snapshots do not match the server's checksum"),
+        (
+            report.game.state_mismatches.unwrap_or(0),
+            "snapshots do not match the server's checksum, or cannot be read",
+        ),
     ]
     .into_iter()
     .filter(|(count, _)| *count > 0)

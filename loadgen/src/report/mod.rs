@@ -37,6 +37,7 @@ use crate::machine::Machine;
 use crate::measure::latency::Latency;
 use crate::plan::Plan;
 use crate::terminal;
+use crate::verdict::Verdict;
 use crate::worker::Outcome;
 
 /// Everything found out.
@@ -54,10 +55,7 @@ pub(crate) struct Findings {
 /// # Errors
 /// When the report cannot be written; the summary is printed all the same.
 pub(crate) fn deliver(findings: &Findings, interrupted: &AtomicBool) -> anyhow::Result<u8> {
-    let (mut report, verdict) = json::Report::new(findings, KernelCounters::read());
-    let signs = Signs::gather(findings, report.kernel.after.clone(), interrupted);
-    diagnosis::settle_sides(&signs, &mut report.conns.errors);
-    report.diagnosis = diagnosis::diagnose(&signs);
+    let (report, verdict) = judged(findings, interrupted);
     // The files first: whoever reads the summary may be gone.
     let written = write(&report, findings);
     // And the summary even without the files: it is all that is left of the run then.
@@ -65,6 +63,15 @@ pub(crate) fn deliver(findings: &Findings, interrupted: &AtomicBool) -> anyhow::
         .context("cannot print the summary")?;
     written?;
     Ok(verdict.exit_code())
+}
+
+/// The report with whose fault it was, and the verdict. Once `interrupted`, nobody is asked for long any more.
+pub(crate) fn judged<'a>(findings: &'a Findings, interrupted: &AtomicBool) -> (json::Report<'a>, Verdict) {
+    let (mut report, verdict) = json::Report::new(findings, KernelCounters::read());
+    let signs = Signs::gather(findings, report.kernel.after.clone(), interrupted);
+    diagnosis::settle_sides(&signs, &mut report.conns.errors);
+    report.diagnosis = diagnosis::diagnose(&signs);
+    (report, verdict)
 }
 
 /// Writes the report in every form asked for. One that cannot be written does not cost the others; all are

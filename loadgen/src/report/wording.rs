@@ -8,7 +8,7 @@ const MEANINGS: [(&str, &str); 19] = [
     ("message_unknown_kind", "a message of no kind that Tickring's protocol has came"),
     ("message_length", "a message came that is longer or shorter than its kind is"),
     ("message_content", "a message came whose fields cannot be"),
-    ("message_too_big", "a message came that is longer than any of Tickring's"),
+    ("message_too_big", "a message came that is longer than any answer here can be"),
     ("message_too_many_fragments", "a message came in more fragments than are put together"),
     ("frame_reserved_bits", "a frame came with bits set that belong to an extension, and none was agreed on"),
     ("frame_unknown_opcode", "a frame came of no kind that WebSocket has"),

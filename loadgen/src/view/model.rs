@@ -37,7 +37,7 @@ impl Subject {
             interval_s: seconds(plan.sample_ns()),
             window_s: plan.duration.as_secs_f64(),
             is_open_loop: !matches!(plan.preset, Preset::Idle) && plan.preset.is_open_loop(),
-            send_lag_limit_us: verdict::latency_bound_us(plan.slo.iter()) / 10.0,
+            send_lag_limit_us: verdict::late_us_max(plan.slo.iter()),
         }
     }
 }
