@@ -35,9 +35,13 @@ mod verdict;
 mod view;
 mod worker;
 
+use std::io::ErrorKind;
 use std::panic;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::thread;
+
+use signal_hook::consts::SIGXFSZ;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -64,10 +68,20 @@ fn main() -> ExitCode {
 
 /// Does what the command line asks for.
 fn lead() -> ExitCode {
+    // A file that may not grow so far is an error of writing it, not the end of the process.
+    if let Err(error) = signal_hook::flag::register(SIGXFSZ, Arc::default()) {
+        return exit_code(Err(anyhow::Error::new(error).context("cannot watch for signals")));
+    }
     let request = match cli::Cli::read(std::env::args_os()) {
         Ok(request) => request,
         // Help and the version: clap knows where to say them.
-        Err(cli::Refused::Words(error)) if !error.to_string().starts_with(CLAP_SAYS) => error.exit(),
+        Err(cli::Refused::Words(error)) if !error.to_string().starts_with(CLAP_SAYS) => {
+            let said = error
+                .print()
+                .or_else(|why| if why.kind() == ErrorKind::BrokenPipe { Ok(()) } else { Err(why) });
+            let code = said.map(|()| if error.use_stderr() { verdict::USAGE } else { 0 });
+            return exit_code(code.map_err(|why| anyhow::Error::new(why).context("cannot print the help")));
+        }
         Err(cli::Refused::Words(error)) => {
             let words = error.to_string();
             return refuse(&words.trim_start_matches(CLAP_SAYS).trim_end());

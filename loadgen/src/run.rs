@@ -7,7 +7,7 @@ use std::thread::{self, ScopedJoinHandle};
 use anyhow::{Context, anyhow};
 use rand::SeedableRng;
 use rand_pcg::Pcg64Mcg;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::bots::{Drummer, Fighter, Prober};
 use crate::cli::GameName;
@@ -115,8 +115,6 @@ pub(crate) fn look_around(plan: &Plan, interrupted: &AtomicBool) -> (Machine, Fa
 /// report however early they come. Who starts it with `nohup` wants no end of the terminal to end it.
 pub(crate) fn watch_signals() -> anyhow::Result<Arc<AtomicBool>> {
     let interrupted = Arc::new(AtomicBool::new(false));
-    // A file that may not grow so far is an error of writing it, not the end of the process.
-    signal_hook::flag::register(SIGXFSZ, Arc::default()).context("cannot watch for signals")?;
     let hang_up = (!machine::is_ignored(SIGHUP)).then_some(SIGHUP);
     for signal in [SIGINT, SIGTERM].into_iter().chain(hang_up) {
         // A second signal ends the process at once.

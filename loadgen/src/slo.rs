@@ -103,6 +103,11 @@ impl Metric {
         self.unit == Unit::Time && self.source == Source::Client
     }
 
+    /// Whether it is a part of a whole.
+    fn is_share(self) -> bool {
+        ["slow_share", "hit_share", "achieved"].contains(&self.name)
+    }
+
     fn find(name: &str) -> Option<Self> {
         METRICS.into_iter().find(|metric| metric.name == name)
     }
@@ -170,6 +175,15 @@ impl Slo {
 
     /// Whether nothing that can be measured meets it: no figure is below 0, and everything takes some time.
     fn is_never_met(self) -> bool {
+        // Of a whole there is no more than all.
+        let beyond = match self.comparison {
+            Comparison::Greater => self.bound >= 1.0,
+            Comparison::GreaterOrEqual | Comparison::Equal => self.bound > 1.0,
+            Comparison::Less | Comparison::LessOrEqual => false,
+        };
+        if self.metric.is_share() && beyond {
+            return true;
+        }
         let is_nothing = match self.metric.unit {
             Unit::Time => self.bounds_above(),
             Unit::Bytes | Unit::Number | Unit::Count => self.comparison == Comparison::Less,
@@ -262,6 +276,7 @@ impl FromStr for Slo {
         let slo = Self { metric, comparison, bound };
         if slo.is_never_met() {
             let (why, example) = match metric.unit {
+                _ if metric.is_share() && bound > 0.0 => ("it is a share, and no more than 100%", ">=99%"),
                 Unit::Time => ("everything takes some time", "<20ms"),
                 Unit::Bytes | Unit::Number | Unit::Count => ("nothing measured is below 0", "<=0"),
             };
@@ -345,7 +360,19 @@ mod tests {
             assert!(matches!(error, SloError::NeverMet { .. }), "{text}");
             assert!(error.to_string().starts_with(&format!("`{text}` can never be met")), "{error}");
         }
-        for text in ["gaps==0", "gaps<=0", "p99>0", "p99>=0ms", "rss_bytes_per_conn<=0"] {
+        for text in ["achieved>=200%", "achieved>100%", "hit_share==1.1", "slow_share>1"] {
+            let error = text.parse::<Slo>().unwrap_err().to_string();
+            assert!(error.contains("can never be met") && error.contains("no more than 100%"), "{error}");
+        }
+        for text in [
+            "achieved>=100%",
+            "slow_share<200%",
+            "upgrades_per_s>=500",
+            "gaps==0",
+            "gaps<=0",
+            "p99>0",
+            "p99>=0ms",
+        ] {
             assert!(text.parse::<Slo>().is_ok(), "{text}");
         }
     }
@@ -353,7 +380,9 @@ mod tests {
     proptest! {
         #[test]
         fn showing_and_parsing_agree(index in 0..METRICS.len(), sign in 0..6_usize, bound in 1_u32..5_000_000) {
-            let unit = if METRICS[index].unit == Unit::Time { "us" } else { "" };
+            let metric = METRICS[index];
+            let unit = if metric.unit == Unit::Time { "us" } else { "" };
+            let bound = if metric.is_share() { f64::from(1 + bound % 999) / 1e3 } else { bound.into() };
             let text = format!("{}{}{bound}{unit}", METRICS[index].name(), COMPARISONS[sign].0);
             let slo: Slo = text.parse().unwrap();
             let again: Slo = slo.to_string().parse().unwrap();

@@ -90,6 +90,21 @@ fn an_objective_that_cannot_be_measured_is_not_called_the_generators_limit() {
     assert!(words.contains("the run itself is invalid") && !words.contains("the limit"), "{words}");
 }
 
+/// No use in looking for a load that a port carries on which nobody listens.
+#[test]
+fn a_search_ends_when_nobody_listens() {
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("search.json");
+    let (target, out) = (format!("ws://{address}"), format!("json={}", file.display()));
+    let words = ["find", "idle", "--target", &target, "--admin", "127.0.0.1:1", "--from", "2", "--out", &out];
+    let output = loadgen(&[&words[..], &["--to", "64"], &SHORT].concat());
+    let (words, found) = (text(&output.stdout), read(&file));
+    assert_eq!((output.status.code(), &found["outcome"]), (Some(99), &"gone".into()), "{words}");
+    assert_eq!(found["trials"].as_array().unwrap().len(), 1, "{words}");
+    assert!(words.contains("nobody listens") && words.contains("start the server"), "{words}");
+}
+
 #[test]
 fn an_interrupted_search_tells_what_it_has() {
     let server = websocket(|_, payload| Answer::Echo(payload));

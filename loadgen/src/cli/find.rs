@@ -25,7 +25,7 @@ Exit codes:
   4    invalid: the generator was the limit, not the server, or an
        objective could not be measured
   5    something arrived wrong
-  99   not even --from holds
+  99   not even --from holds, or the server is gone
   130  interrupted; what was found until then is told
 
 Examples:

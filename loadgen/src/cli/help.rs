@@ -72,9 +72,9 @@ Examples:
   loadgen run echo --closed --pipeline 16 \\
       --server-pid $(pgrep -n -x tickring-server)
       as fast as they return, with the server's CPU per message
-  loadgen run echo --raw --closed --target tcp://127.0.0.1:7000
-      the wire sizes of the same messages against a bare TCP echo that you
-      started there";
+  loadgen run echo --raw --closed --raw-in 70 --raw-out 70 \\
+      --target tcp://127.0.0.1:7000
+      messages of 70 bytes against a bare TCP echo that you started there";
 
 pub(super) const IDLE: &str = "Connects, upgrades on the echo endpoint (so the server needs --echo), answers pings and otherwise stays \
     silent. Reports what a connection costs the server in memory.

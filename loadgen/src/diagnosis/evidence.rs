@@ -104,16 +104,33 @@ pub(super) fn server_closes(signs: &Signs) -> Vec<String> {
 }
 
 pub(super) fn no_endpoint_words(signs: &Signs) -> String {
+    let target = whose(signs);
     match (&signs.path, signs.status()) {
-        (Some(path), _) => format!("there is no endpoint {path}"),
-        (None, Some(_)) => "the server has no echo endpoint: it was started without --echo".to_owned(),
+        (Some(path), _) => format!("{target} has no endpoint {path}"),
+        // Every Tickring server has rooms.
+        (None, _) if signs.plays => {
+            format!("{target} has no rooms (/v1/rooms/NAME): it is not the port that players connect to")
+        }
+        (None, Some(_)) => format!("{target} has no echo endpoint: it was started without --echo"),
         (None, None) => {
-            format!(
-                "{} has no /v1/echo: it was started without --echo, or is not a Tickring server",
-                signs.target
-            )
+            format!("{target} has no /v1/echo: it was started without --echo, or is not a Tickring server")
         }
     }
+}
+
+/// The target; which one of several it was, an answer does not tell.
+fn whose(signs: &Signs) -> String {
+    match signs.targets {
+        0 | 1 => signs.target.clone(),
+        count => format!("one of the {count} targets (each alone tells which)"),
+    }
+}
+
+/// How much was right before.
+pub(super) fn answered(signs: &Signs) -> Vec<String> {
+    std::iter::once(format!("{} messages were received before", signs.received))
+        .chain(server_alive(signs))
+        .collect()
 }
 
 /// Whether connections found an accept queue full.

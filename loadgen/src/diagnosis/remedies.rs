@@ -13,6 +13,9 @@ pub(super) const OVERLOADED: &str = "fewer players per worker: more --workers on
      log and /status name the worker that is late";
 pub(super) const SPEAKS_TLS: &str =
     "--target with the port behind the proxy that ends TLS: loadgen speaks ws:// only";
+pub(super) const SHUT_DOWN: &str = "whoever or whatever stopped it stands in its log (SIGTERM, a deploy, systemctl stop); start it, and run again";
+pub(super) const RAW_SIZES: &str = "--raw-in and --raw-out as that program takes and answers them: for one that answers with what it \
+     was sent the same size for both, for example --raw-in 70 --raw-out 70";
 pub(super) const ROOMS_FULL: &str = "start the server with a larger --rooms-max (rooms of each worker) or more --workers, or \
      ask for fewer: --rooms";
 pub(super) const PACKETS_DROPPED: &str =
@@ -40,6 +43,15 @@ pub(super) fn check_target(signs: &Signs) -> String {
         Some(_) => ("", "if it is the server whose admin endpoint answers"),
     };
     format!("{doubt}check --target (host, port, path); {whether}, compare `versions` in the report")
+}
+
+/// It speaks WebSocket well enough to have answered.
+pub(super) fn broken(signs: &Signs) -> String {
+    format!(
+        "see the server's log for these connections; if a proxy stands in between, try without ({}); with a Tickring server \
+         compare `versions` in the report",
+        signs.target
+    )
 }
 
 /// Nobody listens, though the admin endpoint may answer.
@@ -80,6 +92,12 @@ pub(super) fn room_full(signs: &Signs) -> String {
 
 pub(super) fn no_endpoint(signs: &Signs) -> String {
     match (&signs.path, signs.status()) {
+        (None, Some(_)) if signs.plays => format!(
+            "--target with the address that the server printed as `listening on`; {} is another port, such as its admin \
+             endpoint",
+            signs.target
+        ),
+        (None, None) if signs.plays => check_target(signs),
         (Some(_), _) => format!(
             "--target ws://{} without a path; `run idle` and `run echo` need a server started with --echo",
             signs.target

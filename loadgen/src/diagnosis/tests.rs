@@ -231,6 +231,34 @@ fn a_full_server_is_told_what_it_starts_with() {
 }
 
 #[test]
+fn who_goes_away_says_so() {
+    let gone = only(Signs { knock: Some(Knock::Refused), ..signs() }, Stage::Steady, Cause::Close(1001));
+    assert_eq!((gone.class, gone.side), ("server-draining", Side::Server));
+    assert!(gone.cause.contains("shut down") && gone.remedy.contains("its log"), "{gone:?}");
+}
+
+#[test]
+fn a_game_without_rooms_is_at_the_wrong_port() {
+    let lost = |signs| only(Signs { plays: true, ..signs }, Stage::Upgrade, Cause::Http(404));
+    for lost in [lost(signs()), lost(Signs { status_before: None, status_after: None, ..signs() })] {
+        assert_eq!(lost.class, "no-such-endpoint");
+        assert!(lost.cause.contains("no rooms") && !lost.remedy.contains("--echo"), "{lost:?}");
+    }
+    let several = only(Signs { targets: 2, ..signs() }, Stage::Upgrade, Cause::Http(404));
+    assert!(several.cause.starts_with("one of the 2 targets"), "{several:?}");
+}
+
+#[test]
+fn who_answered_before_it_broke_the_protocol_is_no_stranger() {
+    let broken = |signs| only(signs, Stage::Steady, Cause::Protocol("bad_frame"));
+    assert_eq!(broken(Signs { received: 59, ..signs() }).class, "protocol-broken");
+    assert_eq!(broken(signs()).class, "not-a-server");
+    let sizes = broken(Signs { received: 59, is_raw: true, ..signs() });
+    assert_eq!((sizes.class, sizes.side), ("wrong-sizes", Side::Generator));
+    assert!(sizes.remedy.contains("--raw-in 70 --raw-out 70"), "{sizes:?}");
+}
+
+#[test]
 fn the_error_lines_help_as_the_diagnosis_does() {
     let mut signs = Signs { path: Some("/nowhere".to_owned()), ..signs() };
     signs.errors.add_many(Stage::Upgrade, Cause::Http(404), 10);

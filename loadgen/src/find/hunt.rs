@@ -1,9 +1,9 @@
 //! Carrying a search out: trial after trial, with the server at rest in between.
 
+use std::iter;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
-use std::{fs, iter};
 
 use anyhow::Context;
 
@@ -24,6 +24,9 @@ const REST_LOOK: Duration = Duration::from_millis(100);
 /// The pause where the server does not tell.
 const REST_UNTOLD_NS: u64 = 500_000_000;
 
+/// The classes of failure in which nobody listens any more.
+const NOBODY: [&str; 2] = ["server-gone", "nobody-listens"];
+
 /// A search with what it found so far.
 pub(super) struct Hunt<'a> {
     question: &'a Question,
@@ -42,6 +45,7 @@ pub(super) struct Hunt<'a> {
 enum Stop {
     Correctness,
     Refused,
+    Gone,
     Interrupted,
 }
 
@@ -108,6 +112,7 @@ impl<'a> Hunt<'a> {
                 Ok(shown) => self.search.tell(shown),
                 Err(Stop::Correctness) => return Ok(Outcome::Correctness),
                 Err(Stop::Refused) => return Ok(Outcome::Refused),
+                Err(Stop::Gone) => return Ok(Outcome::Gone),
                 Err(Stop::Interrupted) => return Ok(Outcome::Interrupted),
             }
         }
@@ -133,10 +138,13 @@ impl<'a> Hunt<'a> {
             let text = serde_json::to_string_pretty(&report).context("the report does not serialise")?;
             self.reports.push((attempt.load, text));
         }
+        let is_gone = report.diagnosis.iter().any(|found| NOBODY.contains(&found.class));
         let trial = Trial::new(attempt, scale, report);
         terminal::answer(format_args!("{}", trial.line(&findings.plan.slo)))?;
         self.trials.push(trial);
         Ok(match verdict {
+            // Whatever comes next would meet nobody.
+            Verdict::Missed | Verdict::Invalid if is_gone => Err(Stop::Gone),
             Verdict::Pass => Ok(Shown::Held),
             Verdict::Missed => Ok(Shown::Missed),
             Verdict::Invalid => Ok(Shown::Blind),
@@ -217,16 +225,12 @@ impl<'a> Hunt<'a> {
     fn write(&self, record: &Record) -> anyhow::Result<()> {
         if let Some(path) = &self.question.json {
             let text = serde_json::to_string_pretty(record).context("the search does not serialise")?;
-            fs::write(path, text + "\n")
-                .with_context(|| format!("cannot write the search {}", path.display()))?;
+            report::write_file(path, (text + "\n").as_bytes())?;
         }
         let Some(path) = &self.question.best else { return Ok(()) };
         let best = self.search.held().filter(|_| record.load.is_some());
         match self.reports.iter().rev().find(|(load, _)| Some(*load) == best) {
-            Some((_, text)) => {
-                let written = fs::write(path, format!("{text}\n"));
-                written.with_context(|| format!("cannot write the report {}", path.display()))
-            }
+            Some((_, text)) => report::write_file(path, format!("{text}\n").as_bytes()),
             None => {
                 terminal::say(format_args!("loadgen: nothing held, so {} is not written", path.display()));
                 Ok(())
@@ -242,7 +246,7 @@ fn stopped_by(outcome: Outcome, trials: &[Trial], missed: Option<f64>) -> Vec<St
         Outcome::Found | Outcome::Nothing | Outcome::Interrupted => {
             trials.iter().rev().find(|trial| Some(trial.load) == missed && trial.verdict == Verdict::Missed)
         }
-        Outcome::Invalid | Outcome::Correctness => trials.last(),
+        Outcome::Invalid | Outcome::Correctness | Outcome::Gone => trials.last(),
     };
     let of = |trial: &Trial| -> Vec<String> {
         let errors = trial.errors.iter().map(|line| {

@@ -52,6 +52,8 @@ pub(super) enum Outcome {
     Correctness,
     /// The machine refused what the preflight had let through.
     Refused,
+    /// Nobody listens any more.
+    Gone,
     /// Ctrl-C or SIGTERM.
     Interrupted,
 }
@@ -97,7 +99,7 @@ impl Outcome {
     pub(super) const fn exit_code(self, held: bool) -> u8 {
         match self {
             Self::Found | Self::AtLeast => 0,
-            Self::Nothing => Verdict::Missed.exit_code(),
+            Self::Nothing | Self::Gone => Verdict::Missed.exit_code(),
             Self::Invalid => Verdict::Invalid.exit_code(),
             Self::Correctness => Verdict::Correctness.exit_code(),
             Self::Refused if held => 0,
@@ -175,6 +177,10 @@ impl Record {
             (Outcome::Refused, _) => match &held {
                 Some(yes) => format!("at least {yes}: more did not fit after all"),
                 None => format!("not even {no} fit"),
+            },
+            (Outcome::Gone, _) => match &held {
+                Some(yes) => format!("the server is gone, so the search is over; {yes} held before"),
+                None => "nobody listens, so nothing is known".to_owned(),
             },
             (Outcome::Interrupted, _) => match &held {
                 Some(yes) => format!("interrupted; {yes} held until then"),

@@ -42,6 +42,14 @@ impl Target {
             Some(at) => (&rest[..at], Some(&rest[at..])),
             None => (rest, None),
         };
+        if url.contains(',') {
+            return Err(wrong(
+                "several servers are several flags: --target ws://A:9001 --target ws://B:9001",
+            ));
+        }
+        if authority.contains('@') {
+            return Err(wrong("names a user, and nobody is asked for one; permitted is ws://HOST:PORT"));
+        }
         check_host(authority).map_err(wrong)?;
         let host = if authority.rsplit(']').next().is_some_and(|tail| tail.contains(':')) {
             authority.to_owned()
