@@ -45,7 +45,7 @@ pub(crate) enum PresetArgs {
     /// Upgrades a second, and what one costs
     #[command(after_help = help::HANDSHAKE, args_override_self = true)]
     Handshake(RunArgs),
-    /// A plan of your own: loadgen run evening.toml
+    /// A plan of your own, such as evening.toml
     #[command(name = "FILE.toml", after_help = help::FILE, args_override_self = true)]
     File(RunArgs),
 }

@@ -41,6 +41,20 @@ A second one exits at once with 143 or 130. Other exit codes: 2 for a bad settin
 machine that cannot run it or a failure while running; replay has its own (replay --help).
 Look at a running server: curl http://127.0.0.1:9002/status (also /healthz /readyz /metrics).";
 
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  tickring-server check-config --config tickring.toml --tick-hz 128
+      what would be in force, and where each value came from
+  tickring-server check-config > all.toml
+      every setting with its default, as a file to begin with";
+
+const PROBE_EXAMPLES: &str = "\
+Examples:
+  tickring-server probe
+      what of io_uring and of the limits is there, and what to change
+  tickring-server probe && systemctl start tickring
+      start it only where it can run";
+
 /// The command line of `tickring-server`.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "tickring-server", version, about = ABOUT, after_help = EXAMPLES, max_term_width = 110)]
@@ -69,8 +83,10 @@ pub enum Mode {
 #[derive(Clone, Debug, Subcommand)]
 enum Command {
     /// Print the effective configuration as TOML, with origins and warnings; exit 2 if it is not usable
+    #[command(after_help = CHECK_EXAMPLES)]
     CheckConfig(Box<Flags>),
     /// Try what the server needs of this machine; exit 0 if it can run here, 1 if not
+    #[command(after_help = PROBE_EXAMPLES)]
     Probe,
     /// Play recordings again and hold every checksum against the room; exit 0 if all agree
     Replay(Task),
@@ -154,7 +170,13 @@ impl Cli {
         let words: Vec<OsString> = words.collect();
         let program = program(words.first());
         let examples = EXAMPLES.replace("tickring-server", &program);
-        let told = Self::command_with(&games).display_name(program).version(version);
+        let told = Self::command_with(&games).display_name(program.clone()).version(version);
+        let named = |command: clap::Command| match command.get_after_help().map(ToString::to_string) {
+            Some(text) => command.after_help(text.replace("tickring-server", &program)),
+            None => command,
+        };
+        let modes = ["check-config", "probe", "replay"];
+        let told = modes.into_iter().fold(told, |told, mode| told.mut_subcommand(mode, named));
         let mut command = told.after_help(examples);
         let matches = command.try_get_matches_from_mut(&words);
         let matches = matches.map_err(|error| with_echo_explained(error, &words, &mut command))?;
@@ -310,6 +332,9 @@ mod tests {
         for help in [told(&["--help"]), told(&["check-config", "--help"])] {
             assert!(help.contains("mine or other [default: mine]") && !help.contains("arena"), "{help}");
             assert!(help.contains("mygame") && !help.contains("tickring-server"), "{help}");
+        }
+        for help in [told(&["probe", "--help"]), told(&["replay", "--help"])] {
+            assert!(help.contains("  mygame ") && !help.contains("tickring-server"), "{help}");
         }
         assert_eq!(told(&["--version"]), "mygame 2.7.1\n");
     }

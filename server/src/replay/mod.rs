@@ -33,7 +33,13 @@ Each FILE is told with what was recorded, how fast it was played, and what came 
   unusable     no recording, cut off within its header, of another version, game or layout,
                or not to be read
 The exit code is 0 when all are verified, else 3 if one diverged, else 4 if one is unusable,
-else 5. See docs/replay.md.";
+else 5. See docs/replay.md.
+
+Examples:
+  tickring-server replay /var/lib/tickring/*
+      do all recorded rooms run today as they did?
+  tickring-server replay --dump --from 600 --to 660 FILE > world.jsonl
+      what was where in one second of a match, for a closer look";
 
 /// What to play, and how: the words after `replay`.
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
