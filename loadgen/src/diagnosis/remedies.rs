@@ -145,6 +145,11 @@ pub(super) fn ports(signs: &Signs) -> String {
     if signs.sources.is_some() {
         "more source addresses: --src 127.0.0.2-127.0.0.9 on loopback, or wait until TIME_WAIT is over (60 s)"
             .to_owned()
+    } else if kernel_ports::usable(&signs.here)
+        .is_some_and(|ports| u64::from(ports) >= kernel_ports::most(&signs.here))
+    {
+        "name more source addresses of this machine with --src; ports in TIME_WAIT are free after 60 s"
+            .to_owned()
     } else {
         format!(
             "{}, or name more source addresses of this machine with --src; ports in TIME_WAIT are free after 60 s",

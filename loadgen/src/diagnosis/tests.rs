@@ -116,6 +116,10 @@ fn our_own_limits_are_ours() {
     let [reserve, range] = ["ip_local_reserved_ports=9001-9002'", "ip_local_port_range="];
     let at = |part: &str| ports.remedy.find(part).unwrap_or_else(|| panic!("{part}: {ports:?}"));
     assert!(at(reserve) < at(range), "the server's own ports first: {ports:?}");
+    let mut widest = Signs { sources: None, ..signs() };
+    widest.here.sysctls.insert("net.ipv4.ip_local_port_range".to_owned(), "1024 65535".to_owned());
+    let widest = only(widest, Stage::Connect, errno(Errno::ADDRNOTAVAIL));
+    assert!(widest.remedy.starts_with("name more source addresses"), "it is as wide as can be: {widest:?}");
     let pairs = only(signs(), Stage::Connect, Cause::PortsExhausted);
     assert!(pairs.evidence[1].contains("64512 ports each") && pairs.remedy.contains("--src"), "{pairs:?}");
     let limit = only(Signs { descriptors: Some(64), ..signs() }, Stage::Connect, errno(Errno::MFILE));
