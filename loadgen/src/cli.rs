@@ -142,6 +142,8 @@ pub(crate) struct Request {
     pub(crate) flags: Vec<Flag>,
     /// Nothing but the preset and `--print-plan`.
     pub(crate) is_plain: bool,
+    /// As typed; what is not Unicode is visibly wrong.
+    pub(crate) words: Vec<String>,
 }
 
 impl Request {

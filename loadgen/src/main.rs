@@ -104,7 +104,7 @@ fn lead() -> ExitCode {
         (cli::Command::Doctor(args), _) => doctor::Question::new(args).map(|question| doctor::run(&question)),
         (cli::Command::Report(args), _) => Ok(report::command::run(&args)),
         (cli::Command::Find(args), Some(file)) => {
-            find::Question::new(args, file).map(|question| find::run(&question))
+            find::Question::new(args, file, &request.words).map(|question| find::run(&question))
         }
         (cli::Command::Calibrate(args), _) => {
             calibrate::Question::new(&args).map(|question| calibrate::run(&question))

@@ -63,6 +63,7 @@ pub(super) fn read(mut words: Vec<OsString>) -> Result<Request, Refused> {
     let mut file = None;
     let is_plain = words.len() == 4;
     join_negatives(&mut words);
+    let typed = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     if let Some(at) = preset_at(&words) {
         let name = words[at].to_string_lossy().into_owned();
         let found = match PlanFile::preset(&name) {
@@ -95,7 +96,7 @@ pub(super) fn read(mut words: Vec<OsString>) -> Result<Request, Refused> {
     }
     let matches = command().try_get_matches_from(&words).map_err(|error| no_preset(error, &words))?;
     let flags = file.as_ref().map_or_else(Vec::new, |_| given(&matches));
-    Ok(Request { command: Cli::from_arg_matches(&matches)?.command, file, flags, is_plain })
+    Ok(Request { command: Cli::from_arg_matches(&matches)?.command, file, flags, is_plain, words: typed })
 }
 
 /// Makes one word of a flag and the number below zero behind it, `--conns -1`: clap would take that for a flag of its

@@ -193,6 +193,7 @@ impl<'a> Hunt<'a> {
         let plan = question.plan(self.bounds.from)?;
         let load =
             self.search.held().filter(|_| outcome != Outcome::Correctness).map(|load| scale.shown(load));
+        let held = self.search.held().filter(|_| load.is_some());
         let missed = self.search.missed().map(|load| scale.shown(load));
         let trials = std::mem::take(&mut self.trials);
         Ok(Record {
@@ -212,6 +213,7 @@ impl<'a> Hunt<'a> {
             outcome,
             exit_code: outcome.exit_code(load.is_some()),
             load,
+            command: held.map(|held| question.command(held)).transpose()?,
             missed,
             reasons: stopped_by(outcome, &trials, missed),
             trials,

@@ -1,6 +1,7 @@
 //! `loadgen find`: the largest load that still meets the objectives. Every trial is a run like any other; [`search`]
 //! says which one comes next.
 
+mod again;
 mod args;
 mod hunt;
 mod record;
@@ -41,6 +42,8 @@ pub(crate) struct Question {
     json: Option<PathBuf>,
     /// Where the ordinary report of the largest run that held goes.
     best: Option<PathBuf>,
+    /// What was typed after `loadgen find`.
+    words: Vec<String>,
 }
 
 impl Question {
@@ -48,7 +51,7 @@ impl Question {
     ///
     /// # Errors
     /// [`PlanError`] names the flag, its value and what is allowed.
-    pub(crate) fn new(given: FindArgs, file: PlanFile) -> Result<Self, PlanError> {
+    pub(crate) fn new(given: FindArgs, file: PlanFile, words: &[String]) -> Result<Self, PlanError> {
         let FindArgs { search, preset: args } = given;
         let scale = Scale::of(&args, &file, search.over)?;
         let most = scale.most / scale.grain * scale.grain;
@@ -79,7 +82,8 @@ impl Question {
             let problem = "the file is that of --out, too; give the search and the best run a file each";
             return Err(PlanError::new("best", best.display(), problem));
         }
-        let question = Self { args: *args, file, scale, bounds, step, json, best };
+        let words = words.iter().skip(2).cloned().collect();
+        let question = Self { args: *args, file, scale, bounds, step, json, best, words };
         // Both ends, so that nothing is wrong with what lies between.
         question.plan(from)?;
         let plan = question.plan(to)?;
@@ -100,6 +104,21 @@ impl Question {
             plan.slo.push(FULL_SPEED.parse().expect("a test reads it"));
         }
         Ok(plan)
+    }
+
+    /// The run that tries a load, as a command.
+    fn command(&self, load: u64) -> Result<String, PlanError> {
+        let mut added = Vec::new();
+        // The lengths of a plan's phases are its own; the longest alone no flag can change.
+        let given = self.args.args();
+        if let Some(step) = self.step.filter(|_| self.file.phases.len() < 2 && given.duration.is_none()) {
+            added.push(("duration", format!("{}s", step.as_secs_f64())));
+        }
+        let plan = self.plan(load)?;
+        added.extend(
+            plan.slo.iter().filter(|slo| !given.slo.contains(slo)).map(|slo| ("slo", slo.to_string())),
+        );
+        Ok(again::command(&self.words, self.scale, load, &added))
     }
 
     /// The bounds without what will not fit, and what cut it off.
@@ -140,7 +159,7 @@ impl Question {
 /// # Errors
 /// [`PlanError`], as the search itself would be refused.
 pub(crate) fn first_trial(args: &FindArgs, file: &PlanFile, flags: &[Flag]) -> Result<String, PlanError> {
-    let question = Question::new(args.clone(), file.clone())?;
+    let question = Question::new(args.clone(), file.clone(), &[])?;
     let (scale, load) = (question.scale, question.bounds.from);
     let plan = question.plan(load)?;
     // What is the search's own has no meaning for a run.
@@ -191,7 +210,7 @@ mod tests {
         let words = ["loadgen", "find"].iter().chain(words).map(std::ffi::OsString::from);
         let request = Cli::read(words).unwrap();
         let Command::Find(args) = request.command else { panic!("a search") };
-        Question::new(args, request.file.unwrap()).unwrap()
+        Question::new(args, request.file.unwrap(), &request.words).unwrap()
     }
 
     fn slos(words: &[&str]) -> Vec<String> {

@@ -82,6 +82,8 @@ pub(super) struct Record {
     pub(super) exit_code: u8,
     /// The largest load that held.
     pub(super) load: Option<f64>,
+    /// The run with that load, as a command.
+    pub(super) command: Option<String>,
     /// The smallest load that missed.
     pub(super) missed: Option<f64>,
     /// What stopped the search: the reasons of the smallest load that missed, or of the last trial.
@@ -189,7 +191,8 @@ impl Record {
         };
         let wall = self.wall.iter().filter(|_| self.outcome == Outcome::AtLeast);
         let reasons = self.reasons.iter().chain(wall).map(|reason| format!("\n  - {reason}"));
-        format!("{first}{}", reasons.collect::<String>())
+        let again = self.command.iter().map(|command| format!("\nonce more: {command}"));
+        format!("{first}{}{}", reasons.collect::<String>(), again.collect::<String>())
     }
 
     fn times_held(&self) -> usize {
