@@ -8,56 +8,14 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory as _, Error, FromArgMatches as _, Parser, Subcommand};
 
 use super::games::Games;
+use super::help;
 use super::layers::Inputs;
 use super::settings::Setting;
 use crate::replay::Task;
 
-const ABOUT: &str = "A dedicated game server: fixed ticks, WebSocket, io_uring.";
-
-const EXAMPLES: &str = "\
-Examples:
-  tickring-server
-      players on 127.0.0.1:9001, the admin endpoint on 127.0.0.1:9002
-  tickring-server --listen 0.0.0.0:9001 --workers 4
-      players from other machines, four workers
-  tickring-server --config tickring.toml --tick-hz 128 --snapshot-hz 64
-      settings from a file, except for the rates
-  tickring-server --listen 127.0.0.1:0 --admin off
-      a free port, printed as `listening on ADDR`; no admin endpoint
-  TICKRING_ROOM__PLAYERS_MAX=100 tickring-server
-      a setting of a table, from the environment
-  tickring-server check-config --config tickring.toml
-      every setting, its value, and where it came from
-  tickring-server probe
-      can this machine run it? if not, what to change
-  tickring-server --record /var/lib/tickring
-      records every room, one file for each life of a room
-  tickring-server replay FILE
-      plays a recording again and says whether the room runs as it did
-
-Settings come from defaults, then the file, then TICKRING_* variables, then flags; the later
-one wins. SIGTERM or SIGINT drains: clients are told when to come back, the exit code is 0.
-A second one exits at once with 143 or 130. Other exit codes: 2 for a bad setting, 1 for a
-machine that cannot run it or a failure while running; replay has its own (replay --help).
-Look at a running server: curl http://127.0.0.1:9002/status (also /healthz /readyz /metrics).";
-
-const CHECK_EXAMPLES: &str = "\
-Examples:
-  tickring-server check-config --config tickring.toml --tick-hz 128
-      what would be in force, and where each value came from
-  tickring-server check-config > all.toml
-      every setting with its default, as a file to begin with";
-
-const PROBE_EXAMPLES: &str = "\
-Examples:
-  tickring-server probe
-      what of io_uring and of the limits is there, and what to change
-  tickring-server probe && systemctl start tickring
-      start it only where it can run";
-
 /// The command line of `tickring-server`.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "tickring-server", version, about = ABOUT, after_help = EXAMPLES, max_term_width = 110)]
+#[command(name = "tickring-server", version, about = help::ABOUT, after_help = help::EXAMPLES, max_term_width = 110)]
 pub struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -83,10 +41,10 @@ pub enum Mode {
 #[derive(Clone, Debug, Subcommand)]
 enum Command {
     /// Print the effective configuration as TOML, with origins and warnings; exit 2 if it is not usable
-    #[command(after_help = CHECK_EXAMPLES)]
+    #[command(after_help = help::CHECK_EXAMPLES)]
     CheckConfig(Box<Flags>),
     /// Try what the server needs of this machine; exit 0 if it can run here, 1 if not
-    #[command(after_help = PROBE_EXAMPLES)]
+    #[command(after_help = help::PROBE_EXAMPLES)]
     Probe,
     /// Play recordings again and hold every checksum against the room; exit 0 if all agree
     Replay(Task),
@@ -169,7 +127,7 @@ impl Cli {
     ) -> Result<Self, Error> {
         let words: Vec<OsString> = words.collect();
         let program = program(words.first());
-        let examples = EXAMPLES.replace("tickring-server", &program);
+        let examples = help::EXAMPLES.replace("tickring-server", &program);
         let told = Self::command_with(&games).display_name(program.clone()).version(version);
         let named = |command: clap::Command| match command.get_after_help().map(ToString::to_string) {
             Some(text) => command.after_help(text.replace("tickring-server", &program)),

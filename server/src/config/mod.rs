@@ -12,6 +12,7 @@ mod environment;
 mod file;
 mod flags;
 mod games;
+mod help;
 mod layers;
 mod problem;
 mod reader;
