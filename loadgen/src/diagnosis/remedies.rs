@@ -10,7 +10,8 @@ pub(super) const SERVER_ENDED: &str = "find out why it ended: its log and exit s
 pub(super) const ACCEPT_PAUSED: &str = "the server's log names what ran out: raise fs.file-max or net.ipv4.tcp_mem there \
      (tuning/tune.sh plan --role server)";
 pub(super) const OVERLOADED: &str = "fewer players per worker: more --workers on the server, or lower --conns; its \
-     log and /status name the worker that is late";
+     log and /status name the worker that is late. Where it used little CPU (the line `server`), others had it: give it a CPU \
+     of its own";
 pub(super) const SPEAKS_TLS: &str =
     "--target with the port behind the proxy that ends TLS: loadgen speaks ws:// only";
 pub(super) const SHUT_DOWN: &str = "whoever or whatever stopped it stands in its log (SIGTERM, a deploy, systemctl stop); start it, and run again";
