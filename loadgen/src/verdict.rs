@@ -76,6 +76,19 @@ pub(crate) struct Evidence {
     pub(crate) gather_due_us: u32,
     /// How late the leading thread read the server's figures, seconds.
     pub(crate) readings_late_s: f64,
+    /// How long it took a worker to run when it was to, at 99% of the moments of the window, µs.
+    pub(crate) away_p99_us: f64,
+    /// The share of the window that the worker it was worst for was to run in and did not.
+    pub(crate) away_share: f64,
+    pub(crate) workers: u32,
+    /// CPUs they may use.
+    pub(crate) cpus: usize,
+    /// Departures that were due, and of those the ones not made because the generator came to them too late.
+    pub(crate) departures: (u64, u64),
+    /// Of the connections that dropped: those not back at the end.
+    pub(crate) still_away: u64,
+    /// Goodbyes that were not answered, where nothing but coming and going is measured.
+    pub(crate) goodbyes_unanswered: u64,
     /// CPU of the busiest worker, percent.
     pub(crate) busiest_percent: f64,
     /// Longest run of busy seconds of any worker.
@@ -99,6 +112,10 @@ const ACHIEVED_MIN: f64 = 0.99;
 const READINGS_LATE_S_MAX: f64 = 0.5;
 /// A worker that is late and used less of its CPU than this was kept from running.
 pub(crate) const STARVED_PERCENT: f64 = 50.0;
+/// A worker that was to run in more than this share of the window and did not has done less than it would have.
+const AWAY_SHARE_MAX: f64 = 0.5;
+/// Of so many connections one goodbye may stay unanswered.
+const UNANSWERED_ONE_IN: u64 = 100;
 /// Without an objective on latency, the generator's delay is held against a tenth of this, µs.
 const LATENCY_BOUND_US: f64 = 500_000.0;
 
@@ -131,7 +148,9 @@ fn late(evidence: &Evidence) -> Option<String> {
         Some(_) => "the tightest latency objective",
         None => "what holds without a latency objective",
     };
-    let remedy = if f64::from(evidence.gather_due_us) * 2.0 > limit_us {
+    let remedy = if evidence.is_crowded() {
+        fewer_workers(evidence)
+    } else if f64::from(evidence.gather_due_us) * 2.0 > limit_us {
         format!(
             "due messages gather for up to {} us: a smaller --gather-us, or --exact",
             evidence.gather_due_us
@@ -151,6 +170,42 @@ fn late(evidence: &Evidence) -> Option<String> {
         lag_us / 1e3,
         limit_us / 1e3
     ))
+}
+
+/// Whether its workers were kept from running, so that what came meanwhile was noticed, and answered, too late, a sentence.
+/// This tells it where nothing has a time it is due at, too.
+fn kept(evidence: &Evidence) -> Option<String> {
+    let limit_us = late_us_max(evidence.objectives.iter().map(|(slo, _)| slo));
+    let found = if evidence.away_p99_us > limit_us {
+        format!(
+            "a worker that was to run took {:.2} ms until it did, at 99% of the moments of the window, more than {:.2} ms",
+            evidence.away_p99_us / 1e3,
+            limit_us / 1e3
+        )
+    } else if evidence.away_share > AWAY_SHARE_MAX {
+        format!("a worker was kept from running for {:.0}% of the window", evidence.away_share * 100.0)
+    } else {
+        return None;
+    };
+    let remedy = if evidence.is_crowded() {
+        fewer_workers(evidence)
+    } else {
+        "others had its CPU, or it was stopped: a CPU of its own with --cpus, or stop them".to_owned()
+    };
+    Some(format!("generator late: {found}; {remedy}"))
+}
+
+fn fewer_workers(evidence: &Evidence) -> String {
+    let plural =
+        if evidence.cpus == 1 { "is 1 CPU".to_owned() } else { format!("are {} CPUs", evidence.cpus) };
+    format!("{} workers take it from each other: fewer --workers: there {plural}", evidence.workers)
+}
+
+impl Evidence {
+    /// Whether workers share a CPU.
+    fn is_crowded(&self) -> bool {
+        usize::try_from(self.workers).is_ok_and(|workers| workers > self.cpus)
+    }
 }
 
 /// The tightest objective on a latency, µs.
@@ -188,7 +243,14 @@ fn invalid(evidence: &Evidence) -> Vec<String> {
         ));
     }
     reasons.extend(left_out(evidence));
-    reasons.extend(late(evidence));
+    reasons.extend(late(evidence).or_else(|| kept(evidence)));
+    let (due, left_out) = evidence.departures;
+    if left_out * 100 > due {
+        reasons.push(format!(
+            "generator late: {left_out} of {due} departures were not made, because it came to them too late; less load \
+             per worker, or a CPU of its own with --cpus"
+        ));
+    }
     if evidence.readings_late_s > READINGS_LATE_S_MAX {
         reasons.push(format!(
             "generator late: the thread that reads the server's figures did not run for {:.1} s; leave it some CPU",
@@ -227,6 +289,12 @@ fn left_out(evidence: &Evidence) -> Option<String> {
 /// What the server has to do with it that an objective could not be measured, a sentence.
 fn servers_doing(evidence: &Evidence, slo: Slo) -> Option<&str> {
     match slo.metric.source() {
+        Source::Client if evidence.still_away > 0 && slo.metric.name() == "recovery_p99" => {
+            Some("fewer than 99% of those dropped were back")
+        }
+        Source::Client if evidence.still_away > 0 && slo.metric.name().starts_with("recovery_") => {
+            Some("none of those dropped was back")
+        }
         Source::Client => (evidence.lost > 0).then_some("connections ended before the run did"),
         Source::Admin | Source::ServerProcess => evidence.server_gap.as_deref(),
     }
@@ -258,6 +326,10 @@ fn missed(evidence: &Evidence) -> Vec<String> {
     }
     if evidence.unanswered > 0 {
         reasons.push(format!("{} messages were never answered", evidence.unanswered));
+    }
+    let goodbyes = evidence.goodbyes_unanswered;
+    if !evidence.interrupted && goodbyes * UNANSWERED_ONE_IN > evidence.connected {
+        reasons.push(format!("{goodbyes} of {} goodbyes were not answered", evidence.connected));
     }
     reasons.extend_from_slice(&evidence.unproved);
     for (slo, measured) in &evidence.objectives {

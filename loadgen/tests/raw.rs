@@ -3,6 +3,7 @@
 mod support;
 
 use std::io::{Read, Write};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use support::{Server, raw_echo, run};
@@ -106,4 +107,28 @@ fn a_server_that_answers_late_is_measured_from_the_intended_time() {
     assert_eq!(run.report["messages"]["achieved"], 1.0, "the open loop goes on");
     let p50 = run.report["latency_us"]["intended"]["p50"].as_f64().unwrap();
     assert!(p50 > 300_000.0, "{p50} us");
+}
+
+#[test]
+fn who_falls_silent_before_the_window_is_unanswered_in_it() {
+    let connections = AtomicU32::new(0);
+    // Every second connection hears three answers, and then none.
+    let server = Server::start(move |mut stream| {
+        let is_mute = connections.fetch_add(1, Ordering::Relaxed) % 2 == 1;
+        let (mut buffer, mut answers) = ([0; 10], 0);
+        while stream.read_exact(&mut buffer).is_ok() {
+            answers += 1;
+            if !(is_mute && answers > 3) && stream.write_all(&buffer).is_err() {
+                return;
+            }
+        }
+    });
+    let target = server.tcp();
+    let words = ["echo", "--raw", "--raw-in", "10", "--raw-out", "10", "--closed", "--target", &target];
+    let times = ["--conns", "6", "--duration", "500ms", "--warmup", "400ms", "--slo", "p99<20s"];
+    let run = run(&[&words[..], &times].concat());
+    run.expect(99, "missed");
+    assert_eq!(run.report["messages"]["unanswered"], 3, "{}", run.out);
+    let max = run.report["latency_us"]["service"]["max"].as_f64().unwrap();
+    assert!(max > 900_000.0, "the warm-up and the window were waited for: {max} us");
 }

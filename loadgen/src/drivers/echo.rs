@@ -137,7 +137,7 @@ impl Echo {
         peer.stream.sent += 1;
         peer.stream.flight.depart(intended_ns);
         self.under_way += 1;
-        turn.was_sent();
+        turn.was_sent(intended_ns);
     }
 }
 
@@ -203,7 +203,8 @@ impl Driver for Echo {
 
     fn due(&mut self, peer: &mut Peer, turn: &mut Turn<'_>, _due_ns: u64) {
         let Some(mut pacer) = peer.pacer else { return };
-        turn.catch_up(&mut pacer, peer.stream.flight.len(), |turn, due_ns| {
+        let (under_way, message_bytes) = (peer.stream.flight.len(), self.template.frame.len());
+        turn.catch_up(&mut pacer, under_way, message_bytes, |turn, due_ns| {
             self.send(peer, turn, Some(due_ns))
         });
         peer.pacer = Some(pacer);

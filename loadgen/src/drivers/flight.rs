@@ -50,10 +50,14 @@ impl Flight {
 }
 
 impl Departure {
-    /// Whether the message belongs to the measuring window.
+    /// Whether the message belongs to the measuring window: it was meant to be sent within it. In a closed loop it was
+    /// under way in it, for a part of the time at least: what keeps a loop from going on in the window was mostly sent
+    /// before, and who looked only at what is sent in it would not see a server that has fallen silent.
     pub(crate) fn is_measured(self, turn: &Turn<'_>) -> bool {
-        let sent_ns = self.sent_ns.unwrap_or(turn.now_ns);
-        turn.window.contains(self.intended_ns.unwrap_or(sent_ns))
+        match self.intended_ns {
+            Some(intended_ns) => turn.window.contains(intended_ns),
+            None => turn.window.meets(self.sent_ns.unwrap_or(turn.now_ns), turn.now_ns),
+        }
     }
 
     /// Records the latency of an answer that arrived at `turn.now_ns`, if the message belongs to the
@@ -85,5 +89,48 @@ impl Departure {
             turn.tally.unanswered += 1;
             self.record(turn);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::drivers::Next;
+    use crate::measure::tally::{Tally, Window};
+
+    /// What is told of a message of a closed loop sent at `sent_ns`, with a window from 100 to 200, when `call` comes at
+    /// `now_ns`: how many latencies, the longest, how many unanswered.
+    fn told(sent_ns: u64, now_ns: u64, call: impl FnOnce(Departure, &mut Turn<'_>)) -> (u64, u64, u64) {
+        const MS: u64 = 1_000_000;
+        let (mut out, mut tally, next) = (Vec::new(), Tally::default(), Next::default());
+        let window = Window { start_ns: 100 * MS, end_ns: 200 * MS };
+        let standing = Standing::Bystander;
+        let tally_of = &mut tally;
+        let mut turn = Turn {
+            now_ns: now_ns * MS,
+            window,
+            standing,
+            may_send: true,
+            out: &mut out,
+            tally: tally_of,
+            next,
+        };
+        call(Departure { intended_ns: None, sent_ns: Some(sent_ns * MS) }, &mut turn);
+        (tally.service.histogram().len(), tally.service.quantile_ns(1.0) / MS, tally.unanswered)
+    }
+
+    #[test]
+    fn what_a_closed_loop_waits_for_in_the_window_counts_with_the_whole_wait() {
+        let answered = |sent, at| told(sent, at, Departure::record);
+        assert_eq!(answered(50, 99), (0, 0, 0), "answered before it began");
+        assert_eq!(answered(50, 150), (1, 100, 0), "under way when it began");
+        assert_eq!(answered(50, 250), (1, 200, 0), "all through it");
+        assert_eq!(answered(150, 250), (1, 100, 0), "under way when it ended");
+        assert_eq!(answered(200, 250), (0, 0, 0), "sent after it");
+        let given_up = |sent, at| told(sent, at, Departure::give_up);
+        assert_eq!(given_up(50, 250), (1, 200, 1), "silent since the warm-up");
+        assert_eq!(given_up(150, 250), (1, 100, 1));
+        assert_eq!(given_up(50, 99), (0, 0, 0), "its connection ended before");
+        assert_eq!(given_up(200, 250), (0, 0, 0));
     }
 }

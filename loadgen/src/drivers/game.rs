@@ -19,6 +19,8 @@ use crate::plan::{Plan, Preset};
 const PING_NS: u64 = 1_000_000_000;
 /// Bytes that may wait to be sent: inputs of minutes.
 const UNREAD_BYTES_MAX: usize = 4 * 1_024 * 1_024;
+/// Ticks that a server may be ahead of the time that has passed, because it catches up.
+const CATCH_UP_TICKS: u64 = 1_000;
 /// The code of the close that ends a session in order.
 const CLOSE_CODE: u16 = 1000;
 
@@ -61,6 +63,11 @@ struct Play<B: Bot> {
     newest: Tick,
     /// Snapshots that were passed over, undeclared, and have not come late.
     missing: u64,
+    /// When it was seated, and the ticks a second since.
+    seated_ns: u64,
+    tick_hz: u64,
+    /// A snapshot was of a tick that cannot be: what follows is of no use.
+    is_astray: bool,
     pinged_ns: u64,
     fault: Option<u16>,
     closed: Option<u16>,
@@ -112,7 +119,7 @@ impl<B: Bot> Game<B> {
             bot.sent(sequence, target, &input);
             play.flight.depart(Some(intended_ns));
             self.under_way += u64::from(turn.window.contains(intended_ns));
-            turn.was_sent();
+            turn.was_sent(Some(intended_ns));
         }
     }
 }
@@ -144,6 +151,9 @@ impl<B: Bot> Default for Play<B> {
             acknowledged: Sequence(0),
             newest: Tick(0),
             missing: 0,
+            seated_ns: 0,
+            tick_hz: 0,
+            is_astray: false,
             pinged_ns: 0,
             fault: None,
             closed: None,
@@ -184,7 +194,10 @@ impl<B: Bot> Play<B> {
         let mut finding = Finding { declared: snapshot.dropped.into(), ..Finding::default() };
         match snapshot.continuity {
             Continuity::InOrder => {}
-            Continuity::Gap { missing } => self.missing += u64::from(missing),
+            Continuity::Gap { missing } if self.may_miss(turn.now_ns, missing) => {
+                self.missing += u64::from(missing)
+            }
+            Continuity::Gap { .. } => self.is_astray = true,
             Continuity::Duplicate => finding.duplicates = 1,
             Continuity::Reordered => {
                 finding.reordered = 1;
@@ -192,8 +205,9 @@ impl<B: Bot> Play<B> {
             }
         }
         turn.tally.correctness.note(finding);
-        if snapshot.checksum_ok == Some(false) {
-            turn.tally.correctness.mismatches += 1;
+        turn.tally.correctness.mismatches += u64::from(self.is_astray || snapshot.checksum_ok == Some(false));
+        if self.is_astray {
+            return 0;
         }
         if finding.duplicates + finding.reordered > 0 {
             return 0;
@@ -203,6 +217,13 @@ impl<B: Bot> Play<B> {
         }
         self.newest = snapshot.tick;
         self.acknowledge(turn, snapshot.last_input)
+    }
+
+    /// Whether so many snapshots can have been left out: not more than there were ticks since the player was seated, give or
+    /// take a server that catches up.
+    fn may_miss(&self, now_ns: u64, missing: u32) -> bool {
+        let ticks = now_ns.saturating_sub(self.seated_ns).saturating_mul(self.tick_hz) / 1_000_000_000;
+        u64::from(missing) <= ticks + CATCH_UP_TICKS
     }
 
     /// Everything up to `last_input` has had its effect.
@@ -263,6 +284,7 @@ impl<B: Bot> Driver for Game<B> {
             let role = Role { seed: self.seed_of(*connection), connection: *connection, forge: self.forge };
             play.bot = Some(B::new(role, &welcome, ground));
             play.newest = Tick(welcome.tick);
+            (play.seated_ns, play.tick_hz) = (turn.now_ns, welcome.tick_hz.into());
             let input_hz = u64::from(self.input_hz.unwrap_or(welcome.tick_hz)).max(1);
             play.period_ns = 1_000_000_000 / input_hz;
             turn.next.opened = true;
@@ -273,10 +295,15 @@ impl<B: Bot> Driver for Game<B> {
             // Who has given us a seat is a server, and what it says now is wrong.
             turn.tally.correctness.mismatches += u64::from(link.welcome().is_some());
             // A delta to a snapshot that never came cannot be decoded: what is missing is told, too.
-            if let ClientError::Snapshot { continuity: Continuity::Gap { missing }, .. } = &error {
+            if let ClientError::Snapshot { continuity: Continuity::Gap { missing }, .. } = &error
+                && play.may_miss(turn.now_ns, *missing)
+            {
                 play.missing += u64::from(*missing);
             }
             return Err(cause_of(&error));
+        }
+        if play.is_astray {
+            return Err(Cause::Protocol("a snapshot of a tick that cannot be"));
         }
         if turn.out.len() > UNREAD_BYTES_MAX {
             return Err(Cause::Protocol("it makes us answer and does not read"));

@@ -16,6 +16,9 @@ use crate::pacing::Pacer;
 /// Messages one connection may have under way in an open loop. Beyond it messages are withheld and counted:
 /// memory must not grow with the time that the server does not keep up.
 pub(crate) const UNDER_WAY_MAX: usize = 4_096;
+/// Bytes that may wait to be sent on one connection in an open loop, or two messages if those are more, besides those that
+/// the kernel is given at the time. Beyond it messages are withheld, too.
+const WAITING_BYTES_MAX: usize = 1_024 * 1_024;
 
 /// One preset's behaviour, shared by all connections of a worker.
 ///
@@ -121,20 +124,29 @@ impl Turn<'_> {
         self.tally.recent.send_lag.record(lag_ns);
         if self.window.contains(intended_ns) {
             self.tally.send_lag.record(lag_ns);
+            self.tally.schedule.due += 1;
         }
     }
 
-    /// A message is sent.
-    fn was_sent(&mut self) {
-        self.tally.counters.sent += 1;
+    /// A message is sent that was due at `intended_ns`; `None`: nobody meant it to be sent at a certain time.
+    fn was_sent(&mut self, intended_ns: Option<u64>) {
         // Of those whose sending does not count, what was sent was due, and nothing else.
-        self.tally.counters.due += u64::from(self.standing == Standing::Disturbed);
+        self.count_sent(intended_ns, self.standing == Standing::Disturbed);
     }
 
-    /// A message without a time it was meant to be sent at is sent.
+    /// A message without a time it was meant to be sent at is sent, among others that have one.
     fn was_sent_unasked(&mut self) {
+        self.count_sent(None, true);
+    }
+
+    fn count_sent(&mut self, intended_ns: Option<u64>, is_due: bool) {
+        let due = u64::from(is_due);
         self.tally.counters.sent += 1;
-        self.tally.counters.due += 1;
+        self.tally.counters.due += due;
+        if self.window.contains(intended_ns.unwrap_or(self.now_ns)) {
+            self.tally.schedule.sent += 1;
+            self.tally.schedule.due += due;
+        }
     }
 
     /// The time between two snapshots of a player.
@@ -152,38 +164,47 @@ impl Turn<'_> {
         self.tally.phases.last_mut().filter(|_| self.standing == Standing::Bystander)
     }
 
-    /// A due message is not sent; `is_late` when that is the generator's own fault.
-    fn withhold(&mut self, is_late: bool) {
+    /// A message that was due at `intended_ns` is not sent; `is_late` when that is the generator's own fault.
+    fn withhold(&mut self, intended_ns: u64, is_late: bool) {
         if self.standing == Standing::Disturbed {
             return;
         }
+        let left_out = u64::from(is_late);
         self.tally.withheld += 1;
-        self.tally.counters.left_out += u64::from(is_late);
+        self.tally.counters.left_out += left_out;
+        self.tally.schedule.left_out += left_out * u64::from(self.window.contains(intended_ns));
     }
 
     /// Sends everything of `pacer` that has become due, more than one message after a late pass, and asks
-    /// to be called for the next. `under_way` messages of the connection wait to be sent or answered; up to
-    /// [`UNDER_WAY_MAX`] there is room for more, and `send` gets the intended time.
+    /// to be called for the next. What was due in the window is sent however late the pass is, and what is due after it is
+    /// not. `under_way` messages of the connection wait to be sent or answered; up to [`UNDER_WAY_MAX`] there is room for
+    /// more, as long as not too many bytes wait to be sent, and `send` gets the intended time.
     pub(crate) fn catch_up(
         &mut self,
         pacer: &mut Pacer,
         under_way: usize,
+        message_bytes: usize,
         mut send: impl FnMut(&mut Self, u64),
     ) {
-        let mut room = UNDER_WAY_MAX.saturating_sub(under_way);
+        let bytes_max = WAITING_BYTES_MAX.max(2 * message_bytes);
+        let fit = bytes_max.saturating_sub(self.out.len()) / message_bytes.max(1);
+        let mut room = UNDER_WAY_MAX.saturating_sub(under_way).min(fit);
         // What takes the room up: what heaped up while the generator was away, or what the server does not take.
-        let is_late = under_way < UNDER_WAY_MAX / 2;
-        while pacer.due_ns() <= self.now_ns {
-            self.was_due(pacer.due_ns());
+        let is_late = under_way < UNDER_WAY_MAX / 2 && self.out.len() < bytes_max / 2;
+        while pacer.due_ns() <= self.now_ns && pacer.due_ns() < self.window.end_ns {
+            let due_ns = pacer.due_ns();
+            self.was_due(due_ns);
             if room > 0 {
                 room -= 1;
-                send(self, pacer.due_ns());
+                send(self, due_ns);
             } else {
-                self.withhold(is_late);
+                self.withhold(due_ns, is_late);
             }
             pacer.advance();
         }
-        self.wake_at(pacer.due_ns());
+        if pacer.due_ns() < self.window.end_ns {
+            self.wake_at(pacer.due_ns());
+        }
     }
 
     /// Goes on from the message that was due at `due_ns` to the next at `next_ns`. A player's clock goes on while
@@ -196,8 +217,9 @@ impl Turn<'_> {
         let late = periods(self.now_ns.saturating_sub(due_ns));
         let left_out = periods(ahead_ns + period_ns / 2).saturating_sub(1).min(late);
         for at in 1..=left_out {
-            self.was_due(due_ns + at * period_ns);
-            self.withhold(true);
+            let missed_ns = due_ns + at * period_ns;
+            self.was_due(missed_ns);
+            self.withhold(missed_ns, true);
         }
         self.next.wake_at_ns = next_ns;
     }
@@ -239,7 +261,7 @@ mod tests {
         let catch_up = |under_way| {
             let mut sent = 0;
             let pacer = &mut Pacer::new(0, 1_000.0, 0, 1);
-            let tally = at(4_999 * MS, |turn| turn.catch_up(pacer, under_way, |_, _| sent += 1));
+            let tally = at(4_999 * MS, |turn| turn.catch_up(pacer, under_way, 10, |_, _| sent += 1));
             (sent, left_out(&tally))
         };
         assert_eq!(catch_up(0), (4_096, (5_000, 904, 904)), "too long away");
@@ -250,7 +272,7 @@ mod tests {
     #[test]
     fn every_message_of_a_late_pass_is_late() {
         let pacer = &mut Pacer::new(0, 1_000.0, 0, 1);
-        let tally = at(999 * MS, |turn| turn.catch_up(pacer, 0, |_, _| {}));
+        let tally = at(999 * MS, |turn| turn.catch_up(pacer, 0, 10, |_, _| {}));
         assert!(tally.send_lag.quantile_ns(0.5) > 400 * MS, "half of a thousand waited half of the time");
     }
 }

@@ -62,7 +62,7 @@ impl Raw {
 
     fn send(&mut self, peer: &mut Peer, turn: &mut Turn<'_>, intended_ns: Option<u64>) {
         turn.out.extend_from_slice(&self.message);
-        turn.was_sent();
+        turn.was_sent(intended_ns);
         if matches!(self.traffic, Traffic::Echo(_)) {
             peer.flight.depart(intended_ns);
             peer.awaited += 1;
@@ -145,7 +145,10 @@ impl Driver for Raw {
     fn due(&mut self, peer: &mut Peer, turn: &mut Turn<'_>, _due_ns: u64) {
         let Some(mut pacer) = peer.pacer else { return };
         let under_way = peer.flight.len().max(turn.out.len() / self.message.len());
-        turn.catch_up(&mut pacer, under_way, |turn, due_ns| self.send(peer, turn, Some(due_ns)));
+        let message_bytes = self.message.len();
+        turn.catch_up(&mut pacer, under_way, message_bytes, |turn, due_ns| {
+            self.send(peer, turn, Some(due_ns))
+        });
         peer.pacer = Some(pacer);
     }
 
@@ -187,6 +190,28 @@ mod tests {
         let result =
             answers.iter().try_for_each(|answer| raw.received(&mut peer, &mut turn, &mut answer.to_vec()));
         (result, tally.counters.received)
+    }
+
+    #[test]
+    fn what_waits_for_a_server_that_does_not_read_is_bounded_in_bytes() {
+        const SIZE: usize = 1_000_000;
+        let plan = Arc::new(crate::cli::Cli::plan("echo --raw --conns 1".split(' ')).unwrap());
+        let pace = Pace::Open { rate_hz: 100.0 };
+        let sizes = RawSizes { in_bytes: 1_000_000, out_bytes: 16 };
+        let mut raw = Raw::new(plan, Traffic::Echo(pace), sizes);
+        let (mut peer, mut out, mut tally) = (raw.peer(0), Vec::new(), Tally::default());
+        peer.pacer = Some(Pacer::new(0, 100.0, 0, 1));
+        for at in 0..400 {
+            let (now_ns, next) = (at * 10_000_000, Next::default());
+            let (window, standing) = (Window { start_ns: 0, end_ns: u64::MAX }, Standing::Bystander);
+            let mut turn =
+                Turn { now_ns, window, standing, may_send: true, out: &mut out, tally: &mut tally, next };
+            raw.due(&mut peer, &mut turn, now_ns);
+        }
+        assert_eq!(out.len(), 2 * SIZE, "what is sent next, and one more");
+        let counters = tally.counters;
+        let told = (counters.due, counters.sent, tally.withheld, counters.left_out);
+        assert_eq!(told, (400, 2, 398, 0), "the server did not take them");
     }
 
     #[test]

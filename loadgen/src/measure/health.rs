@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::presence::Away;
+
 /// A worker above this share of its CPU in a second is busy that second, percent.
 pub(crate) const BUSY_PERCENT: f64 = 85.0;
 /// A worker busy for this many seconds on end makes the figures unbelievable.
@@ -14,6 +16,8 @@ pub(crate) struct Health {
     pub(crate) cpu_percent: f64,
     /// Longest run of busy seconds.
     pub(crate) busy_seconds: u32,
+    /// The time of the window that it was to run in and did not.
+    pub(crate) away: Away,
     /// What the ring did over the whole run.
     pub(crate) ring: RingCounters,
 }

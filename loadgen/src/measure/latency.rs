@@ -40,6 +40,14 @@ impl Latency {
         self.max_ns = self.max_ns.max(ns.min(HIGHEST_NS));
     }
 
+    /// Takes the same duration in so many times.
+    pub(crate) fn record_many(&mut self, ns: u64, count: u64) {
+        if count > 0 {
+            self.histogram.saturating_record_n(ns, count);
+            self.max_ns = self.max_ns.max(ns.min(HIGHEST_NS));
+        }
+    }
+
     /// Takes everything of `other` in.
     pub(crate) fn merge(&mut self, other: &Self) {
         self.histogram.add(&other.histogram).expect("both have the same bounds");

@@ -3,6 +3,7 @@
 pub(crate) mod errors;
 pub(crate) mod health;
 pub(crate) mod latency;
+pub(crate) mod presence;
 pub(crate) mod sample;
 pub(crate) mod series;
 pub(crate) mod streams;

@@ -21,10 +21,20 @@ impl Window {
         at_ns >= self.start_ns && at_ns < self.end_ns
     }
 
+    /// Whether some of the time from `from_ns` to `to_ns` lies in it.
+    pub(crate) const fn meets(self, from_ns: u64, to_ns: u64) -> bool {
+        from_ns < self.end_ns && to_ns >= self.start_ns
+    }
+
     /// Its length, seconds.
     #[expect(clippy::cast_precision_loss, reason = "a run is far shorter than 2^53 ns")]
     pub(crate) fn seconds(self) -> f64 {
-        self.end_ns.saturating_sub(self.start_ns) as f64 / 1e9
+        self.length_ns() as f64 / 1e9
+    }
+
+    /// Its length, ns.
+    pub(crate) const fn length_ns(self) -> u64 {
+        self.end_ns.saturating_sub(self.start_ns)
     }
 }
 
@@ -156,6 +166,16 @@ impl Counters {
     }
 }
 
+/// Messages of the window by the time they were meant to be sent at, whenever the worker came to them. Those without such
+/// a time count by when they were sent.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Schedule {
+    pub(crate) sent: u64,
+    pub(crate) due: u64,
+    /// Of those due, not sent because the generator came to them too late.
+    pub(crate) left_out: u64,
+}
+
 /// What must be zero; counted over the whole run, warm-up and settling included.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Correctness {
@@ -211,6 +231,8 @@ pub(crate) struct Connections {
     pub(crate) shed: u64,
     /// Departures that were due when nobody was left to go.
     pub(crate) not_left: u64,
+    /// Departures that were due and not made because the generator came to them too late.
+    pub(crate) left_out: u64,
     /// Local ports that were taken and skipped.
     pub(crate) ports_skipped: u64,
 }
@@ -230,6 +252,7 @@ impl Connections {
         self.stalled += other.stalled;
         self.shed += other.shed;
         self.not_left += other.not_left;
+        self.left_out += other.left_out;
         self.ports_skipped += other.ports_skipped;
     }
 }
@@ -284,6 +307,8 @@ pub(crate) struct Tally {
     pub(crate) counters: Counters,
     /// Within the measuring window.
     pub(crate) measured: Counters,
+    /// Of it, what goes by the schedule; part of `measured` when the worker is done.
+    pub(crate) schedule: Schedule,
     pub(crate) correctness: Correctness,
     pub(crate) connections: Connections,
     pub(crate) errors: ErrorTable,

@@ -22,6 +22,9 @@ pub(crate) struct Crowd {
     pub(crate) left: u64,
     /// Departures that were due when nobody was there to go: others had not come in time.
     pub(crate) not_left: u64,
+    /// Departures that were due and not made because the generator came to them too late.
+    #[serde(default)]
+    pub(crate) left_out: u64,
     /// Cut off.
     pub(crate) dropped: u64,
     /// Of those: back at the end.
@@ -90,6 +93,7 @@ impl Crowd {
         Some(Self {
             left: connections.left,
             not_left: connections.not_left,
+            left_out: connections.left_out,
             dropped: connections.dropped,
             returned: connections.returned,
             retried: connections.retried,
@@ -107,10 +111,20 @@ impl Crowd {
         })
     }
 
+    /// Departures that were due, and those of them that the generator left out.
+    pub(super) const fn departures(&self) -> (u64, u64) {
+        (self.left + self.not_left + self.left_out, self.left_out)
+    }
+
+    /// Of those that dropped: not back at the end.
+    pub(super) const fn still_away(&self) -> u64 {
+        self.dropped.saturating_sub(self.returned)
+    }
+
     /// What was to happen and did not, in words.
     pub(super) fn unproved(&self) -> Vec<String> {
         let mut reasons = Vec::new();
-        let away = self.dropped.saturating_sub(self.returned);
+        let away = self.still_away();
         if away > 0 {
             reasons.push(format!(
                 "{away} of {} connections that dropped were not back at the end",
@@ -120,12 +134,12 @@ impl Crowd {
         if self.retried > 0 && !self.tries_again {
             reasons.push(format!("{} attempts to take the place of one that left failed", self.retried));
         }
-        if float(self.not_left) > NOT_LEFT_MAX * float(self.left + self.not_left) {
+        let (due, _) = self.departures();
+        if float(self.not_left) > NOT_LEFT_MAX * float(due) {
             reasons.push(format!(
                 "{} of {} departures were due when nobody was there to leave: the server did not take those that \
                  come fast enough, or --conns is too small for the rate",
-                self.not_left,
-                self.left + self.not_left
+                self.not_left, due
             ));
         }
         reasons

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Findings;
 use super::crowd::{Crowd, PhaseFigures};
+use super::evidence;
 use super::figures::{self, Merged};
 use super::rewind::Rewind;
 use super::spectra::Spectra;
@@ -166,6 +167,10 @@ pub(crate) struct Generator {
     pub(crate) send_lag_us: Option<Percentiles>,
     /// Of the due messages: those not sent because the generator came to them too late.
     pub(crate) left_out_share: Option<f64>,
+    /// The share of the window that a worker was to run in and did not, of the one it was worst for.
+    pub(crate) away_share: f64,
+    /// How long it took until it ran, at 99 % of the moments of the window.
+    pub(crate) away_p99_us: f64,
     pub(crate) ring: RingCounters,
     /// At the end of the window.
     pub(crate) rss_bytes: Option<u64>,
@@ -260,7 +265,7 @@ impl<'a> Report<'a> {
             course: &timeline.course,
             spectra: Spectra::of(plan, &merged.tally, figures::lateness(timeline).as_ref()),
         };
-        let evidence = figures::evidence(findings, &merged, &report);
+        let evidence = evidence::of(findings, &merged, &report);
         let (verdict, reasons) = judge(&evidence);
         report.slo = evidence
             .objectives

@@ -4,6 +4,7 @@ pub(crate) mod command;
 mod compare;
 mod crowd;
 mod csv;
+mod evidence;
 mod figures;
 mod hgrm;
 mod html;

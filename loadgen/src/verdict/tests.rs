@@ -138,3 +138,71 @@ fn short_runs_can_be_invalid_too() {
     let short = Evidence { window_s: 4.5, busy_seconds: 4, ..good() };
     assert_eq!(judge(&short).0, Verdict::Invalid);
 }
+
+#[test]
+fn a_generator_that_does_not_run_is_late_whatever_the_traffic() {
+    let closed = || Evidence { open_loop: false, achieved: None, send_lag_p99_us: None, ..good() };
+    let judged = |evidence| {
+        let (verdict, reasons) = judge(&evidence);
+        (verdict, reasons.join("; "))
+    };
+    assert_eq!(judged(Evidence { away_p99_us: 2_000.0, away_share: 0.3, ..closed() }).0, Verdict::Pass);
+    let (verdict, reason) = judged(Evidence { away_p99_us: 2_345.0, cpus: 2, workers: 1, ..closed() });
+    assert_eq!(verdict, Verdict::Invalid);
+    assert!(reason.contains("generator late") && reason.contains("2.35 ms"), "{reason}");
+    assert!(reason.contains("a CPU of its own with --cpus"), "{reason}");
+    let (verdict, reason) = judged(Evidence { away_share: 0.51, cpus: 2, workers: 1, ..closed() });
+    assert_eq!(verdict, Verdict::Invalid, "what it does not do in half of the time is in no latency");
+    assert!(reason.contains("51% of the window"), "{reason}");
+    let unbounded = Evidence { objectives: Vec::new(), away_p99_us: 50_001.0, ..closed() };
+    assert_eq!(judged(unbounded).0, Verdict::Invalid);
+    let told_once = Evidence { send_lag_p99_us: Some(2_345.0), away_p99_us: 2_345.0, ..good() };
+    assert_eq!(judge(&told_once).1.len(), 1);
+}
+
+#[test]
+fn more_workers_than_cpus_are_told_to_be_fewer() {
+    let own = Evidence { workers: 500, cpus: 2, busiest_percent: 1.0, ..good() };
+    for late in [
+        Evidence { send_lag_p99_us: Some(2_345.0), ..own.clone() },
+        Evidence { away_p99_us: 2_345.0, ..own.clone() },
+    ] {
+        let reason = judge(&late).1.join("; ");
+        assert!(reason.contains("fewer --workers: there are 2 CPUs"), "{reason}");
+        assert!(!reason.contains("others had it"), "{reason}");
+    }
+}
+
+#[test]
+fn departures_that_the_generator_was_late_for_are_its_own() {
+    let of = |departures| judge(&Evidence { departures, ..good() }).0;
+    assert_eq!(of((2_000, 20)), Verdict::Pass);
+    let (verdict, reasons) = judge(&Evidence { departures: (2_000, 1_860), ..good() });
+    assert_eq!(verdict, Verdict::Invalid);
+    assert!(reasons[0].contains("generator late: 1860 of 2000 departures"), "{reasons:?}");
+}
+
+#[test]
+fn a_recovery_that_never_came_is_missed() {
+    let objectives = vec![("recovery_p99<10s".parse().unwrap(), None)];
+    let away = Evidence { still_away: 20, objectives, ..good() };
+    let (verdict, reasons) = judge(&away);
+    assert_eq!(verdict, Verdict::Missed, "{reasons:?}");
+    assert!(reasons.join("; ").contains("fewer than 99% of those dropped were back"), "{reasons:?}");
+    let objectives = vec![("p99<1ms".parse().unwrap(), None)];
+    let other = Evidence { still_away: 20, objectives, ..good() };
+    assert_eq!(judge(&other).0, Verdict::Invalid, "that has nothing to do with it");
+}
+
+#[test]
+fn goodbyes_that_most_answer_are_enough() {
+    let with = |goodbyes_unanswered, interrupted| {
+        let of = Evidence { connected: 100, requested: 100, goodbyes_unanswered, interrupted, ..good() };
+        judge(&of)
+    };
+    assert_eq!(with(1, false).0, Verdict::Pass);
+    let (verdict, reasons) = with(2, false);
+    assert_eq!(verdict, Verdict::Missed);
+    assert!(reasons[0].contains("2 of 100 goodbyes were not answered"), "{reasons:?}");
+    assert_eq!(with(100, true), (Verdict::Interrupted, Vec::new()));
+}

@@ -15,6 +15,7 @@ use crate::clock;
 use crate::drivers::{Driver, Next, Standing, Turn};
 use crate::measure::errors::Cause;
 use crate::measure::health::{CpuWatch, Health};
+use crate::measure::presence::{Presence, Spent};
 use crate::measure::sample::Sampler;
 use crate::measure::tally::{Counters, Tally, Window};
 use crate::pacing::Wheel;
@@ -43,6 +44,9 @@ pub(super) struct Core<D: Driver> {
     pub(super) tally: Tally,
     pub(super) health: Health,
     pub(super) cpu: CpuWatch,
+    /// Whether it gets to run.
+    pub(super) presence: Presence,
+    pub(super) queue: clock::Queue,
     pub(super) sampler: Sampler,
     pub(super) window: Window,
     pub(super) step: Step,
@@ -87,6 +91,11 @@ pub(super) struct Core<D: Driver> {
     pub(super) lines: Option<Lines>,
 }
 
+/// What the calling thread, which `queue` is of, has spent so far.
+fn spent(queue: &clock::Queue) -> Spent {
+    Spent { cpu_ns: clock::thread_cpu_ns(), queued_ns: queue.waited_ns() }
+}
+
 impl<D: Driver> Core<D> {
     /// Nothing connected yet; the rate of connecting counts from now.
     pub(super) fn new(plan: &Arc<Plan>, shared: Arc<Shared>, index: u32, mut driver: D, salt: u32) -> Self {
@@ -96,6 +105,7 @@ impl<D: Driver> Core<D> {
         let links = Links::new(share.clone().map(|connection| driver.peer(connection)), count);
         let wanted = plan.wanted(0, &share);
         let dialer = Dialer::new(plan, index, salt, now_ns, wanted);
+        let queue = clock::Queue::of_this_thread();
         Self {
             plan: Arc::clone(plan),
             wait: WaitPolicy::of(plan),
@@ -110,6 +120,8 @@ impl<D: Driver> Core<D> {
             tally: Tally::default(),
             health: Health::default(),
             cpu: CpuWatch::default(),
+            presence: Presence::new(now_ns, spent(&queue)),
+            queue,
             sampler: Sampler::new(started_ns, plan.sample_ns()),
             window: Window::UNSET,
             step: Step::Connecting,
@@ -143,6 +155,13 @@ impl<D: Driver> Core<D> {
     /// Which of the targets a connection goes to.
     pub(super) fn target_index(&self, local: u32) -> u16 {
         self.plan.target_index(self.share.start + local)
+    }
+
+    /// A wait that began at `from_ns` and was to take `timeout` at most is over.
+    pub(super) fn woke(&mut self, from_ns: u64, timeout: Option<Duration>, now_ns: u64) {
+        let longest_ns = timeout.and_then(|timeout| u64::try_from(timeout.as_nanos()).ok());
+        let slept_ns = now_ns.saturating_sub(from_ns).min(longest_ns.unwrap_or(u64::MAX));
+        self.presence.woke(now_ns, slept_ns, self.window, || spent(&self.queue));
     }
 
     /// When to wake up again.

@@ -19,6 +19,9 @@ use crate::shared::Step;
 /// Without a backoff, the time between two attempts to come back, ns.
 const AGAIN_NS: u64 = 1_000_000_000;
 
+/// A departure that the worker comes to later than this is its own fault if nobody is there to leave, ns.
+const LATE_NS: u64 = 50_000_000;
+
 /// What a worker remembers of the phases.
 #[derive(Debug, Default)]
 pub(super) struct Crowd {
@@ -54,19 +57,19 @@ impl<D: Driver> Core<D> {
             return;
         }
         if self.step > Step::Traffic || now_ns >= self.window.end_ns {
-            return self.end_phase();
+            return self.end_phase(now_ns);
         }
         let after_ns = now_ns - self.window.start_ns;
         let phase = self.plan.phases.index_at(after_ns);
         if self.crowd.phase != Some(phase) {
-            self.end_phase();
+            self.end_phase(now_ns);
             self.begin_phase(phase, now_ns);
         }
         if self.plan.phases.is_staged() {
             let wanted = self.plan.wanted(after_ns, &self.share);
             self.want(wanted, now_ns);
         }
-        self.let_leave(now_ns);
+        self.let_leave(now_ns, now_ns);
         self.let_return(now_ns);
     }
 
@@ -102,10 +105,9 @@ impl<D: Driver> Core<D> {
     }
 
     /// Does nothing when none has begun.
-    fn end_phase(&mut self) {
-        if self.crowd.phase.take().is_none() {
-            return;
-        }
+    fn end_phase(&mut self, now_ns: u64) {
+        let Some(index) = self.crowd.phase.take() else { return };
+        self.finish_leaving(index, now_ns);
         let counters = self.tally.counters.since(self.crowd.counted);
         if let Some(phase) = self.tally.phases.last_mut() {
             phase.counters = counters;
@@ -173,13 +175,32 @@ impl<D: Driver> Core<D> {
         self.close_link(local, now_ns);
     }
 
-    fn let_leave(&mut self, now_ns: u64) {
-        while let Some(leaves) = self.crowd.leaves.as_mut().filter(|leaves| leaves.due_ns() <= now_ns) {
+    /// Lets those leave that were to by `until_ns`.
+    fn let_leave(&mut self, until_ns: u64, now_ns: u64) {
+        while let Some(leaves) = self.crowd.leaves.as_mut().filter(|leaves| leaves.due_ns() <= until_ns) {
+            let due_ns = leaves.due_ns();
             leaves.advance();
             match self.next_to_leave() {
                 Some(local) => self.depart(local, Sequel::Successor { tried: false }, now_ns),
+                // Others would have come for them, had those before left in time.
+                None if now_ns - due_ns > LATE_NS => self.tally.connections.left_out += 1,
                 None => self.tally.connections.not_left += 1,
             }
+        }
+    }
+
+    /// Those that were to leave before the end of a phase that is over, and have not yet. When the worker was away for long
+    /// they stay: so many at once would be another load than the one asked for.
+    fn finish_leaving(&mut self, index: usize, now_ns: u64) {
+        let phase_end_ns = self.window.start_ns + self.plan.phases.start_ns(index + 1);
+        let end_ns = phase_end_ns.min(self.window.end_ns);
+        if now_ns.saturating_sub(end_ns) <= LATE_NS {
+            // A nanosecond earlier: what is due at the end itself is the next phase's.
+            return self.let_leave(end_ns - 1, now_ns);
+        }
+        while let Some(leaves) = self.crowd.leaves.as_mut().filter(|leaves| leaves.due_ns() < end_ns) {
+            leaves.advance();
+            self.tally.connections.left_out += 1;
         }
     }
 

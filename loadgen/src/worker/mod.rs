@@ -151,9 +151,12 @@ impl<D: Driver> Worker<D> {
             if self.core.is_over(now_ns) {
                 return Ok(self.core.finish(RingCounters::of(self.ring.counters())));
             }
-            let wait = self.core.next_wait(clock::now_ns());
+            let asleep_ns = clock::now_ns();
+            let wait = self.core.next_wait(asleep_ns);
             self.ring.wait(&wait)?;
-            self.drain();
+            let awake_ns = clock::now_ns();
+            self.core.woke(asleep_ns, wait.timeout, awake_ns);
+            self.drain(awake_ns);
         }
     }
 
@@ -205,8 +208,7 @@ impl<D: Driver> Worker<D> {
     }
 
     /// Gives every event to its connection.
-    fn drain(&mut self) {
-        let now_ns = clock::now_ns();
+    fn drain(&mut self, now_ns: u64) {
         while let Some(event) = self.ring.next_event() {
             self.core.handle(event, now_ns);
         }

@@ -12,7 +12,7 @@ use crate::clock;
 use crate::drivers::Driver;
 use crate::measure::errors::{Cause, Stage};
 use crate::measure::health::RingCounters;
-use crate::measure::tally::Window;
+use crate::measure::tally::{Counters, Schedule, Window};
 use crate::shared::Step;
 
 /// How often a worker looks at its own CPU time during the window, ns.
@@ -26,6 +26,10 @@ impl<D: Driver> Core<D> {
         self.observed_ns = now_ns;
         let step = self.shared.step().max(self.overdue_step(now_ns));
         if step > self.step {
+            if self.step == Step::Traffic {
+                // What was due in the window and has not been sent yet is sent late, and not forgotten.
+                self.expire(now_ns);
+            }
             self.enter(step, now_ns);
         }
         if self.at_start.is_none() && now_ns >= self.window.start_ns {
@@ -249,10 +253,13 @@ impl<D: Driver> Core<D> {
             let since = self.at_start.unwrap_or(self.tally.counters);
             self.tally.measured = self.tally.counters.since(since);
         }
+        let Schedule { sent, due, left_out } = self.tally.schedule;
+        self.tally.measured = Counters { sent, due, left_out, ..self.tally.measured };
         self.sample(clock::now_ns());
         self.health.cpu_percent = self.cpu.percent();
         self.health.busy_seconds = self.cpu.busy_seconds();
         self.health.ring = ring;
+        self.health.away = self.presence.take();
         self.live().show(&self.tally.connections, &self.tally.counters, 0);
         self.live().show_step(Step::Closing);
         self.live().finish_ramp();

@@ -17,6 +17,7 @@ use crate::drivers::idle::Idle;
 use crate::drivers::raw::{Raw, Traffic};
 use crate::link_model::HELD_BYTES_MAX;
 use crate::measure::errors::Cause;
+use crate::measure::health::RingCounters;
 use crate::measure::tally::Window;
 use crate::plan::{Pace, Plan, RawSizes};
 use crate::shared::{Shared, Step};
@@ -179,4 +180,53 @@ fn an_interruption_while_goodbyes_are_waited_for_cuts_that_short() {
     core.close_links(now_ns + 1 + CLOSE_HURRIED_NS);
     assert_eq!((core.links.list[0].state, core.tally.errors.is_empty()), (State::Gone, true));
     assert!(core.leave_ns < now_ns + CLOSE_NS, "and whatever happens it leaves as much sooner");
+}
+
+#[test]
+fn what_was_due_in_the_window_counts_however_late_the_pass_is() {
+    const MS: u64 = 1_000_000;
+    for step in [Step::Traffic, Step::Settling, Step::Closing] {
+        let plan = Arc::new(Cli::plan("echo --raw --conns 1 --rate 100".split(' ')).unwrap());
+        let sizes = RawSizes { in_bytes: 8, out_bytes: 8 };
+        let driver = Raw::new(Arc::clone(&plan), Traffic::Echo(Pace::Open { rate_hz: 100.0 }), sizes);
+        let mut core = of(&plan, driver);
+        core.links.list[0].state = State::Open;
+        let start_ns = clock::now_ns();
+        core.shared.set_window(Window { start_ns, end_ns: start_ns + 1_000 * MS });
+        core.shared.advance(Step::Traffic);
+        core.ready.push(0);
+        for at_ms in [0, 500, 1_600] {
+            if at_ms > 500 {
+                core.shared.advance(step);
+            }
+            core.observe(start_ns + at_ms * MS);
+            core.expire(start_ns + at_ms * MS);
+            core.begin_links(start_ns + at_ms * MS);
+        }
+        let tally = core.finish(RingCounters::default()).tally;
+        let told = (tally.measured.due, tally.measured.sent, tally.send_lag.histogram().len());
+        assert_eq!(told, (100, 100, 100), "{step:?}");
+    }
+}
+
+#[test]
+fn departures_that_nobody_was_there_to_make_are_the_generators() {
+    const MS: u64 = 1_000_000;
+    let plan = "handshake --conns 4 --leave-rate 100 --duration 4s --warmup 0s".split(' ');
+    let plan = Arc::new(Cli::plan(plan).unwrap());
+    let mut core = of(&plan, Idle { plan: Arc::clone(&plan), rng: Pcg64Mcg::seed_from_u64(1) });
+    core.links.list.iter_mut().for_each(|link| link.state = State::Open);
+    core.tally.connections.open = 4;
+    let start_ns = clock::now_ns();
+    core.shared.set_window(Window { start_ns, end_ns: start_ns + 4_000 * MS });
+    core.shared.advance(Step::Traffic);
+    for at_ms in [0, 10, 20, 30, 40, 2_040, 4_500] {
+        core.observe(start_ns + at_ms * MS);
+        core.conduct(start_ns + at_ms * MS);
+    }
+    let connections = core.tally.connections;
+    let told = (connections.left, connections.not_left, connections.left_out);
+    assert_eq!(told.0, 4, "{told:?}");
+    assert!(told.1 <= 7, "what nobody was there to make a moment ago is not its own: {told:?}");
+    assert_eq!(told.0 + told.1 + told.2, 400, "all that were due: {told:?}");
 }

@@ -190,3 +190,42 @@ fn a_snapshot_that_comes_late_is_not_missing_too() {
     setting.peer.play = play;
     assert_eq!(setting.told(), [1, 0, 1, 0], "one came late, one never");
 }
+
+#[test]
+fn a_tick_that_cannot_be_is_one_wrong_state_and_no_gap_of_millions() {
+    let mut setting = Setting::upgraded();
+    let mut play = Play::<Fighter>::default();
+    let snapshot = Snapshot {
+        tick: Tick(1 << 30),
+        last_input: Sequence(0),
+        slack: None,
+        continuity: Continuity::Gap { missing: 1 << 29 },
+        dropped: 0,
+        interval_ns: None,
+        time_dilation: TIME_DILATION_NONE,
+        checksum_ok: Some(false),
+        private: &[],
+        body: &[],
+    };
+    let heard = setting.turn(|_, _, turn| {
+        play.on_snapshot(turn, &snapshot);
+        Ok(())
+    });
+    assert_eq!(heard, Ok(()));
+    setting.peer.play = play;
+    assert_eq!(setting.told(), [0, 0, 0, 1]);
+}
+
+#[test]
+fn a_connection_whose_tick_is_changed_on_the_way_is_left() {
+    let (mut setting, player) = Setting::seated();
+    let mut first = setting.snapshot(player, 0);
+    setting.hears(&mut first).unwrap();
+    let mut second = setting.snapshot(player, 0);
+    // A frame's head has two or four bytes, then come the kind and the tick, low bytes first.
+    let head_bytes = if second[1] < 126 { 2 } else { 4 };
+    second[head_bytes + 1 + 3] ^= 0x10;
+    let ended = setting.hears(&mut second);
+    assert!(matches!(ended, Err(Cause::Protocol(_))), "{ended:?}");
+    assert_eq!(setting.told(), [0, 0, 0, 1]);
+}
