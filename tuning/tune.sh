@@ -131,7 +131,10 @@ check_arguments() {
     question='' emit_kind=''
     case $verb-$word in
         explain-*) question=$word ;;
-        emit-systemd | emit-docker | emit-k8s | emit-limits | emit-sysctl) emit_kind=$word ;;
+        emit-systemd)
+            [ "$role" != client ] || wrong "loadgen runs and ends, so it is no service and has no unit; for its machine: tune.sh emit limits|sysctl --role client, for a container: emit docker|k8s"
+            emit_kind=$word ;;
+        emit-docker | emit-k8s | emit-limits | emit-sysctl) emit_kind=$word ;;
         emit-*) wrong "emit wants systemd, docker, k8s, limits or sysctl, not '$word'" ;;
         *-) ;;
         *) wrong "one word too many: '$word'" ;;

@@ -105,13 +105,25 @@ measure() {
     [ "${workers:-0}" -gt 0 ] || workers=1
     reserved=$(read_sysctl net.ipv4.ip_local_reserved_ports)
     ports=$(usable_ports)
+    G=$(page_bytes)
+    M=$(memory_bytes)
+    derive
+}
+
+# measure_nowhere: the same for a machine that is not known: the kernel's own ports, its smallest page, and one worker
+# where nobody says how many, since that one needs the largest table.
+measure_nowhere() {
+    kernel='' reserved='' ports=28232 G=4096 M=0
+    workers=${workers:-1}
+    derive
+}
+
+derive() {
     N=${conns:-1} W=$workers E=$N
     [ "$role" != both ] || E=$((N * 2))
     S=${sources:-1}
     if [ "$role" = both ] && [ -z "$sources" ] && [ "$ports" -gt 0 ]; then S=$(((N + ports - 1) / ports)); fi
     P=$(((N + S - 1) / S))
-    G=$(page_bytes)
-    M=$(memory_bytes)
 }
 
 # Containers mount /proc/sys so: then nobody inside changes a setting.
