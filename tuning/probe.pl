@@ -4,6 +4,16 @@ use strict;
 use warnings;
 use Socket;
 
+# What was found is told even where the rest cannot be tried.
+$| = 1;
+
+# Ends with what could not be tried, and why.
+sub ends {
+    my ($what, $why) = @_;
+    print "fail|probe: $what|$why\n";
+    exit 0;
+}
+
 my ($count, $lowest, $highest) = @ARGV;
 
 # Sockets, all open at once.
@@ -20,10 +30,10 @@ print "$word|probe: sockets|$got of $count open at once", $got < $count ? ": $!"
 
 # The queue a listener gets, as the kernel reports it: tcpi_sacked of a listening socket is its length
 # (include/uapi/linux/tcp.h; ss -ltn shows it as Send-Q).
-socket(my $listener, PF_INET, SOCK_STREAM, 0) or die "socket: $!\n";
-bind($listener, pack_sockaddr_in(0, INADDR_LOOPBACK)) or die "bind: $!\n";
-listen($listener, 65535) or die "listen: $!\n";
-my $tcp_info = getsockopt($listener, 6, 11) or die "TCP_INFO: $!\n";
+socket(my $listener, PF_INET, SOCK_STREAM, 0) or ends("queue", "no socket: $!");
+bind($listener, pack_sockaddr_in(0, INADDR_LOOPBACK)) or ends("queue", "no listener on 127.0.0.1: $!");
+listen($listener, 65535) or ends("queue", "cannot listen: $!");
+my $tcp_info = getsockopt($listener, 6, 11) or ends("queue", "the kernel does not say (TCP_INFO): $!");
 my $queue = unpack("L", substr($tcp_info, 28, 4));
 print "ok|probe: queue|a listener that asks for 65535 gets $queue|$queue\n";
 
@@ -35,12 +45,14 @@ for my $end ([$lowest, 1], [$highest, -1]) {
     my $connected;
     # Some may be in use, or reserved.
     for (1 .. 64) {
-        socket(my $client, PF_INET, SOCK_STREAM, 0) or die "socket: $!\n";
+        socket(my $client, PF_INET, SOCK_STREAM, 0) or ends("ports", "no socket: $!");
         if (bind($client, pack_sockaddr_in($port, INADDR_LOOPBACK)) && connect($client, $target)) {
             $connected = $port;
             last;
         }
-        $why = $!;
+        $why = "$!";
+        # Then no other port is any better.
+        ends("ports", "$why: is the interface lo up? (ip link set lo up)") if $!{ENETUNREACH};
         $port += $step;
     }
     print $connected

@@ -18,6 +18,8 @@ case_=''
 . "$here/tests/apply.sh"
 . "$here/tests/failures.sh"
 . "$here/tests/strangers.sh"
+. "$here/tests/killed.sh"
+. "$here/tests/table.sh"
 . "$here/tests/lock.sh"
 
 # outside: what of this machine the test in the namespace must not have touched.

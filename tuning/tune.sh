@@ -1,9 +1,26 @@
 #!/bin/sh
 # What this machine must allow for N connections: says it, sets it, proves it, takes it back.
 # `tune.sh --help` explains; README.md has the arithmetic.
-set -u
+# Whatever the environment asks of a shell: no ending at the first failure, no refused overwriting, names with stars meant.
+set +eCf -u
+# The words of other programs, and their sorting, are the same everywhere; what is written is for root to change alone.
+LC_ALL=C
+export LC_ALL
+umask 022
+# cd prints where it goes when it has this to look in.
+unset CDPATH
 
-here=$(cd "$(dirname "$0")" && pwd) || exit 2
+# 64 bits, or every formula is wrong: mksh has 32.
+if [ "$((4611686018427387904 / 2))" != 2305843009213693952 ]; then
+    echo "tune.sh: this shell calculates with less than 64 bits, so no number would be right; run it with sh, dash, bash or busybox sh" >&2
+    exit 2
+fi
+
+me=$0
+case $me in -*) me=./$me ;; esac
+# The parts are beside the script itself, not beside a link to it.
+[ ! -L "$me" ] || me=$(readlink -f "$me") || exit 2
+here=$(cd "$(dirname "$me")" && pwd) || exit 2
 # Everything is read and written below this: the tests put a made-up machine there.
 root=${TUNE_ROOT:-}
 table=${TUNE_TABLE:-$here/knobs.tsv}
@@ -65,7 +82,7 @@ wrong() {
 # number NAME VALUE MAX
 number() {
     case $2 in
-        '' | *[!0-9]*) wrong "$1 wants a whole number from 1 to $3, not '$2'" ;;
+        '' | *[!0-9]* | 0) wrong "$1 wants a whole number from 1 to $3, not '$2'" ;;
         0*) wrong "$1 wants a whole number from 1 to $3 without leading zeros, not '$2'" ;;
     esac
     if [ ${#2} -gt ${#3} ] || [ "$2" -gt "$3" ]; then wrong "$1 is at most $3, not $2"; fi
@@ -114,17 +131,24 @@ check_arguments() {
     question='' emit_kind=''
     case $verb-$word in
         explain-*) question=$word ;;
-        emit-systemd | emit-docker | emit-k8s | emit-limits | emit-sysctl) emit_kind=$word ;;
+        emit-systemd)
+            [ "$role" != client ] || wrong "loadgen runs and ends, so it is no service and has no unit; for its machine: tune.sh emit limits|sysctl --role client, for a container: emit docker|k8s"
+            emit_kind=$word ;;
+        emit-docker | emit-k8s | emit-limits | emit-sysctl) emit_kind=$word ;;
         emit-*) wrong "emit wants systemd, docker, k8s, limits or sysctl, not '$word'" ;;
         *-) ;;
         *) wrong "one word too many: '$word'" ;;
     esac
     if [ "$drop_in" = 1 ] && [ "$emit_kind" != systemd ]; then wrong "--drop-in goes with emit systemd"; fi
     if [ "$json" = 1 ] && [ "$verb" = emit ]; then wrong "emit prints files, and has no --json"; fi
-    [ -r "$table" ] || wrong "cannot read the table of knobs, $table"
+    # rollback goes by what apply kept, and by no table.
+    if [ "$verb" != rollback ] && { [ ! -f "$table" ] || [ ! -r "$table" ]; }; then wrong "cannot read the table of knobs, $table"; fi
 }
 
 parse_arguments "$@"
+. "$here/tune/table.sh"
+[ "$verb" = rollback ] || check_table
+. "$here/tune/lines.sh"
 . "$here/tune/machine.sh"
 . "$here/tune/knobs.sh"
 . "$here/tune/targets.sh"

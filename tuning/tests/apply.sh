@@ -128,6 +128,7 @@ unchanged "after rollback"
 case_="what logins get already is not lowered by a shell that has less"
 small_machine
 limits 1024 524288
+put fs.nr_open 1048576
 tune 0 apply --role server --conns 20000 --workers 1
 in_file "$limits_conf" "* hard nofile 524288"
 tune 0 rollback

@@ -94,6 +94,8 @@ verdict net.ipv4.ip_local_port_range ok
 says "not needed: over loopback loadgen hands out the ports itself"
 tune 0 check --role both --conns 60000
 tune 0 check --role both --conns 64512 --sources 1
+tune 2 check --role both --conns 130000 --sources 1
+says "130000 ports"
 tune 2 check --role both --conns 64513 --sources 1
 says "no range suffices: use 2 addresses or more"
 tune 2 check --role client --conns 300 --sources 1
@@ -149,16 +151,22 @@ put kernel.osrelease 6.1.0
 tune 0 check --role server --conns 100
 says "since 6.6"
 
-case_="locked memory matters up to Linux 5.11"
+case_="locked memory: half a MiB a worker, twice that for both ends, on every kernel"
 machine
-tune 0 check --role server --conns 100 --workers 64
-says "does not matter on this kernel"
-without kernel.io_uring_disabled
-put kernel.osrelease 5.11.22
-tune 1 check --role server --conns 100 --workers 64
+tune 0 check --role server --conns 100 --workers 16
+verdict RLIMIT_MEMLOCK ok
+says ">= 8388608"
+tune 1 check --role server --conns 100 --workers 17
 verdict RLIMIT_MEMLOCK warn
-put kernel.osrelease 5.12.0
-tune 0 check --role server --conns 100 --workers 64
+tune 0 check --role both --conns 100 --workers 8
+tune 1 check --role both --conns 100 --workers 9
+without kernel.io_uring_disabled
+for release in 5.11.22 5.15.1 6.18.5; do
+    put kernel.osrelease $release
+    tune 1 check --role server --conns 100 --workers 17
+    verdict RLIMIT_MEMLOCK warn
+    put kernel.io_uring_disabled 0
+done
 
 case_="TCP memory: pages of this machine, the third field, the others kept"
 machine

@@ -59,12 +59,59 @@ tune 0 emit docker --role server --conns 1000
 never_says "--sysctl '"
 
 case_="emit does not follow the values of the machine it runs on"
+BOTH_20K="--role both --conns 20000 --workers 1 --sources 1"
 put net.core.somaxconn 65535
 tune 0 emit k8s --role server --conns 100000
 says "- name: net.core.somaxconn    # unsafe"
 says 'value: "12500"'
 says "--allowed-unsafe-sysctls=net.core.somaxconn"
 says 'args: ["--listen", "0.0.0.0:9001"]'
+for kind in docker k8s limits sysctl systemd; do
+    machine
+    tune 0 emit $kind --role server --conns 100000
+    cp "$scratch/out" "$scratch/elsewhere.out"
+    small_machine
+    printf 'MemTotal: 500000 kB\n' >"$scratch/fake/proc/meminfo"
+    put net.ipv4.ip_local_port_range "1024	65535"
+    printf 'KernelPageSize: 64 kB\n' >"$scratch/fake/proc/self/smaps"
+    # shellcheck disable=SC2086 # several words on purpose
+    tune 0 apply $BOTH_20K
+    tune 0 emit $kind --role server --conns 100000
+    if cmp -s "$scratch/out" "$scratch/elsewhere.out"; then ok; else bad "emit $kind differs on another machine"; fi
+    rm -rf "$scratch/fake"
+    mkdir "$scratch/fake"
+    tune 0 emit $kind --role server --conns 100000
+    if cmp -s "$scratch/out" "$scratch/elsewhere.out"; then ok; else bad "emit $kind differs where nothing can be read"; fi
+done
+machine
+
+case_="emit never goes below what the kernel may make of the memory, and leaves to its machine what cannot be known"
+tune 0 emit docker --role server --conns 100000
+says "--sysctl 'net.ipv4.tcp_max_syn_backlog=12500'"
+says "--sysctl 'net.ipv4.tcp_max_tw_buckets=262144'"
+says "fs.file-max >= 108192, net.ipv4.tcp_mem (third field >= 400000 pages of 4 KiB)"
+tune 0 emit sysctl --role server --conns 1000000
+says "net.ipv4.tcp_max_tw_buckets = 1000000"
+says "net.ipv4.tcp_max_orphans = 1000000"
+never_says "fs.file-max ="
+tune 0 emit limits --role server --conns 1000
+says "* hard memlock 32768"
+
+case_="emit for a client is for loadgen"
+tune 0 emit docker --role client --conns 40000
+says "loadgen run game --target ws://SERVER:9001 --conns 40000"
+never_says tickring-server
+tune 0 emit k8s --role client --conns 40000
+says "image: loadgen"
+says "restartPolicy: Never"
+says '"--conns", "40000"]'
+never_says tickring-server
+refuses "loadgen runs and ends, so it is no service" emit systemd --role client --conns 40000
+refuses "loadgen runs and ends, so it is no service" emit systemd --drop-in --role client --conns 40000
+
+case_="emit k8s: a kubelet is asked for nothing where nothing is unsafe"
+tune 0 emit k8s --role server --conns 1000
+never_says "allowed-unsafe"
 tune 0 emit k8s --role client --conns 40000
 never_says "containerPort"
 says "- name: net.ipv4.ip_local_port_range"
@@ -73,6 +120,8 @@ never_says "ip_local_port_range    # unsafe"
 case_="emit systemd, limits and sysctl"
 tune 0 emit systemd --role server --conns 600000 --workers 1
 says "LimitNOFILE=750256"
+says "StateDirectory=tickring"
+says "tune.sh emit sysctl --role server --conns 600000 --workers 1 >"
 says "LimitMEMLOCK=8388608"
 says "[Install]"
 says "/etc/tickring.toml must be made first"
@@ -86,7 +135,7 @@ tune 0 emit systemd --role server --conns 1000
 says "LimitNOFILE=524288"
 tune 0 emit limits --role server --conns 600000 --workers 16
 says "* hard nofile 524288"
-says "root hard memlock 16384"
+says "root hard memlock 8192"
 tune 0 emit sysctl --role both --conns 2000000 --workers 1
 says "fs.nr_open = 2500256"
 says "net.core.somaxconn = 65535"

@@ -241,6 +241,50 @@ tune 1 apply $FEW
 says "fs.nr_open is 10000, wanted >= 50256 (read-only here"
 has fs.nr_open 10000
 has net.core.somaxconn 5000
+# Above it nobody gets a limit.
+in_file "$limits_conf" "* hard nofile 10000"
+in_file "$limits_conf" "root hard nofile 10000"
+says "RLIMIT_NOFILE is 1024, wanted >= 50256 (fs.nr_open is 10000 here, and no limit of open files may be above it)"
+says "40000 connections still do not fit"
+never_says "later "
+limits 10000
+# shellcheck disable=SC2086
+tune 1 apply $FEW
+says "nothing to change"
+says "no limit of open files may be above it"
+tune 0 rollback
+limits 1024
+unchanged "after rollback"
+# Who has more already keeps it.
+limits 1024 20000
+# shellcheck disable=SC2086
+tune 1 apply $FEW
+if [ -e "$limits_conf" ]; then bad "a limit was lowered"; else ok; fi
+tune 0 rollback
+
+case_="a list of reserved ports that is too long for one write is left, with the range, and named"
+small_machine
+long=$(awk 'BEGIN { for (i = 10001; i <= 11600; i += 2) printf "%s%d", (i > 10001 ? "," : ""), i }')
+put net.ipv4.ip_local_reserved_ports "$long"
+snapshot before
+# shellcheck disable=SC2086
+tune 1 apply $FEW
+says "net.ipv4.ip_local_port_range is 32768 60999"
+says "apply leaves it, since net.ipv4.ip_local_reserved_ports has more than the 3900 bytes"
+has net.ipv4.ip_local_reserved_ports "$long"
+has net.core.somaxconn 5000
+# shellcheck disable=SC2086
+tune 0 plan $FEW
+says "apply leaves it, since"
+never_says "ip_local_port_range="
+# As one that did not know has left it.
+sed -i "/^file|.etc.sysctl/i sysctl|net.ipv4.ip_local_reserved_ports|$long|9001-9002" "$state/journal"
+put net.ipv4.ip_local_reserved_ports 9001-9002
+signed
+tune 7 rollback
+says "net.ipv4.ip_local_reserved_ports is not set back"
+has net.ipv4.ip_local_reserved_ports 9001-9002
+put net.ipv4.ip_local_reserved_ports "$long"
 tune 0 rollback
 unchanged "after rollback"
 

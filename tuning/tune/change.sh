@@ -74,19 +74,23 @@ count_readable() {
 
 # Adds what the judged row wants to changes (sysctls) and limit_lines.
 collect() {
-    while IFS='|' read -r what first second third; do
-        case $what in
-            sysctl)
-                read_raw "$first"
-                before=$raw
-                value_is_sound "$first" "$before" || abandon 5 "$first holds '$before', which tune.sh cannot keep for rollback"
-                value_is_sound "$first" "$second" || abandon 5 "$first would become '$second', which tune.sh cannot keep for rollback"
-                same_value "$first" "$before" "$second" || changes="$changes${changes:+$newline}sysctl|$first|$before|$second" ;;
-            limit) limit_lines="$limit_lines${limit_lines:+$newline}$first hard $second $third" ;;
-        esac
-    done <<TARGETS
-$(targets)
-TARGETS
+    each_line "$(targets)" collect_target
+}
+
+collect_target() {
+    case $what in
+        sysctl)
+            read_raw "$first" || abandon 5 "cannot read $first"
+            before=$raw
+            value_is_sound "$first" "$before" || abandon 5 "$first holds '$before', which tune.sh cannot keep for rollback"
+            value_is_sound "$first" "$second" || abandon 5 "$first would become '$second', which tune.sh cannot keep for rollback"
+            if [ "$first" = net.ipv4.ip_local_reserved_ports ]; then
+                # Nobody's port is lost, whatever became of those who made the list.
+                if [ -z "$second" ] || ! same_value "$first" "$before,$second" "$second"; then abandon 5 "cannot add to $first"; fi
+            fi
+            same_value "$first" "$before" "$second" || changes="$changes${changes:+$newline}sysctl|$first|$before|$second" ;;
+        limit) limit_lines="$limit_lines${limit_lines:+$newline}$first hard $second $third" ;;
+    esac
 }
 
 # Where the new content of a file is made: staged.sysctl.d, staged.limits.d.
@@ -99,21 +103,23 @@ staged() {
 stage() {
     path=$root$1 copy=- before=-
     if [ -e "$path" ]; then
-        if [ ! -f "$path" ]; then abandon 5 "$1 is not a plain file, and is not replaced"; fi
         before=$(sum_of "$path")
+        is_sum "$before" || return 1
         number=1
         while [ -e "$state/saved.$number" ]; do number=$((number + 1)); done
         copy=saved.$number
-        cp -p "$path" "$state/$copy" || return 1
+        copies="$copies $copy"
+        cp -p "$path" "$state/$copy" && [ "$(sum_of "$state/$copy")" = "$before" ] || return 1
         on_disk "$state/$copy"
-        copies="$copies $state/$copy"
     fi
+    becomes=$(sum_of "$(staged "$1")")
+    is_sum "$becomes" || return 1
     folder=${1%/*}
     for parent in "${folder%/*}" "$folder"; do
         case $newline$changes$newline in *"${newline}dir|$parent$newline"*) continue ;; esac
         [ -d "$root$parent" ] || changes="$changes${changes:+$newline}dir|$parent"
     done
-    changes="$changes${changes:+$newline}file|$1|$copy|$before|$(sum_of "$(staged "$1")")"
+    changes="$changes${changes:+$newline}file|$1|$copy|$before|$becomes"
 }
 
 # The files are what is there without the lines that are set now, and those lines.
@@ -123,7 +129,7 @@ new_sysctl_file() {
     [ ! -e "$old" ] || printf '%s\n' "$changes" | awk -F'|' '
         NR == FNR { if ($1 == "sysctl") set[$2] = 1; next }
         { key = $0; sub(/=.*/, "", key); gsub(/^[ \t]*-?|[ \t]/, "", key); gsub("/", ".", key) }
-        !(key in set)' - "$old"
+        !(key in set)' - "$old" || return 1
     printf '%s\n' "$changes" | awk -F'|' '$1 == "sysctl" { print $2 " = " $4 }'
 }
 
@@ -132,7 +138,7 @@ new_limits_file() {
     [ -e "$old" ] || echo "# Written by Tickring's tune.sh apply; tune.sh rollback takes it back. memlock is in KiB."
     [ ! -e "$old" ] || printf '%s\n' "$limit_lines" | awk '
         NR == FNR { set[$1 " " $3] = 1; next }
-        !(($1 " " $3) in set && ($2 == "hard" || $2 == "-"))' - "$old"
+        !(($1 " " $3) in set && ($2 == "hard" || $2 == "-"))' - "$old" || return 1
     printf '%s\n' "$limit_lines"
 }
 
@@ -195,6 +201,7 @@ make_changes() {
         if target_not_ours "$file"; then
             abandon 5 "$odd, so $file would be written where somebody else chose; put a plain file or folder of yours there, or remove it"
         fi
+        if [ -e "$root$file" ] && [ ! -f "$root$file" ]; then abandon 5 "$file is not a plain file, and is not replaced"; fi
         # What apply and rollback write for root must be root's alone; its copy is kept with the mode it has.
         case $(ls -ld "$root$file" 2>/dev/null) in
             -???????w*) abandon 5 "$root$file may be written by everybody: look at it, then chmod go-w it" ;;
@@ -215,19 +222,17 @@ make_changes() {
     changes="apply|--role $role --conns $N$options_given$newline$changes"
     stop_here
     written=1
-    journal_write "$entries${entries:+$newline}$changes" || abandon 5 "cannot write the rollback file $journal"
+    all=$entries${entries:+$newline}$changes
+    if [ $((${#all} + 64)) -gt "$journal_bytes_max" ]; then abandon 5 "the rollback file $journal would grow too long: run tune.sh rollback first"; fi
+    journal_write "$all" || abandon 5 "cannot write the rollback file $journal"
     total=$(printf '%s\n' "$changes" | grep -Ec '^(sysctl|file)\|') nth=0
-    while IFS='|' read -r what first second third fourth; do
-        stop_here
-        make_change
-    done <<CHANGES
-$changes
-CHANGES
+    each_line "$changes" make_change
     stop_here
     say "kept what was there in $journal; back to it: tune.sh rollback"
 }
 
 make_change() {
+    stop_here
     case $what in
         dir) [ -d "$root$first" ] || mkdir "$root$first" || abandon 5 "cannot make the folder $first" ;;
         sysctl)
@@ -264,10 +269,15 @@ abandon() {
             complain "$restored change(s) were put back, but not all; the rollback file is kept: tune.sh rollback tries again"
             finish 7
         fi
-        if [ -n "$entries" ]; then journal_write "$entries"; else rm -f "$journal"; fi
+        # It names the copies until it is shortened.
+        if [ -z "$entries" ]; then
+            rm -f "$journal" || copies=''
+        elif ! journal_write "$entries"; then
+            copies=''
+            complain "cannot shorten the rollback file: it keeps what this apply would have changed, and rollback finds nothing to do about that"
+        fi
     fi
-    # shellcheck disable=SC2086 # a list of names without blanks in our own folder
-    rm -f $copies
+    for copy in $copies; do rm -f "$state/$copy"; done
     complain "nothing is half-applied: $restored change(s) were put back, all is as it was"
     finish "$1"
 }
@@ -293,6 +303,9 @@ remaining_row() {
             fi ;;
     esac
     if [ "$apply" = yes ] && [ "$kind" != ports ] && [ -n "$(targets_anyway)" ]; then note="read-only here: it is set outside, on the host"; fi
+    if [ "$place" = "limit:Max open files" ] && is_number "$ceiling" && ! reaches "$ceiling" "$wanted"; then
+        note="fs.nr_open is $ceiling here, and no limit of open files may be above it"
+    fi
     wanted_in_words
     say "$verdict      $name is $current, wanted $words${note:+ ($note)}"
     [ "$verdict" != fail ] || unfit=$((unfit + 1))
@@ -301,6 +314,8 @@ remaining_row() {
 # is_for_later: whether the judged row is a limit that logins from now on get, and this shell has not.
 is_for_later() {
     case $place in limit:*) ;; *) return 1 ;; esac
+    # Nobody gets a limit above the ceiling, whatever the file says.
+    if [ "$place" = "limit:Max open files" ] && is_number "$ceiling" && ! reaches "$ceiling" "$wanted"; then return 1; fi
     [ "$verdict" != ok ] && [ "$current" != absent ] && [ -z "$(targets)" ]
 }
 

@@ -1,12 +1,16 @@
 # shellcheck shell=sh
 # shellcheck disable=SC2034,SC2154 # variables of the other parts
 # emit: the same values for where they come from outside. Made from N and the table alone, so that the
-# machine on which this runs does not matter; what the kernel's default already grants is left out.
+# machine on which this runs does not matter; what the kernel's default already grants is left out, and nothing is lower
+# than a default that follows from the memory may be.
+
+# Workers that the locked memory is enough for, where nobody says how many there will be.
+workers_most=64
 
 emit() {
     role=${role:-server}
-    measure
-    # Whoever receives this has the kernel's defaults, not the values of this machine.
+    workers_told=$workers
+    measure_nowhere
     nofile='' memlock='' inside='' outside='' others=''
     each_knob emit_row
     case $emit_kind in
@@ -23,17 +27,24 @@ emit_row() {
     case $place in
         # What systemd and the kernel (5.16) grant without being asked: less would take something away.
         limit:Max\ open\ files) nofile=$(printf '%s\n' "$wanted" 524288 | highest); return ;;
-        limit:Max\ locked\ memory) memlock=$(printf '%s\n' "$wanted" 8388608 | highest); return ;;
+        limit:Max\ locked\ memory)
+            # As many as anybody will start.
+            [ -n "$workers_told" ] || wanted=$((wanted * workers_most))
+            memlock=$(printf '%s\n' "$wanted" 8388608 | highest)
+            return ;;
     esac
     case $kind in
-        # A default that grows with the memory is not known: what is here stands for it.
         least)
-            granted=$(echo "$default" | tr -cd '0-9')
-            granted=${granted:-$(echo "$current" | tr -cd '0-9')}
-            if [ -n "$granted" ] && reaches "$granted" "$wanted"; then return; fi
-            setting="$key|$wanted"
-            # Two fields are the receiving machine's own, and cannot be known here.
-            [ -z "$field" ] || { others="$others${others:+, }$key (third field >= $wanted)"; return; } ;;
+            if [ "$default" != - ] && reaches "${default%% *}" "$wanted"; then return; fi
+            # Two fields are the receiving machine's own, and cannot be known here; nor can what grows with its memory.
+            if [ -n "$field" ]; then
+                others="$others${others:+, }$key (third field >= $wanted$([ "$key" != net.ipv4.tcp_mem ] || echo ' pages of 4 KiB'))"
+                return
+            elif [ "$default" = - ]; then
+                others="$others${others:+, }$key >= $wanted"
+                return
+            fi
+            setting="$key|$(printf '%s\n' "$wanted" "${default##* }" | highest)" ;;
         ports)
             if [ "$wanted" -le 28232 ]; then return; fi
             add_setting "net.ipv4.ip_local_reserved_ports|$own_ports"
@@ -64,7 +75,8 @@ each_setting() {
 made_for() {
     drop_in_word=''
     [ "$drop_in" = 0 ] || drop_in_word=' --drop-in'
-    echo "# For $N connections, role $role, $W worker(s). Made by: tune.sh emit $emit_kind$drop_in_word --role $role --conns $N$options_given"
+    if [ -n "$workers_told" ]; then spread="$W worker(s)"; else spread="up to $workers_most workers"; fi
+    echo "# For $N connections, role $role, $spread. Made by: tune.sh emit $emit_kind$drop_in_word --role $role --conns $N$options_given"
 }
 
 on_the_host() {
@@ -76,7 +88,7 @@ on_the_host() {
 
 emit_limits_lines() {
     echo "LimitNOFILE=$nofile"
-    # The ring's memory counts against it before Linux 5.12 only.
+    # The rings of all workers count against it, since the service is not root.
     echo "LimitMEMLOCK=$memlock"
 }
 
@@ -90,11 +102,10 @@ emit_drop_in() {
 emit_unit() {
     made_for
     echo "# /etc/systemd/system/tickring.service. LimitNOFILE above fs.nr_open keeps the service from starting."
-    echo "# Its sysctls: tune.sh emit sysctl --role $role --conns $N > /etc/sysctl.d/90-tickring.conf"
+    echo "# Its sysctls: tune.sh emit sysctl --role $role --conns $N$options_given > /etc/sysctl.d/90-tickring.conf"
     echo "# /etc/tickring.toml must be made first, or the service does not start: tickring.example.toml is one with every setting"
     echo "# and its default. Players come in by: listen = \"0.0.0.0:9001\". Then try it: tickring-server check-config --config /etc/tickring.toml"
-    cat <<'UNIT'
-[Unit]
+    echo '[Unit]
 Description=Tickring game server
 After=network-online.target systemd-sysctl.service
 Wants=network-online.target
@@ -102,35 +113,34 @@ Wants=network-online.target
 [Service]
 ExecStart=/usr/local/bin/tickring-server --config /etc/tickring.toml
 DynamicUser=yes
+# The one place it may write: recordings go there by dir = "/var/lib/tickring" in [record].
+StateDirectory=tickring
 Restart=on-failure
-# SIGTERM drains: players are told to come back. Longer than the server's own drain time.
+# SIGTERM drains: players are told to come back. Longer than the own drain time of the server.
 KillSignal=SIGTERM
-TimeoutStopSec=60
-UNIT
+TimeoutStopSec=60'
     emit_limits_lines
-    cat <<'UNIT'
-NoNewPrivileges=yes
+    echo 'NoNewPrivileges=yes
 ProtectSystem=strict
 ProtectHome=yes
 PrivateTmp=yes
 
 [Install]
-WantedBy=multi-user.target
-UNIT
+WantedBy=multi-user.target'
 }
 
 emit_docker() {
     made_for
     echo "# The container has its own network namespace, and in it the kernel's defaults: nothing is inherited from the host."
     echo "# --network host instead has the host's; then leave the --sysctl lines out and set them there."
-    echo "# The image tickring is yours, with tickring-server as its entry point: what stands behind its name are the server's flags."
+    tell_image "what stands behind its name are its words"
     on_the_host
     echo "# io_uring: Docker's seccomp profile forbids it since 25.0. Better than unconfined is its default profile with"
     echo "# io_uring_setup, io_uring_enter and io_uring_register added: --security-opt seccomp=tickring-seccomp.json"
     printf 'docker run --ulimit nofile=%s:%s --ulimit memlock=%s:%s' "$nofile" "$nofile" "$memlock" "$memlock"
     each_setting "$inside" " \\\\\n    --sysctl '%s=%s'"
     if [ "$role" = client ]; then
-        printf ' \\\n    --security-opt seccomp=unconfined tickring\n'
+        printf ' \\\n    --security-opt seccomp=unconfined \\\n    loadgen run game --target ws://SERVER:9001 --conns %s\n' "$N"
     else
         # By itself the server listens on the container's own 127.0.0.1, where nothing that is published arrives.
         printf ' \\\n    --security-opt seccomp=unconfined \\\n    --publish 9001:9001 tickring --listen 0.0.0.0:9001\n'
@@ -140,21 +150,22 @@ emit_docker() {
 emit_k8s() {
     made_for
     echo "# somaxconn and the others belong to the network namespace: a pod starts with the kernel's defaults, whatever the"
-    echo "# node has. Those marked unsafe need on the node: kubelet --allowed-unsafe-sysctls=$(unsafe_names)"
+    echo "# node has."
+    unsafe=$(unsafe_names)
+    [ -z "$unsafe" ] || echo "# Those marked unsafe need on the node: kubelet --allowed-unsafe-sysctls=$unsafe"
     echo "# Kubernetes has no rlimits: open files come from the container runtime (LimitNOFILE=$nofile in containerd.service)."
-    echo "# The image tickring is yours, with tickring-server as its entry point: args are the server's flags."
+    tell_image "args are its words"
     on_the_host
-    cat <<'POD'
-apiVersion: v1
+    echo "apiVersion: v1
 kind: Pod
 metadata:
-  name: tickring
-spec:
-  securityContext:
+  name: $image
+spec:"
+    [ "$role" != client ] || echo "  restartPolicy: Never"
+    echo "  securityContext:
     # RuntimeDefault forbids io_uring (containerd 2.0). Better: type Localhost with the default profile and the io_uring calls.
     seccompProfile:
-      type: Unconfined
-POD
+      type: Unconfined"
     if [ -n "$inside" ]; then
         echo "    sysctls:"
         printf '%s\n' "$inside" | while IFS='|' read -r key value; do
@@ -162,18 +173,25 @@ POD
             echo "      value: \"$value\""
         done
     fi
-    cat <<'POD'
-  containers:
-  - name: tickring
-    image: tickring
-POD
-    [ "$role" != client ] || return 0
-    cat <<'POD'
-    # By itself the server listens on 127.0.0.1, which nobody outside the pod reaches.
+    echo "  containers:
+  - name: $image
+    image: $image"
+    if [ "$role" = client ]; then
+        echo "    args: [\"run\", \"game\", \"--target\", \"ws://SERVER:9001\", \"--conns\", \"$N\"]"
+    else
+        echo '    # By itself the server listens on 127.0.0.1, which nobody outside the pod reaches.
     args: ["--listen", "0.0.0.0:9001"]
     ports:
-    - containerPort: 9001
-POD
+    - containerPort: 9001'
+    fi
+}
+
+# tell_image WORDS: whose image it is, and what it starts. Sets image.
+tell_image() {
+    image=tickring program=tickring-server
+    [ "$role" != client ] || image=loadgen program=loadgen
+    echo "# The image $image is yours, with $program as its entry point: $1."
+    [ "$role" != client ] || [ "$S" = 1 ] || echo "# Over $S addresses of its own: --src FIRST-LAST, which the container must have."
 }
 
 # What every kubelet allows (kubernetes pkg/kubelet/sysctl/safe_sysctls.go).
@@ -182,7 +200,7 @@ is_safe() { case $1 in net.ipv4.ip_local_port_range | net.ipv4.ip_local_reserved
 unsafe_names() {
     printf '%s\n' "$inside" | { list=''
         while IFS='|' read -r key value; do is_safe "$key" || list="$list${list:+,}$key"; done
-        echo "${list:-none}"; }
+        echo "$list"; }
 }
 
 emit_limits() {
@@ -199,5 +217,5 @@ emit_sysctl() {
     echo "# $sysctl_file, then: sysctl --system. Look first that nothing here is lower than what the machine has; apply does."
     each_setting "$outside" '%s = %s\n'
     each_setting "$inside" '%s = %s\n'
-    [ -z "$others" ] || echo "# by hand, the other fields being the machine's own: $others"
+    [ -z "$others" ] || echo "# by hand, unless there is more already, since the machine's own follow from its memory: $others"
 }

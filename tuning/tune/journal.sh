@@ -18,22 +18,33 @@
 
 state=$root/var/lib/tickring-tuning
 journal=$state/journal
-newline='
-'
+# Longer is none of ours: some thousand lines.
+journal_bytes_max=262144
 
 sum_of() { cksum <"$1" | tr -s ' \t' ' '; }
 
 # On the disk, not only in the kernel's memory: the machine may lose power too.
 on_disk() { sync "$1" 2>/dev/null || sync; }
 
+# is_sum WORDS: whether it is what cksum says of a file, and not what is left of it when it was killed.
+is_sum() { case $1 in *[!0-9\ ]* | ' '* | *' ' | *' '*' '*) return 1 ;; [0-9]*' '[0-9]*) ;; *) return 1 ;; esac; }
+
 # journal_write ENTRIES: replaces the file as a whole, or not at all.
 journal_write() {
-    printf 'tickring-tuning 1\n%s\n' "$1" >"$journal.new" || return 1
+    if journal_new "tickring-tuning 1$newline$1" && mv "$journal.new" "$journal"; then
+        on_disk "$state"
+    else
+        rm -f "$journal.new"
+        return 1
+    fi
+}
+
+journal_new() {
+    printf '%s\n' "$1" >"$journal.new" || return 1
     body_sum=$(sum_of "$journal.new")
+    is_sum "$body_sum" && [ "$body_sum" = "$(printf '%s\n' "$1" | cksum | tr -s ' \t' ' ')" ] || return 1
     echo "cksum|$body_sum" >>"$journal.new" || return 1
     on_disk "$journal.new"
-    mv "$journal.new" "$journal" || return 1
-    on_disk "$state"
 }
 
 # journal_read: sets entries, empty without a file. Refuses (6) what is not as it was written.
@@ -41,19 +52,25 @@ journal_read() {
     entries=''
     [ -e "$journal" ] || return 0
     ! odd_kind "$journal" || damaged "$odd"
-    [ "$(sed -n 1p "$journal")" = "tickring-tuning 1" ] || damaged "its first line is not 'tickring-tuning 1'"
-    said=$(sed -n '$s/^cksum|//p' "$journal")
-    [ -n "$said" ] || damaged "its last line, the checksum, is missing"
-    is=$(sed '$d' "$journal" | cksum | tr -s ' \t' ' ')
+    size_bytes=$(wc -c <"$journal" | tr -d ' \t')
+    if [ "${size_bytes:-0}" -gt "$journal_bytes_max" ]; then damaged "it has $size_bytes bytes, and tune.sh writes $journal_bytes_max at most"; fi
+    # Once, and the sum is of what was read: were that less than there is, it would show.
+    content=$({ cat "$journal"; } 2>/dev/null)
+    [ "${content%%"$newline"*}" = "tickring-tuning 1" ] || damaged "its first line is not 'tickring-tuning 1'"
+    last=${content##*"$newline"}
+    said=${last#cksum|}
+    if [ "$said" = "$last" ] || [ -z "$said" ]; then damaged "its last line, the checksum, is missing"; fi
+    content=${content%"$newline"*}
+    is=$(printf '%s\n' "$content" | cksum | tr -s ' \t' ' ')
     [ "$said" = "$is" ] || damaged "its checksum is $is, and it says $said: somebody edited it"
-    entries=$(sed '1d;$d' "$journal")
+    case $content in *"$newline"*) entries=${content#*"$newline"} ;; esac
     raised=$(raised_sysctls)
-    while IFS='|' read -r what first second third fourth; do
-        entry_is_sound || damaged "it has a line that tune.sh never writes: $what|$first|$second|$third
-tune.sh: rollback writes the settings that knobs.tsv lets apply raise, with numbers, and the two files of apply"
-    done <<ENTRIES
-$entries
-ENTRIES
+    each_line "$entries" check_entry
+}
+
+check_entry() {
+    entry_is_sound || damaged "it has a line that tune.sh never writes: $what|$first|$second|$third
+tune.sh: rollback writes the settings that a tune.sh lets apply raise, with numbers, and the two files of apply"
 }
 
 # Only what apply writes: nobody is made to restore another file by a line that looks right.
@@ -76,10 +93,16 @@ entry_is_sound() {
     esac
 }
 
-# raised_sysctls: the settings that apply ever writes, one a line.
+# raised_sysctls: the settings that apply ever writes, one a line: those of the table, and those that the table of any
+# tune.sh had, which may have written the file. A knob that leaves the table stays here.
 raised_sysctls() {
-    echo net.ipv4.ip_local_reserved_ports
-    awk -F'\t' '$9 == "yes" && sub(/^sysctl:/, "", $2) { sub(/\[.*/, "", $2); print $2 }' "$table"
+    printf '%s\n' fs.file-max fs.nr_open net.core.netdev_max_backlog net.core.somaxconn net.ipv4.ip_local_port_range \
+        net.ipv4.ip_local_reserved_ports net.ipv4.tcp_max_orphans net.ipv4.tcp_max_syn_backlog net.ipv4.tcp_max_tw_buckets \
+        net.ipv4.tcp_mem net.ipv4.tcp_rmem net.ipv4.tcp_tw_reuse net.ipv4.tcp_wmem net.netfilter.nf_conntrack_buckets \
+        net.netfilter.nf_conntrack_max
+    awk -F'\t' '$9 == "yes" && $2 ~ /^sysctl:(net|fs|kernel|vm)(\.[a-z0-9_-]+)+(\[3\])?$/ {
+        sub(/^sysctl:/, "", $2); sub(/\[.*/, "", $2); print $2
+    }' "$table" 2>/dev/null
 }
 
 # value_is_sound KEY VALUE: whether it looks like what the kernel has there: numbers, or a list of ports.
@@ -197,18 +220,21 @@ distrust() {
 # undo ENTRIES: the newest first. Sets remaining (entries that could not be undone), and counts
 # restored, left (somebody changed it since) and stuck (the kernel or the disk refused).
 undo() {
-    remaining='' restored=0 left=0 stuck=0
-    while IFS='|' read -r what first second third fourth; do
-        case $what in
-            sysctl) undo_sysctl ;;
-            file) undo_file ;;
-            dir) { [ ! -d "$root$first" ] || rmdir "$root$first"; } 2>/dev/null; folders="$folders $first" ;;
-        esac
-    done <<ENTRIES
-$(printf '%s\n' "$1" | awk '{ line[NR] = $0 } END { for (i = NR; i; i--) print line[i] }')
-ENTRIES
+    remaining='' restored=0 left=0 stuck=0 heads=''
+    each_line_backwards "$1" undo_entry
     # The folders are still needed then, for a rollback that comes later.
-    [ -z "$remaining" ] || remaining=$(printf '%s\n' "$1" | grep -E '^(apply|dir)\|'; echo "$remaining")
+    [ -z "$remaining" ] || remaining=$heads$remaining
+}
+
+undo_entry() {
+    case $what in
+        sysctl) undo_sysctl ;;
+        file) undo_file ;;
+        dir)
+            { [ ! -d "$root$first" ] || rmdir "$root$first"; } 2>/dev/null
+            folders="$folders $first" ;;
+    esac
+    case $what in apply | dir) heads=$entry$newline$heads ;; esac
 }
 
 undo_sysctl() {
@@ -217,7 +243,9 @@ undo_sysctl() {
     if same_value "$first" "$now" "$third"; then
         if [ "$second" = "$now" ]; then return; fi
         refusal='refused here'
-        if hook && set_sysctl "$first" "$second"; then
+        if [ ${#second} -gt "$ports_bytes_max" ] && [ "$first" = net.ipv4.ip_local_reserved_ports ]; then
+            remain stuck "$first is not set back to what stands in the rollback file: more than $ports_bytes_max bytes are not surely written in one piece. Write it in several, each ending after a comma"
+        elif hook && set_sysctl "$first" "$second"; then
             restored=$((restored + 1))
             say "restored  $first: $(flat "$third") -> $(flat "$second")"
             record "$first" "$third" "$second"

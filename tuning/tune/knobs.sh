@@ -4,8 +4,9 @@
 
 # each_row FUNCTION: calls it for every row of the table, with the columns in their variables.
 each_row() {
+    # A last line without an end is one, too.
     while IFS="$tab" read -r name place kind value floor cap unmet absent apply roles scope kernels default \
-        why symptom see source <&3; do
+        why symptom see source <&3 || [ -n "$name" ]; do
         case $name in '' | '#'*) continue ;; esac
         "$1"
     done 3<"$table"
@@ -13,7 +14,7 @@ each_row() {
 
 # each_knob FUNCTION: calls it for every row of this role, judged. Sets oks, warns, fails, worst.
 each_knob() {
-    visit=$1 oks=0 warns=0 fails=0
+    visit=$1 oks=0 warns=0 fails=0 ceiling=$(read_sysctl fs.nr_open)
     each_row visit_knob
     worst=ok
     [ "$warns" -eq 0 ] || worst=warn
@@ -23,11 +24,19 @@ each_knob() {
 visit_knob() {
     case " $roles " in *" $role "*) ;; *) return ;; esac
     judge
+    if [ "$place" = sysctl:fs.nr_open ]; then raise_ceiling; fi
     case $verdict in ok) oks=$((oks + 1)) ;; warn) warns=$((warns + 1)) ;; fail) fails=$((fails + 1)) ;; esac
     "$visit"
 }
 
-# evaluate FORMULA: the shell's own arithmetic over N, E, W, S, P, G, M. Sets result.
+# raise_ceiling: what fs.nr_open is to be from now on; no limit of open files is above it. So its row comes before theirs.
+raise_ceiling() {
+    raised=$(targets)
+    ceiling=${raised##*|}
+    ceiling=${ceiling:-$current}
+}
+
+# evaluate FORMULA: the shell's own arithmetic over N, E, W, S, P, G, M, of what check_table has let through. Sets result.
 # shellcheck disable=SC2004 # the dollar is needed: the argument holds an expression, not a number
 evaluate() { result=$(($1)); }
 
@@ -77,6 +86,7 @@ read_wanted() {
             wanted=$result
         fi
     fi
+    [ "$wanted" -ge 0 ] || wanted=0
 }
 
 # From the columns to current, wanted, verdict and note.
@@ -138,7 +148,9 @@ holds() {
             [ "$wanted" -gt 0 ] || note="not needed: over loopback loadgen hands out the ports itself, 64512 of each of $S source address(es)"
             # 65535 - 1024 + 1, less the two that apply reserves for the server.
             if [ "$wanted" -gt 64510 ]; then note="$note; no range suffices: use $(((N + 64509) / 64510)) addresses or more"; fi
-            [ "$ports" -ge "$wanted" ] ;;
+            [ "$ports" -lt "$wanted" ] || return 0
+            if ports_too_long; then note="$note; apply leaves it, since net.ipv4.ip_local_reserved_ports has more than the $ports_bytes_max bytes that are surely written and read in one piece"; fi
+            return 1 ;;
         among) case " $wanted " in *" $current "*) return 0 ;; *) return 1 ;; esac ;;
     esac
 }

@@ -20,7 +20,7 @@ sysctl_path() {
 
 # read_raw NAME: sets raw to what is in the sysctl's file, as it is: several numbers stand there with tabs
 # between them. Empty when it cannot be read. In one piece: a shell's `read` asks for byte after byte, and
-# a sysctl ends after the first one.
+# a sysctl ends after the first one. Fails when it cannot be read.
 read_raw() {
     sysctl_path "$1"
     raw=$(cat "$path" 2>/dev/null)
@@ -30,7 +30,8 @@ read_sysctl() { read_raw "$1"; flat "$raw"; }
 
 # The hard limit: the programs raise the soft one to it by themselves.
 read_limit() { # name as in /proc/self/limits [process]
-    sed -n "s/^$1  *[^ ]*  *\([^ ]*\).*/\1/p" "$root/proc/${2:-self}/limits" 2>/dev/null
+    awk -v name="$1" 'index($0, name " ") == 1 { split(substr($0, length(name) + 1), words, " "); print words[2]; exit }' \
+        "$root/proc/${2:-self}/limits" 2>/dev/null
 }
 
 # at_least VERSION: whether the kernel is that new; one that does not say is.
@@ -80,18 +81,21 @@ usable_ports() {
                 to = p[2] + 0 < r[2] + 0 ? p[2] + 0 : r[2] + 0
                 if (to >= from) ports -= to - from + 1
             }
-            print ports
+            printf "%d\n", ports
         }'
 }
 
 page_bytes() {
     kib=$(sed -n '/^KernelPageSize:/{s/[^0-9]*\([0-9]*\).*/\1/p;q;}' "$root/proc/self/smaps" 2>/dev/null)
-    if [ -n "$kib" ]; then echo $((kib * 1024)); else getconf PAGESIZE 2>/dev/null || echo 4096; fi
+    case $kib in
+        '' | 0* | ????????*) getconf PAGESIZE 2>/dev/null || echo 4096 ;;
+        *) echo $((kib * 1024)) ;;
+    esac
 }
 
 memory_bytes() {
     kib=$(sed -n 's/^MemTotal: *\([0-9]*\) kB.*/\1/p' "$root/proc/meminfo" 2>/dev/null)
-    echo $((${kib:-0} * 1024))
+    case $kib in '' | 0* | ??????????????*) echo 0 ;; *) echo $((kib * 1024)) ;; esac
 }
 
 # The variables of the table's formulas; `evaluate` reads them by name.
@@ -101,13 +105,25 @@ measure() {
     [ "${workers:-0}" -gt 0 ] || workers=1
     reserved=$(read_sysctl net.ipv4.ip_local_reserved_ports)
     ports=$(usable_ports)
+    G=$(page_bytes)
+    M=$(memory_bytes)
+    derive
+}
+
+# measure_nowhere: the same for a machine that is not known: the kernel's own ports, its smallest page, and one worker
+# where nobody says how many, since that one needs the largest table.
+measure_nowhere() {
+    kernel='' reserved='' ports=28232 G=4096 M=0
+    workers=${workers:-1}
+    derive
+}
+
+derive() {
     N=${conns:-1} W=$workers E=$N
     [ "$role" != both ] || E=$((N * 2))
     S=${sources:-1}
     if [ "$role" = both ] && [ -z "$sources" ] && [ "$ports" -gt 0 ]; then S=$(((N + ports - 1) / ports)); fi
     P=$(((N + S - 1) / S))
-    G=$(page_bytes)
-    M=$(memory_bytes)
 }
 
 # Containers mount /proc/sys so: then nobody inside changes a setting.

@@ -75,10 +75,22 @@ targets_anyway() {
     esac
 }
 
-port_targets() {
+# A kernel takes a page of a list at once, 4096 bytes at least, and begins anew in the middle of a number: what is longer
+# would become other ports, now or when it is put back. Some programs read no more at once either.
+ports_bytes_max=3900
+
+# ports_too_long: whether the list of reserved ports is, or would be. Sets ports_list to what it would be.
+ports_too_long() {
     lists=$(asked_for net.ipv4.ip_local_reserved_ports | tr '\n' ' ')
-    echo "sysctl|net.ipv4.ip_local_reserved_ports|$(merge_ports \
-        "$(read_sysctl net.ipv4.ip_local_reserved_ports)" "$lists" "$own_ports")"
+    ports_now=$(read_sysctl net.ipv4.ip_local_reserved_ports)
+    ports_list=$(merge_ports "$ports_now" "$lists" "$own_ports")
+    [ ${#ports_now} -gt $ports_bytes_max ] || [ ${#ports_list} -gt $ports_bytes_max ]
+}
+
+port_targets() {
+    # Wider without the server's own ports in the list, it would hand them to a client.
+    ! ports_too_long || return 0
+    echo "sysctl|net.ipv4.ip_local_reserved_ports|$ports_list"
     # The kernel refuses a range that reaches below the ports it keeps for root.
     lowest=$(read_sysctl net.ipv4.ip_unprivileged_port_start)
     [ "${lowest:-0}" -gt 1024 ] || lowest=1024
@@ -94,6 +106,13 @@ limit_target() {
             is_number "$bytes" && [ "$bytes" != unlimited ] && echo $(((bytes + $2 - 1) / $2))
         done | highest
     )
+    # setrlimit refuses more than that to everybody, and who logs in would keep what he has.
+    if [ "$1" = nofile ] && is_number "$ceiling" && ! reaches "$ceiling" "$best"; then
+        best=$ceiling
+        # Who has more already keeps it.
+        now=$(read_limit "${place#limit:}" 1)
+        if is_number "$now" && ! reaches "$best" "$now"; then return 0; fi
+    fi
     for domain in '*' root; do
         # A line that is there and high enough already only needs a new login.
         asked=$(limit_asked_for "$domain" "$1")

@@ -32,7 +32,7 @@ tell() {
     case $1 in ok) held=$((held + 1)) ;; fail) broken=$((broken + 1)) ;; *) doubtful=$((doubtful + 1)) ;; esac
     if [ "$json" = 1 ]; then
         results="$results${results:+,}
-    { \"result\": \"$1\", \"what\": $(string "$2"), \"detail\": $(string "$3") }"
+    { \"result\": $(string "$1"), \"what\": $(string "$2"), \"detail\": $(string "$3") }"
     else
         printf '%-5s %-34s %s\n' "$1" "$2" "$3"
     fi
@@ -58,18 +58,18 @@ check_rollback_file() {
         return
     fi
     journal_read
-    while IFS='|' read -r what first second third fourth; do
-        case $what in
-            sysctl) still_is || tell warn "changed since apply: $first" "'$(read_sysctl "$first")', apply had set '$(flat "$third")'" ;;
-            file)
-                now=-
-                [ ! -f "$root$first" ] || now=$(sum_of "$root$first")
-                is_replaced_later "$first" "$fourth" || [ "$now" = "$fourth" ] || tell warn "changed since apply: $first" "somebody edited it, or removed it" ;;
-        esac
-    done <<ENTRIES
-$entries
-ENTRIES
+    each_line "$entries" check_entry_still
     tell ok "rollback file" "sound"
+}
+
+check_entry_still() {
+    case $what in
+        sysctl) still_is || tell warn "changed since apply: $first" "'$(read_sysctl "$first")', apply had set '$(flat "$third")'" ;;
+        file)
+            now=-
+            [ ! -f "$root$first" ] || now=$(sum_of "$root$first")
+            is_replaced_later "$first" "$fourth" || [ "$now" = "$fourth" ] || tell warn "changed since apply: $first" "somebody edited it, or removed it" ;;
+    esac
 }
 
 still_is() {
@@ -91,13 +91,11 @@ check_later_files() {
         case $(printf '%s\n%s\n' "${file##*/}" "${sysctl_file##*/}" | LC_ALL=C sort | tail -n 1) in
             "${sysctl_file##*/}") [ "${file##*/}" = sysctl.conf ] || continue ;;
         esac
-        while IFS= read -r clash; do
-            [ -z "$clash" ] || tell warn "the next boot" "${file#"$root"} is read later and says $clash"
-        done <<CLASHES
-$(clashes_with "$file")
-CLASHES
+        each_line "$(clashes_with "$file")" tell_clash
     done
 }
+
+tell_clash() { tell warn "the next boot" "${file#"$root"} is read later and says $entry"; }
 
 # clashes_with FILE: what it sets otherwise than our file, one a line.
 clashes_with() {
@@ -130,31 +128,42 @@ probe_sockets() {
     [ "$count" -le 10000 ] || count=10000
     # shellcheck disable=SC3045 # as above
     found=$( (ulimit -S -n "$(ulimit -H -n)"; timeout 60 perl "$here/probe.pl" "$count" "${range%% *}" "${range##* }") 2>&1) ||
-        found="fail|probe: sockets|the probe ended early: $found"
-    while IFS='|' read -r word what detail number; do
-        case $what in
-            'probe: queue')
-                [ -n "$queue_wanted" ] || continue
-                # A short queue is slow, not full: as check judges it.
-                if [ "$number" -lt "$queue_wanted" ]; then word=warn detail="$detail, wanted $queue_wanted"; fi ;;
-        esac
-        tell "$word" "$what" "$detail"
-    done <<FOUND
-$found
-FOUND
+        found="$found${found:+$newline}fail|probe: sockets|the probe ended early"
+    each_line "$found" tell_found
+}
+
+# What the probe says of itself is WORD|WHAT|DETAIL|NUMBER; anything else is what perl says.
+tell_found() {
+    case $what in
+        ok | fail | warn | skip) ;;
+        *) tell fail "probe: sockets" "perl says: $entry"; return ;;
+    esac
+    if [ "$first" = 'probe: queue' ] && [ -n "$third" ]; then
+        [ -n "$queue_wanted" ] || return 0
+        # A short queue is slow, not full: as check judges it.
+        if [ "$third" -lt "$queue_wanted" ]; then what=warn second="$second, wanted $queue_wanted"; fi
+    fi
+    tell "$what" "$first" "$second"
 }
 
 # The server's own probe knows which of io_uring's features it needs.
 probe_ring() {
     program=${TICKRING_SERVER:-}
+    if [ -n "$program" ] && ! command -v "$program" >/dev/null 2>&1; then
+        tell fail "probe: io_uring" "TICKRING_SERVER is $program, and there is no such program"
+        return
+    fi
     for candidate in tickring-server "$here/../target/release/tickring-server" "$here/../target/debug/tickring-server"; do
         [ -n "$program" ] || program=$(command -v "$candidate" 2>/dev/null)
     done
     if [ -z "$program" ]; then
         tell skip "probe: io_uring" "no tickring-server here (TICKRING_SERVER=PATH names one): its probe sets up a ring"
-    elif said=$(timeout 20 "$program" probe 2>&1); then
-        tell ok "probe: io_uring" "tickring-server probe set up a ring"
+    elif ! said=$(timeout 20 "$program" probe 2>&1); then
+        tell fail "probe: io_uring" "$(printf '%s\n' "${said:-$program probe ended with an error and said nothing}" | head -n 1)"
     else
-        tell fail "probe: io_uring" "$(echo "$said" | head -n 1)"
+        case $said in
+            *IORING_*) tell ok "probe: io_uring" "tickring-server probe set up a ring" ;;
+            *) tell fail "probe: io_uring" "$program does not speak of io_uring: is it tickring-server?" ;;
+        esac
     fi
 }
