@@ -166,7 +166,7 @@ pub(super) const CLASSES: &[Class] = &[
         evidence: evidence::kernel_memory, remedy: |_| remedies::KERNEL_MEMORY.to_owned() },
     Class { name: "connections-cut", side: Side::Server,
         claims: |_, cause| cause.is_cut(), holds: |signs| signs.knock != Some(Knock::Refused) || signs.targets > 1,
-        cause: |_| "the server, or something in between, ended connections without saying why".to_owned(),
+        cause: evidence::cut_words,
         evidence: evidence::server_closes, remedy: |_| remedies::CUT.to_owned() },
     Class { name: "ports-exhausted", side: Side::Machine,
         claims: |_, cause| cause.is_out_of_ports(), holds: |signs| signs.sources.is_none(),

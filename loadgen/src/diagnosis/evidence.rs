@@ -126,6 +126,13 @@ fn whose(signs: &Signs) -> String {
     }
 }
 
+/// Of several targets another may be the one on which nobody listens.
+pub(super) fn cut_words(signs: &Signs) -> String {
+    let listens =
+        if signs.knock == Some(super::knock::Knock::Refused) { "" } else { "; somebody still listens" };
+    format!("the server, or something in between, ended connections without saying why{listens}")
+}
+
 /// How much was right before.
 pub(super) fn answered(signs: &Signs) -> Vec<String> {
     std::iter::once(format!("{} messages were received before", signs.received))
