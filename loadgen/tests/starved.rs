@@ -50,6 +50,7 @@ fn a_stop_is_noticed_where_nothing_has_a_due_time() {
     let run =
         stopped(&["echo", "--closed", "--admin", "127.0.0.1:1", "--target", &server.ws(), "--conns", "4"]);
     assert!(run.out.contains("generator late: "), "{}", run.out);
+    assert!(run.out.contains(", kept from running for "), "{}", run.out);
     let share = run.report["generator"]["away_share"].as_f64().unwrap();
     assert!(share > 0.1, "{share}");
     assert!(run.report["generator"]["away_p99_us"].as_f64().unwrap() > 100_000.0);

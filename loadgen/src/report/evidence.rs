@@ -173,3 +173,19 @@ fn measured(metric: Metric, report: &Report<'_>) -> Option<f64> {
         name => unreachable!("{name} is a metric without a figure"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::Cli;
+
+    #[test]
+    fn goodbyes_count_where_nothing_else_is_said() {
+        let mut merged = Merged::default();
+        merged.tally.errors.add_many(Stage::Close, Cause::Timeout, 7);
+        merged.tally.errors.add_many(Stage::Close, Cause::EndOfStream, 1);
+        merged.tally.errors.add_many(Stage::Upgrade, Cause::Timeout, 2);
+        let of = |words: &str| goodbyes_unanswered(&Cli::plan(words.split(' ')).unwrap(), &merged);
+        assert_eq!((of("idle"), of("handshake"), of("echo"), of("game")), (7, 7, 0, 0));
+    }
+}

@@ -7,6 +7,9 @@ use super::wording;
 use crate::measure::latency::Percentiles;
 use crate::verdict::Verdict;
 
+/// From this share of the window on the summary tells that a worker was kept from running.
+const AWAY_SHARE_TOLD: f64 = 0.05;
+
 /// The summary, several lines.
 pub(crate) fn text(report: &Report<'_>) -> String {
     let mut out = String::new();
@@ -63,6 +66,9 @@ fn write_all(out: &mut String, report: &Report<'_>) -> std::fmt::Result {
     }
     server(out, report)?;
     write!(out, "  generator    {:.0}% of a core in the busiest worker", report.generator.cpu_percent)?;
+    if report.generator.away_share >= AWAY_SHARE_TOLD {
+        write!(out, ", kept from running for {:.0}% of the window", report.generator.away_share * 100.0)?;
+    }
     match report.generator.send_lag_us {
         Some(lag) => writeln!(out, ", sends {} late at p99", time(lag.p99))?,
         None => match report.generator.rss_bytes_per_conn {

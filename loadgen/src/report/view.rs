@@ -115,6 +115,8 @@ pub(crate) struct Generator {
     pub(crate) busy_seconds: u64,
     pub(crate) send_lag_us: Option<Percentiles>,
     pub(crate) left_out_share: Option<f64>,
+    /// `None`: a report of before it was told.
+    pub(crate) away_share: Option<f64>,
     pub(crate) rss_bytes: Option<f64>,
 }
 

@@ -180,6 +180,7 @@ fn generator(view: &View) -> String {
             figure("CPU of the busiest worker", Unit::Percent, Some(generator.cpu_percent)),
             figure("seconds above 85 %", Unit::Count, Some(float(generator.busy_seconds))),
             figure("left out, being late", Unit::Share, generator.left_out_share),
+            figure("kept from running", Unit::Share, generator.away_share),
             figure("memory", Unit::Bytes, generator.rss_bytes),
         ]),
     )
