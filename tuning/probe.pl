@@ -39,6 +39,10 @@ print "ok|probe: queue|a listener that asks for 65535 gets $queue|$queue\n";
 
 # Both ends of the range can be a connection's own port.
 my $target = getsockname($listener);
+my $loopback = "is the interface lo up? (ip link set lo up)";
+# Over loopback it is a matter of microseconds; where the interface was taken down it is minutes.
+local $SIG{ALRM} = sub { ends("ports", "no connection over loopback within 5 s: $loopback") };
+alarm 5;
 for my $end ([$lowest, 1], [$highest, -1]) {
     my ($port, $step) = @$end;
     my $why = "";
@@ -52,7 +56,7 @@ for my $end ([$lowest, 1], [$highest, -1]) {
         }
         $why = "$!";
         # Then no other port is any better.
-        ends("ports", "$why: is the interface lo up? (ip link set lo up)") if $!{ENETUNREACH};
+        ends("ports", "$why: $loopback") if $!{ENETUNREACH};
         $port += $step;
     }
     print $connected

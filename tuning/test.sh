@@ -16,6 +16,7 @@ case_=''
 . "$here/tests/check.sh"
 . "$here/tests/explain_emit.sh"
 . "$here/tests/apply.sh"
+. "$here/tests/environment.sh"
 . "$here/tests/failures.sh"
 . "$here/tests/strangers.sh"
 . "$here/tests/killed.sh"

@@ -262,6 +262,54 @@ tune 1 apply $FEW
 if [ -e "$limits_conf" ]; then bad "a limit was lowered"; else ok; fi
 tune 0 rollback
 
+case_="a setting that is gone has nothing to take back; a folder in place of a file that apply made is named"
+small_machine
+# shellcheck disable=SC2086
+tune 0 apply $FEW
+without net.core.somaxconn
+rm "$limits_conf"
+mkdir "$limits_conf"
+tune 1 rollback
+says "gone      net.core.somaxconn"
+says "/etc/security/limits.d/90-tickring.conf is not what apply wrote"
+never_says "stuck"
+tune 1 rollback
+never_says "net.core.somaxconn"
+rmdir "$limits_conf"
+tune 0 rollback
+
+case_="other names of our file are told"
+small_machine
+ln "$ours" "$scratch/fake/etc/backup.conf"
+# shellcheck disable=SC2086
+tune 0 apply $FEW
+says "90-tickring.conf has other names (hard links)"
+tune 0 rollback
+
+case_="without CAP_SYS_RESOURCE nobody is promised a limit"
+small_machine
+for capabilities in 000001fffeffffff:000001ffffffffff 00000000a80425fb:00000000a80425fb; do
+    printf 'Name:	sh\nCapEff:	%s\nCapBnd:	%s\n' "${capabilities%:*}" "${capabilities#*:}" >"$scratch/fake/proc/self/status"
+    # shellcheck disable=SC2086
+    tune 1 apply $FEW
+    says "RLIMIT_NOFILE is 1024, wanted >= 50256 (without CAP_SYS_RESOURCE not even root"
+    says "40000 connections still do not fit"
+    never_says "later "
+    # shellcheck disable=SC2086
+    tune 0 plan $FEW
+    never_says "prlimit --pid"
+    says "without CAP_SYS_RESOURCE"
+    tune 0 rollback
+done
+# Who is not root would be it with what is in the bounding set.
+echo 1000 >"$scratch/user"
+printf 'CapEff:	0000000000000000\nCapBnd:	000001ffffffffff\n' >"$scratch/fake/proc/self/status"
+# shellcheck disable=SC2086
+tune 0 plan $FEW
+says "prlimit --pid"
+echo 0 >"$scratch/user"
+rm "$scratch/fake/proc/self/status"
+
 case_="a list of reserved ports that is too long for one write is left, with the range, and named"
 small_machine
 long=$(awk 'BEGIN { for (i = 10001; i <= 11600; i += 2) printf "%s%d", (i > 10001 ? "," : ""), i }')

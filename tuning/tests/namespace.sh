@@ -73,14 +73,18 @@ echo 80,32768-32777 >/proc/sys/net/ipv4/ip_local_reserved_ports
 echo 1000 >/proc/sys/net/ipv4/tcp_max_tw_buckets
 echo 0 >/proc/sys/net/ipv4/tcp_tw_reuse
 echo "4096 16384 100000" >/proc/sys/net/ipv4/tcp_wmem
+# Where root may not raise a limit, what is applied does not suffice.
+fits=0
+# shellcheck disable=SC3045 # -n is in every shell this meets
+(ulimit -n 130000) 2>/dev/null || fits=1
 snapshot before
 if [ "$(grep -c /proc/sys/net/ "$scratch/before")" -ge 100 ]; then ok; else bad "the snapshot has no sysctls"; fi
 # shellcheck disable=SC2086 # several words on purpose, here and below
-tune 0 apply $MANY
+tune $fits apply $MANY
 has net.core.somaxconn 12500
 has net.ipv4.tcp_max_tw_buckets 100000
 has net.ipv4.tcp_tw_reuse 2
-tune 0 apply --role client --conns 100000 --workers 1 --sources 2
+tune $fits apply --role client --conns 100000 --workers 1 --sources 2
 has net.ipv4.ip_local_port_range "1024 65535"
 has net.ipv4.ip_local_reserved_ports "80,9001-9002,32768-32777"
 has net.ipv4.tcp_wmem "4096 16384 262144"
@@ -88,7 +92,7 @@ has fs.nr_open 125256
 if grep -q '^net.core.somaxconn = 12500' /etc/sysctl.d/90-tickring.conf; then ok; else bad "no sysctl.d file"; fi
 if grep -q '^root hard nofile ' /etc/security/limits.d/90-tickring.conf; then ok; else bad "no limits.d file"; fi
 # shellcheck disable=SC2086
-tune 0 apply $MANY
+tune $fits apply $MANY
 says "nothing to change"
 
 # Over more workers, so that the limit of this shell, which is real, suffices.
@@ -154,5 +158,53 @@ for point in 4 7 10 12; do
     tune 0 rollback
     unchanged "killed at point $point"
 done
+
+case_="namespace: a long list of reserved ports, written by its owner piece by piece, stays as it is"
+: >"$scratch/ports"
+awk 'BEGIN { for (i = 10001; i < 14001; i += 2) printf "%s%d%s", (i % 1000 == 1 ? "" : ","), i, (i % 1000 == 999 ? "\n" : "") }' >"$scratch/ports"
+{ while IFS= read -r piece; do echo "$piece"; done <"$scratch/ports"; } >/proc/sys/net/ipv4/ip_local_reserved_ports
+if [ "$(wc -c </proc/sys/net/ipv4/ip_local_reserved_ports)" -gt 10000 ]; then ok; else bad "the list is not long"; fi
+snapshot before
+tune 1 apply --role client --conns 100000 --workers 1 --sources 2
+says "apply leaves it, since net.ipv4.ip_local_reserved_ports has more than"
+tune 0 rollback
+unchanged "a long list of reserved ports"
+echo 80 >/proc/sys/net/ipv4/ip_local_reserved_ports
+
+if bash -c : 2>/dev/null; then
+    case_="namespace: a shell that keeps here-documents in files, and no room for files"
+    mkdir "$scratch/full"
+    mount -t tmpfs -o size=4k tmpfs "$scratch/full"
+    head -c 4096 /dev/zero >"$scratch/full/all" 2>/dev/null
+    mount --bind "$scratch/full" /tmp && mount --bind "$scratch/full" /var/tmp
+    snapshot before
+    for command in "apply $MANY" "rollback"; do
+        # shellcheck disable=SC2086
+        (cd "$scratch/full" && BASH_COMPAT=4.4 TMPDIR=$scratch/full TUNE_ROOT=/ bash "$here/tune.sh" $command) >"$scratch/out" 2>"$scratch/err"
+        code=$?
+        if [ $code -le $fits ]; then ok; else bad "ended with $code: $command"; fi
+        [ "$command" = rollback ] || has net.core.somaxconn 12500
+    done
+    unchanged "after rollback without room"
+    umount /tmp /var/tmp "$scratch/full"
+fi
+
+case_="namespace: verify says what it cannot try, and why"
+ip link set lo down 2>/dev/null
+for locale in C xx_YY.UTF-8; do
+    # shellcheck disable=SC2086
+    LC_ALL=$locale TUNE_ROOT=/ TICKRING_SERVER=/bin/true sh "$here/tune.sh" verify $MANY --json >"$scratch/out" 2>"$scratch/err"
+    is_json
+    says "does not speak of io_uring"
+    if perl -MSocket -e 1 2>/dev/null; then
+        says "is the interface lo up?"
+        says "open at once"
+        never_says "perl says"
+    fi
+done
+ip link set lo up 2>/dev/null
+# shellcheck disable=SC2086
+TUNE_ROOT=/ TICKRING_SERVER=/no/such/server sh "$here/tune.sh" verify $MANY >"$scratch/out" 2>"$scratch/err"
+says "TICKRING_SERVER is /no/such/server, and there is no such program"
 
 echo "counts $passed $failed"

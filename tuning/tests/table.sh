@@ -110,6 +110,14 @@ rm "$TUNE_TABLE"
 tune 0 rollback
 unchanged "without a table"
 
+case_="every setting that apply raises stays known to rollback"
+awk -F'\t' '!/^#/ && $9 == "yes" && sub(/^sysctl:/, "", $2) { sub(/\[.*/, "", $2); print $2 }' "$here/knobs.tsv" | sort -u >"$scratch/out"
+if [ "$(wc -l <"$scratch/out")" -ge 10 ]; then ok; else bad "too few settings"; fi
+sed -n '/^raised_sysctls/,/^ *awk/p' "$here/tune/journal.sh" >"$scratch/err"
+while IFS= read -r setting; do
+    if grep -Fqw -- "$setting" "$scratch/err"; then ok; else bad "$setting would be unknown when it leaves the table"; fi
+done <"$scratch/out"
+
 case_="a knob that left the table, or is nobody's to apply any more, is still taken back"
 # shellcheck disable=SC2016 # awk's dollars
 for leave in '$1 != "net.core.somaxconn"' '{ if ($1 == "net.core.somaxconn") $9 = "no"; print }'; do

@@ -3,6 +3,7 @@
 # apply and rollback: all of it or nothing, whatever refuses, interrupts or kills.
 
 changed='' folders='' locked=0
+fixed="without CAP_SYS_RESOURCE not even root may raise a hard limit here: it comes from the unit or container"
 
 # Progress. With --json standard output holds the one object at the end and nothing else.
 say() { if [ "$json" = 1 ]; then echo "$1" >&2; else echo "$1"; fi; }
@@ -32,7 +33,10 @@ finish() {
         rm -f "$state"/staged.*
         if [ -e "$journal" ]; then unlock; else forget; fi
     fi
-    [ "$json" = 0 ] || printf '{ "schema": 1, "verb": "%s", "code": %s, "changed": [%s\n  ] }\n' "$verb" "$1" "$changed"
+    if [ "$json" = 1 ] && ! printf '{ "schema": 1, "verb": "%s", "code": %s, "changed": [%s\n  ] }\n' "$verb" "$1" "$changed"; then
+        complain "the words above could not be written to standard output"
+        [ "$1" != 0 ] || exit 1
+    fi
     exit "$1"
 }
 
@@ -243,6 +247,7 @@ make_change() {
         file)
             nth=$((nth + 1))
             say "$nth/$total  $first"
+            [ -z "$(find "$root$first" -links +1 2>/dev/null)" ] || say "note      $first has other names (hard links): they keep what was there"
             write_file || abandon 5 "cannot write $first"
             if [ "$second" = - ]; then record "$first" absent written; else record "$first" "its old content" written; fi ;;
     esac
@@ -306,6 +311,7 @@ remaining_row() {
     if [ "$place" = "limit:Max open files" ] && is_number "$ceiling" && ! reaches "$ceiling" "$wanted"; then
         note="fs.nr_open is $ceiling here, and no limit of open files may be above it"
     fi
+    case $place in limit:*) if limits_are_fixed; then note="$fixed"; fi ;; esac
     wanted_in_words
     say "$verdict      $name is $current, wanted $words${note:+ ($note)}"
     [ "$verdict" != fail ] || unfit=$((unfit + 1))
@@ -314,6 +320,7 @@ remaining_row() {
 # is_for_later: whether the judged row is a limit that logins from now on get, and this shell has not.
 is_for_later() {
     case $place in limit:*) ;; *) return 1 ;; esac
+    ! limits_are_fixed || return 1
     # Nobody gets a limit above the ceiling, whatever the file says.
     if [ "$place" = "limit:Max open files" ] && is_number "$ceiling" && ! reaches "$ceiling" "$wanted"; then return 1; fi
     [ "$verdict" != ok ] && [ "$current" != absent ] && [ -z "$(targets)" ]

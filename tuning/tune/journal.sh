@@ -240,7 +240,9 @@ undo_entry() {
 undo_sysctl() {
     read_raw "$first"
     now=$raw
-    if same_value "$first" "$now" "$third"; then
+    if [ ! -e "$path" ]; then
+        say "gone      $first is not here any more, so nothing of it is to be taken back"
+    elif same_value "$first" "$now" "$third"; then
         if [ "$second" = "$now" ]; then return; fi
         refusal='refused here'
         if [ ${#second} -gt "$ports_bytes_max" ] && [ "$first" = net.ipv4.ip_local_reserved_ports ]; then
@@ -268,7 +270,7 @@ undo_file() {
         return
     fi
     rm -f "$path.tickring-new"
-    if [ -f "$path" ]; then now=$(sum_of "$path"); else now=-; fi
+    if [ -f "$path" ]; then now=$(sum_of "$path"); elif [ -e "$path" ]; then now='no plain file'; else now=-; fi
     if [ "$now" = "$fourth" ]; then
         if hook && put_back; then
             restored=$((restored + 1))

@@ -34,6 +34,17 @@ read_limit() { # name as in /proc/self/limits [process]
         "$root/proc/${2:-self}/limits" 2>/dev/null
 }
 
+# limits_are_fixed: whether not even root may raise a hard limit here, since CAP_SYS_RESOURCE (24) was taken away. Root has
+# what is effective, who is not could become root with what is in the bounding set. What cannot be read is held against
+# nobody.
+limits_are_fixed() {
+    sets=CapBnd
+    [ "$(id -u)" != 0 ] || sets=CapEff
+    sets=$(sed -n "s/^$sets:[^0-9a-fA-F]*//p" "$root/proc/self/status" 2>/dev/null)
+    # Six digits are 24 bits.
+    case ${sets%??????} in *[02468aceACE]) return 0 ;; *) return 1 ;; esac
+}
+
 # at_least VERSION: whether the kernel is that new; one that does not say is.
 at_least() {
     have=${kernel%%[!0-9.]*} want=$1

@@ -19,6 +19,11 @@ string() {
     printf '"%s"' "$(printf '%s' "$1" | LC_ALL=C tr '\000-\037' ' ' | sed 's/\\/\\\\/g; s/"/\\"/g')"
 }
 
+# raise_running ITEM: the limit of a process that runs.
+raise_running() {
+    if limits_are_fixed; then echo "# no prlimit: $fixed"; else echo "prlimit --pid PID --$1=$wanted:$wanted    # a running process, as root"; fi
+}
+
 # What to type for the judged row, one command a line; the first takes effect now, the others keep it.
 commands() {
     case $place in
@@ -27,10 +32,10 @@ commands() {
                 more=$(((N * 5 / 4 + current - 257) / (current - 256)))
                 echo "--workers $more    # server and loadgen: a table per worker, so the limit there is suffices"
             fi
-            echo "prlimit --pid PID --nofile=$wanted:$wanted    # a running process, as root"
+            raise_running nofile
             echo "LimitNOFILE=$wanted    # in the systemd unit; docker: --ulimit nofile=$wanted:$wanted" ;;
         limit:Max\ locked\ memory)
-            echo "prlimit --pid PID --memlock=$wanted:$wanted    # a running process, as root"
+            raise_running memlock
             echo "LimitMEMLOCK=$wanted    # in the systemd unit; docker: --ulimit memlock=$wanted:$wanted" ;;
     esac
     targets_anyway | while IFS='|' read -r what first second third; do
