@@ -114,6 +114,8 @@ const READINGS_LATE_S_MAX: f64 = 0.5;
 pub(crate) const STARVED_PERCENT: f64 = 50.0;
 /// A worker that was to run in more than this share of the window and did not has done less than it would have.
 const AWAY_SHARE_MAX: f64 = 0.5;
+/// And in less than this it is a moment that every shared machine has, seconds.
+const AWAY_S_MIN: f64 = 1.0;
 /// Of so many connections one goodbye may stay unanswered.
 const UNANSWERED_ONE_IN: u64 = 100;
 /// Without an objective on latency, the generator's delay is held against a tenth of this, µs.
@@ -182,7 +184,7 @@ fn kept(evidence: &Evidence) -> Option<String> {
             evidence.away_p99_us / 1e3,
             limit_us / 1e3
         )
-    } else if evidence.away_share > AWAY_SHARE_MAX {
+    } else if evidence.away_share > AWAY_SHARE_MAX && evidence.away_share * evidence.window_s >= AWAY_S_MIN {
         format!("a worker was kept from running for {:.0}% of the window", evidence.away_share * 100.0)
     } else {
         return None;

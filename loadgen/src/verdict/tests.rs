@@ -151,6 +151,8 @@ fn a_generator_that_does_not_run_is_late_whatever_the_traffic() {
     assert_eq!(verdict, Verdict::Invalid);
     assert!(reason.contains("generator late") && reason.contains("2.35 ms"), "{reason}");
     assert!(reason.contains("a CPU of its own with --cpus"), "{reason}");
+    let short = Evidence { away_share: 0.9, window_s: 1.0, ..closed() };
+    assert_eq!(judged(short).0, Verdict::Pass, "a moment");
     let (verdict, reason) = judged(Evidence { away_share: 0.51, cpus: 2, workers: 1, ..closed() });
     assert_eq!(verdict, Verdict::Invalid, "what it does not do in half of the time is in no latency");
     assert!(reason.contains("51% of the window"), "{reason}");
