@@ -80,6 +80,11 @@ pub(crate) struct Evidence {
     pub(crate) away_p99_us: f64,
     /// The share of the window that the worker it was worst for was to run in and did not.
     pub(crate) away_share: f64,
+    /// CPU of the same worker, percent.
+    pub(crate) away_cpu_percent: f64,
+    /// Whether it measures how fast things go when nothing holds them up: a closed loop, or connections that come and go and
+    /// say nothing.
+    pub(crate) unpaced: bool,
     pub(crate) workers: u32,
     /// CPUs they may use.
     pub(crate) cpus: usize,
@@ -112,10 +117,12 @@ const ACHIEVED_MIN: f64 = 0.99;
 const READINGS_LATE_S_MAX: f64 = 0.5;
 /// A worker that is late and used less of its CPU than this was kept from running.
 pub(crate) const STARVED_PERCENT: f64 = 50.0;
-/// A worker that was to run in more than this share of the window and did not has done less than it would have.
+/// A worker that was to run in more than this share of the window and did not has done less than it would have,
 const AWAY_SHARE_MAX: f64 = 0.5;
-/// And in less than this it is a moment that every shared machine has, seconds.
-const AWAY_S_MIN: f64 = 1.0;
+/// and so has one for which that share is above this one,
+const HELD_UP_SHARE_MAX: f64 = 0.2;
+/// and so many times the share it did run in.
+const HELD_UP_TIMES_MAX: f64 = 2.0;
 /// Of so many connections one goodbye may stay unanswered.
 const UNANSWERED_ONE_IN: u64 = 100;
 /// Without an objective on latency, the generator's delay is held against a tenth of this, µs.
@@ -184,7 +191,7 @@ fn kept(evidence: &Evidence) -> Option<String> {
             evidence.away_p99_us / 1e3,
             limit_us / 1e3
         )
-    } else if evidence.away_share > AWAY_SHARE_MAX && evidence.away_share * evidence.window_s >= AWAY_S_MIN {
+    } else if evidence.is_held_up() {
         format!("a worker was kept from running for {:.0}% of the window", evidence.away_share * 100.0)
     } else {
         return None;
@@ -204,6 +211,19 @@ fn fewer_workers(evidence: &Evidence) -> String {
 }
 
 impl Evidence {
+    /// Whether a generator that was kept from running held up what was to go as fast as it can. With an objective on latency
+    /// that is judged by how long it took, unless another one asks for speed.
+    fn is_held_up(&self) -> bool {
+        let slos = || self.objectives.iter().map(|(slo, _)| slo);
+        let is_speed_asked = slos().any(|slo| slo.metric.name() == "upgrades_per_s");
+        let ran_share = self.away_cpu_percent / 100.0;
+        let is_scarce =
+            self.away_share > HELD_UP_SHARE_MAX && self.away_share > HELD_UP_TIMES_MAX * ran_share;
+        self.unpaced
+            && (is_speed_asked || tightest_us(slos()).is_none())
+            && (is_scarce || self.away_share > AWAY_SHARE_MAX)
+    }
+
     /// Whether workers share a CPU.
     fn is_crowded(&self) -> bool {
         usize::try_from(self.workers).is_ok_and(|workers| workers > self.cpus)

@@ -8,7 +8,7 @@ use super::figures::{Merged, float, share};
 use super::json::Report;
 use super::rewind::Rewind;
 use crate::measure::errors::{Cause, Stage};
-use crate::plan::{Plan, Preset};
+use crate::plan::{Pace, Plan, Preset};
 use crate::slo::Metric;
 use crate::verdict::Evidence;
 
@@ -37,6 +37,8 @@ pub(super) fn of(findings: &Findings, merged: &Merged, report: &Report<'_>) -> E
         readings_late_s: float(findings.timeline.late_ns) / 1e9,
         away_p99_us: report.generator.away_p99_us,
         away_share: report.generator.away_share,
+        away_cpu_percent: merged.away_cpu_percent,
+        unpaced: is_unpaced(plan),
         workers: plan.workers,
         cpus: cpus(findings),
         departures: report.crowd.as_ref().map_or((0, 0), Crowd::departures),
@@ -50,6 +52,15 @@ pub(super) fn of(findings: &Findings, merged: &Merged, report: &Report<'_>) -> E
             && report.server.rss_bytes_per_conn.is_none(),
         unjudged: unjudged(plan, report),
         objectives,
+    }
+}
+
+/// Whether nothing but the server and the generator sets the speed.
+fn is_unpaced(plan: &Plan) -> bool {
+    match plan.preset {
+        Preset::Echo { pace, .. } => matches!(pace, Pace::Closed { .. }),
+        Preset::Idle => plan.phases.disturbs(),
+        Preset::Game { .. } | Preset::Rewind { .. } => false,
     }
 }
 
@@ -187,5 +198,12 @@ mod tests {
         merged.tally.errors.add_many(Stage::Upgrade, Cause::Timeout, 2);
         let of = |words: &str| goodbyes_unanswered(&Cli::plan(words.split(' ')).unwrap(), &merged);
         assert_eq!((of("idle"), of("handshake"), of("echo"), of("game")), (7, 7, 0, 0));
+    }
+
+    #[test]
+    fn loops_and_crowds_go_as_fast_as_they_can() {
+        let of = |words: &str| is_unpaced(&Cli::plan(words.split(' ')).unwrap());
+        assert_eq!([of("echo --closed"), of("handshake"), of("churn --traffic idle")], [true; 3]);
+        assert_eq!([of("echo"), of("idle"), of("game"), of("churn --traffic echo")], [false; 4]);
     }
 }

@@ -21,6 +21,8 @@ pub(crate) struct Merged {
     workers_ns: u64,
     /// The share of the window that the worker it was worst for was to run in and did not.
     away_share: f64,
+    /// CPU of that worker, percent.
+    pub(crate) away_cpu_percent: f64,
 }
 
 impl Merged {
@@ -35,7 +37,10 @@ impl Merged {
             all.away.merge(&one.away);
             let window_ns = findings.timeline.window.length_ns();
             merged.workers_ns += window_ns;
-            merged.away_share = merged.away_share.max(one.away.share(window_ns));
+            let away_share = one.away.share(window_ns);
+            if away_share > merged.away_share {
+                (merged.away_share, merged.away_cpu_percent) = (away_share, one.cpu_percent);
+            }
         }
         merged
     }

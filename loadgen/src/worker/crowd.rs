@@ -181,6 +181,8 @@ impl<D: Driver> Core<D> {
             let due_ns = leaves.due_ns();
             leaves.advance();
             match self.next_to_leave() {
+                // After the window nobody comes any more.
+                Some(local) if now_ns >= self.window.end_ns => self.depart(local, Sequel::None, now_ns),
                 Some(local) => self.depart(local, Sequel::Successor { tried: false }, now_ns),
                 // Others would have come for them, had those before left in time.
                 None if now_ns - due_ns > LATE_NS => self.tally.connections.left_out += 1,

@@ -8,7 +8,7 @@ use rand_pcg::Pcg64Mcg;
 
 use super::core::Core;
 use super::lines::Lines;
-use super::links::State;
+use super::links::{Sequel, State};
 use super::{CLOSE_HURRIED_NS, CLOSE_NS};
 use crate::cli::Cli;
 use crate::clock;
@@ -229,4 +229,24 @@ fn departures_that_nobody_was_there_to_make_are_the_generators() {
     assert_eq!(told.0, 4, "{told:?}");
     assert!(told.1 <= 7, "what nobody was there to make a moment ago is not its own: {told:?}");
     assert_eq!(told.0 + told.1 + told.2, 400, "all that were due: {told:?}");
+}
+
+#[test]
+fn who_leaves_at_the_very_end_is_not_replaced() {
+    const MS: u64 = 1_000_000;
+    let plan = "handshake --conns 4 --leave-rate 4 --duration 1s --warmup 0s".split(' ');
+    let plan = Arc::new(Cli::plan(plan).unwrap());
+    let mut core = of(&plan, Idle { plan: Arc::clone(&plan), rng: Pcg64Mcg::seed_from_u64(1) });
+    core.links.list.iter_mut().for_each(|link| link.state = State::Open);
+    core.tally.connections.open = 4;
+    let start_ns = clock::now_ns();
+    core.shared.set_window(Window { start_ns, end_ns: start_ns + 1_000 * MS });
+    core.shared.advance(Step::Traffic);
+    for at_ms in [0, 1_010] {
+        core.observe(start_ns + at_ms * MS);
+        core.conduct(start_ns + at_ms * MS);
+    }
+    assert_eq!(core.tally.connections.left, 4);
+    let replaced = core.links.list.iter().filter(|link| link.sequel != Sequel::None).count();
+    assert_eq!(replaced, 1, "who left at the start");
 }
