@@ -1,19 +1,17 @@
 //! How many connections each resource carries, on both sides: what the preflight refuses by and the doctor shows.
 
+mod memory;
+mod seating;
 mod seats;
+mod tables;
 
 use serde::Serialize;
 
 use crate::doctor::{Readings, enough, ports};
 use crate::plan::{Plan, Preset};
 use crate::preflight::{self, Facts, Wall};
-use crate::server_side::Status;
 use crate::sources::{PORTS, Sources};
-
-/// Kernel memory of one end of an idle loopback connection, bytes (measured: 9.8 kB a pair).
-const KERNEL_BYTES_PER_END: u64 = 5_000;
-/// Our own memory per connection, generously, bytes.
-const USER_BYTES_PER_CONNECTION: u64 = 2_000;
+use seating::Names;
 
 /// Whose resource it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -68,6 +66,8 @@ pub(crate) struct Demand {
     pub(crate) sources: Sources,
     /// Rooms that players are spread over.
     pub(crate) rooms: Option<Rooms>,
+    /// New connections a second.
+    pub(crate) connect_rate: u64,
 }
 
 /// Rooms of a run.
@@ -78,12 +78,27 @@ pub(crate) struct Rooms {
     pub(crate) follow: bool,
     /// Players that ever sit in one, whatever it seats; `None`: as many as it seats.
     pub(crate) players_max: Option<u64>,
+    /// What they are called, and so where they are; `None`: nobody knows.
+    pub(crate) names: Option<Names>,
 }
+
+/// Bots of a room where nobody names the rooms.
+const BOTS_PER_ROOM: u64 = 50;
 
 impl Rooms {
     /// As somebody named them.
     pub(crate) const fn named(count: u64) -> Self {
-        Self { count, follow: false, players_max: None }
+        Self { count, follow: false, players_max: None, names: None }
+    }
+
+    /// Players of a full one.
+    fn players_each(&self) -> u64 {
+        self.players_max.unwrap_or(BOTS_PER_ROOM).max(1)
+    }
+
+    /// How many there are for so many connections.
+    fn count_for(&self, conns: u64) -> u64 {
+        if self.follow { conns.div_ceil(self.players_each()) } else { self.count }
     }
 }
 
@@ -91,10 +106,16 @@ impl Demand {
     /// What `plan` asks for.
     pub(crate) fn of(plan: &Plan) -> Self {
         let rooms = match &plan.preset {
-            Preset::Game { rooms, .. } if plan.raw.is_none() => Some(Rooms::named((*rooms).into())),
+            Preset::Game { rooms, .. } if plan.raw.is_none() => Some(Rooms {
+                // Somebody may have named as many as there are when nobody names them.
+                follow: u64::from(*rooms) == u64::from(plan.conns).div_ceil(BOTS_PER_ROOM),
+                names: Some(Names { prefix: "load", seed: plan.seed }),
+                ..Rooms::named((*rooms).into())
+            }),
             // A marksman and a runner in each.
             Preset::Rewind { rooms, .. } if plan.raw.is_none() => {
-                Some(Rooms { count: (*rooms).into(), follow: true, players_max: Some(2) })
+                let names = Some(Names { prefix: "rewind", seed: plan.seed });
+                Some(Rooms { count: (*rooms).into(), follow: true, players_max: Some(2), names })
             }
             _ => None,
         };
@@ -105,6 +126,7 @@ impl Demand {
             targets: plan.targets.len() as u64,
             sources: plan.sources.clone(),
             rooms,
+            connect_rate: plan.connect_rate.into(),
         }
     }
 
@@ -118,13 +140,18 @@ impl Demand {
 pub(crate) fn budgets(demand: &Demand, facts: &Facts) -> Vec<Budget> {
     let status = facts.status.as_ref().and_then(|status| status.as_ref().ok());
     let there = status.and_then(|status| status.machine.as_ref()).filter(|_| !demand.is_loopback);
-    let mut all = vec![ring(facts), descriptors(demand, facts), ports(demand, facts)];
+    let mut all = vec![
+        ring(facts),
+        descriptors(demand, facts),
+        ports(demand, facts),
+        memory::of_process(demand, facts),
+    ];
     all.extend(machine(Side::Machine, demand, demand.ends_here(), &facts.here));
     all.extend(there.into_iter().flat_map(|there| machine(Side::Server, demand, 1, there)));
     all.extend(
         status
             .into_iter()
-            .flat_map(|status| [connections(demand, status, &facts.here), seats::budget(demand, status)]),
+            .flat_map(|status| [tables::budget(demand, status, &facts.here), seats::budget(demand, status)]),
     );
     all.into_iter().flatten().collect()
 }
@@ -134,7 +161,7 @@ fn machine(side: Side, demand: &Demand, ends: u64, machine: &Readings) -> [Optio
     [
         files(side, demand, ends, machine),
         conntrack(side, demand, machine),
-        memory(side, demand, ends, machine),
+        memory::of_machine(side, demand, ends, machine),
     ]
 }
 
@@ -245,50 +272,6 @@ fn conntrack(side: Side, demand: &Demand, machine: &Readings) -> Option<Budget> 
             "sysctl -w net.netfilter.nf_conntrack_max={}",
             enough::tracked_max(demand.conns, machine)
         ),
-    })
-}
-
-fn memory(side: Side, demand: &Demand, ends: u64, machine: &Readings) -> Option<Budget> {
-    let free = machine.memory_available_bytes;
-    let each = KERNEL_BYTES_PER_END * ends + USER_BYTES_PER_CONNECTION;
-    let carries = free / each;
-    // None at all is available where it is not told.
-    (free > 0).then(|| Budget {
-        side,
-        what: "memory",
-        carries,
-        why: format!(
-            "about {} MiB at {each} B a connection, and {} MiB are available",
-            (demand.conns * each) >> 20,
-            free >> 20
-        ),
-        remedy: format!("fewer connections: --conns {carries}"),
-    })
-}
-
-/// What the server takes as a whole, and what its workers' tables hold: the kernel's hash chooses the worker.
-fn connections(demand: &Demand, status: &Status, here: &Readings) -> Option<Budget> {
-    let limits = &status.limits;
-    let max = limits.connections_max?;
-    let tables = limits.workers.zip(limits.connections_per_worker_max);
-    let held = tables.map_or(max, |(workers, each)| enough::held(workers, each));
-    let open = status.open();
-    let taken = if open == 0 { String::new() } else { format!(", {open} of them taken") };
-    let wanted = demand.conns.saturating_add(open);
-    let why = match tables {
-        Some((workers @ 2.., each)) if held < max => format!(
-            "a hash shares connections out over {workers} tables of {each} places, never evenly: about {held} find \
-             one{taken} (max_conns {max})"
-        ),
-        _ => format!("the server takes {max} ({}){taken}", limits.connections_bound()),
-    };
-    let remedy = enough::server_room(limits, wanted, demand.is_loopback && here.limits_are_fixed);
-    Some(Budget {
-        side: Side::Server,
-        what: "connections",
-        carries: max.min(held).saturating_sub(open),
-        why,
-        remedy,
     })
 }
 

@@ -1,5 +1,7 @@
 //! The machine the run happened on, for the report; and the limits the preflight looks at.
 
+pub(crate) mod memory;
+
 use std::collections::BTreeMap;
 use std::fs;
 

@@ -8,8 +8,9 @@ use tickring_ring::{Ring, SetupError};
 
 use crate::budget::{Demand, budgets};
 use crate::cli::GameName;
-use crate::doctor::Readings;
-use crate::machine::Machine;
+use crate::doctor::{Readings, enough};
+use crate::machine::memory::Bound;
+use crate::machine::{self, Machine};
 use crate::plan::{Plan, Preset};
 use crate::server_side::Status;
 use crate::slo;
@@ -32,6 +33,8 @@ pub(crate) struct Facts {
     pub(crate) descriptors: Option<u64>,
     /// This machine.
     pub(crate) here: Readings,
+    /// What bounds this process's memory besides the machine's.
+    pub(crate) memory_bounds: Vec<Bound>,
     /// Why there can be no ring here, which every connection goes through.
     pub(crate) ring_refused: Option<Wall>,
     /// A source address that cannot be bound to, and why not.
@@ -55,9 +58,10 @@ impl Facts {
         Self {
             descriptors: machine.limits.descriptors,
             here: Readings::here(machine),
+            memory_bounds: machine::memory::bounds(),
             ring_refused: ring_refused(),
             source_refused: sources.refused().map(|(address, error)| (address, error.to_string())),
-            cpus: crate::machine::usable_cpus(),
+            cpus: machine::usable_cpus(),
             status,
             server_process: server_pid.map(crate::server_side::process_exists),
         }
@@ -97,6 +101,21 @@ pub(crate) fn walls(plan: &Plan, facts: &Facts) -> Vec<Wall> {
     });
     let others = [cpus, server, objectives];
     short.chain(others.iter().filter_map(|check| check(plan, facts))).collect()
+}
+
+/// What is no wall, and still not as it should be.
+pub(crate) fn warnings(demand: &Demand, facts: &Facts) -> Vec<String> {
+    let cpus = facts.cpus.len() as u64;
+    // As many tables as the descriptor limit asks for are none too many.
+    let needed = facts.descriptors.map_or(1, |limit| enough::workers(demand.conns, limit)).max(cpus);
+    let too_many = cpus > 0 && demand.workers > needed;
+    let fewer = || {
+        format!(
+            "{} workers on {cpus} CPU(s), which take turns and are late by that: fewer, --workers {needed}",
+            demand.workers
+        )
+    };
+    too_many.then(fewer).into_iter().collect()
 }
 
 /// Tells people.
@@ -213,6 +232,7 @@ mod tests {
         Facts {
             descriptors: Some(20_000),
             here: here(&[]),
+            memory_bounds: Vec::new(),
             ring_refused: None,
             source_refused: None,
             cpus: vec![0, 1],
@@ -255,6 +275,16 @@ mod tests {
         assert!(only_wall(flags, &roomy()).remedy.contains("at least 3 addresses"));
         let flags = "idle --conns 30000 --workers 8 --target ws://192.0.2.1:80";
         assert!(only_wall(flags, &roomy()).remedy.contains("ip_local_port_range"));
+    }
+
+    #[test]
+    fn more_workers_than_anything_asks_for_are_warned_of() {
+        let warned = |flags: &str| warnings(&Demand::of(&plan(flags)), &roomy());
+        let many = warned("idle --conns 1000 --workers 500");
+        assert!(many.len() == 1 && many[0].contains("500 workers on 2 CPU(s)"), "{many:?}");
+        assert!(many[0].ends_with("--workers 2"), "{many:?}");
+        assert_eq!(warned("idle --conns 1000 --workers 2"), Vec::<String>::new());
+        assert_eq!(warned("idle --conns 60000 --workers 4"), Vec::<String>::new(), "a table each");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use rand_pcg::Pcg64Mcg;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::bots::{Drummer, Fighter, Prober};
+use crate::budget::Demand;
 use crate::cli::GameName;
 use crate::clock;
 use crate::doctor;
@@ -65,6 +66,10 @@ pub(crate) fn attempt(plan: Plan, interrupted: &AtomicBool) -> anyhow::Result<Re
     if !walls.is_empty() && !plan.force {
         terminal::say(format_args!("loadgen: not started; --force tries all the same"));
         return refuse(&plan, &facts, walls);
+    }
+    if !plan.is_trial {
+        let warnings = preflight::warnings(&Demand::of(&plan), &facts);
+        warnings.iter().for_each(|warning| terminal::say(format_args!("loadgen: {warning}")));
     }
     if let Some(Err(error)) = facts.status.as_ref().filter(|_| !plan.is_trial) {
         terminal::say(format_args!("loadgen: without the server's own figures: {error}"));

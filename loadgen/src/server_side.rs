@@ -1,6 +1,7 @@
 //! The server's own figures: its admin endpoint's `/status`, and `/proc/PID`.
 
 mod fetch;
+mod limits;
 mod process;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use serde::Deserialize;
 use crate::doctor::Readings;
 
 pub(crate) use fetch::fetch_all;
+pub(crate) use limits::{StatusLimits, StatusWorker};
 pub(crate) use process::{Usage, process_exists};
 
 /// The parts of `/status` that are used here. All optional: an older server says less.
@@ -34,6 +36,8 @@ pub(crate) struct Status {
     pub(crate) rewind_ms_max: Option<u64>,
     pub(crate) totals: StatusTotals,
     pub(crate) limits: StatusLimits,
+    /// Those of its workers that answered; of several servers nobody's.
+    pub(crate) workers: Vec<StatusWorker>,
     pub(crate) memory: StatusMemory,
     pub(crate) cpu_ns: Option<u64>,
     pub(crate) tick: StatusTick,
@@ -53,40 +57,6 @@ pub(crate) struct StatusTcp {
     pub(crate) listen_drops: Option<u64>,
 }
 
-/// What the server can hold.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct StatusLimits {
-    /// Soft RLIMIT_NOFILE of the server.
-    pub(crate) descriptors: Option<u64>,
-    pub(crate) connections_max: Option<u64>,
-    pub(crate) connections_per_worker_max: Option<u64>,
-    pub(crate) workers: Option<u64>,
-    pub(crate) players_max_per_room: Option<u64>,
-    pub(crate) rooms_max_per_worker: Option<u64>,
-}
-
-impl StatusLimits {
-    /// Whether the most connections are all places of its tables, and those as many as its descriptor limit lets be.
-    pub(crate) fn is_bound_by_descriptors(&self) -> bool {
-        let tables = self.workers.zip(self.connections_per_worker_max);
-        let places = tables.map(|(workers, each)| workers.saturating_mul(each));
-        places.is_some()
-            && places == self.connections_max
-            && self.descriptors == self.connections_per_worker_max
-    }
-
-    /// What the most connections follow from, in words.
-    pub(crate) fn connections_bound(&self) -> String {
-        match self.workers.zip(self.connections_per_worker_max).filter(|_| self.is_bound_by_descriptors()) {
-            Some((workers, each)) => {
-                format!("{workers} table(s) of {each} places, which is its descriptor limit")
-            }
-            None => "max_conns".to_owned(),
-        }
-    }
-}
-
 /// Counters since the server started.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
@@ -100,6 +70,8 @@ pub(crate) struct StatusTotals {
     pub(crate) ring_accepts_dropped: u64,
     /// Upgrades answered with an HTTP error.
     pub(crate) upgrades_refused: u64,
+    /// Those of them that the worker of their room could not take, whose table is full.
+    pub(crate) hand_overs_failed: u64,
     pub(crate) closes: Vec<StatusClose>,
 }
 
@@ -129,6 +101,7 @@ impl StatusTotals {
         self.accept_pauses = self.accept_pauses.saturating_add(other.accept_pauses);
         self.ring_accepts_dropped = self.ring_accepts_dropped.saturating_add(other.ring_accepts_dropped);
         self.upgrades_refused = self.upgrades_refused.saturating_add(other.upgrades_refused);
+        self.hand_overs_failed = self.hand_overs_failed.saturating_add(other.hand_overs_failed);
         for close in &other.closes {
             match self.closes.iter_mut().find(|known| known.is_like(close)) {
                 Some(known) => known.count = known.count.saturating_add(close.count),
@@ -193,9 +166,6 @@ fn is_plain(bytes: &[u8]) -> bool {
 const V2_COOKIE: u32 = 0x1c84_9303 | 0x10;
 const V2_HEAD_BYTES: usize = 40;
 
-/// More than any process can have resident: the addresses that Linux gives one on x86-64 (5-level paging apart).
-const RSS_BYTES_MAX: u64 = 1 << 47;
-
 /// A sum that is known where both parts are.
 fn sum(one: Option<u64>, other: Option<u64>) -> Option<u64> {
     Some(one?.saturating_add(other?))
@@ -211,6 +181,7 @@ impl Status {
     fn add(&mut self, other: &Self) {
         // It stands for several processes now; the youngest tells whether one was restarted.
         self.pid = None;
+        self.workers.clear();
         self.uptime_s = self.uptime_s.zip(other.uptime_s).map(|(one, other)| one.min(other));
         self.cpu_ns = sum(self.cpu_ns, other.cpu_ns);
         self.memory.rss_bytes = sum(self.memory.rss_bytes, other.memory.rss_bytes);
@@ -235,12 +206,6 @@ impl Status {
     pub(crate) fn keeps_memory_for(&self, conns: u64) -> bool {
         let ended = self.totals.closes.iter().fold(0, |sum: u64, close| sum.saturating_add(close.count));
         ended > conns / 100
-    }
-
-    /// Without what cannot be, on which no figure may rest.
-    fn believable(mut self) -> Self {
-        self.memory.rss_bytes = self.memory.rss_bytes.filter(|bytes| *bytes <= RSS_BYTES_MAX);
-        self
     }
 
     /// Whether one of the counters behind the figures is below that of `earlier`: what happened between the two is not
@@ -360,14 +325,5 @@ mod tests {
         let usage = Usage::of_process(std::process::id());
         assert!(usage.cpu_ns.unwrap() > 0 && usage.rss_bytes.unwrap() > 0);
         assert!(process_exists(std::process::id()));
-    }
-
-    #[test]
-    fn more_memory_than_there_can_be_is_not_believed() {
-        let told = |bytes: u64| {
-            let text = format!("{{\"memory\":{{\"rss_bytes\":{bytes}}}}}");
-            serde_json::from_str::<Status>(&text).unwrap().believable().memory.rss_bytes
-        };
-        assert_eq!((told(1 << 30), told(u64::MAX)), (Some(1 << 30), None));
     }
 }

@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 use support::real_server::RealServer;
-use support::run;
+use support::{run, sandbox};
 
 const LOADGEN: &str = env!("CARGO_BIN_EXE_loadgen");
 
@@ -66,6 +66,77 @@ fn the_servers_limit_is_where_connecting_stops() {
     let times = ["--duration", "300ms", "--warmup", "100ms", "--force"];
     let run = run(&[&["idle"], &place[..], &times].concat());
     assert_eq!(run.report["conns"]["connected"], found["maximum"], "{}", run.out);
+}
+
+#[test]
+fn the_rooms_choose_the_tables_of_players() {
+    // Of two workers one has both rooms.
+    let server = RealServer::start(&["--workers", "2", "RING__FIXED_TABLE=64"]);
+    let of = |server: &RealServer| {
+        let place = ["game", "--target", &server.target, "--admin", &server.admin, "--conns", "100"];
+        place.map(str::to_owned)
+    };
+    let place = of(&server);
+    let place: Vec<&str> = place.iter().map(String::as_str).collect();
+    let found = json(&doctor(&[&place[..], &["--json"]].concat()));
+    assert_eq!((&found["fits"], &found["maximum"]), (&false.into(), &64.into()), "{found:#}");
+    let wall = &found["budgets"][usize::try_from(found["first_wall"].as_u64().unwrap()).unwrap()];
+    let remedy = wall["remedy"].as_str().unwrap();
+    assert!(wall["why"].as_str().unwrap().contains("2 of 2 rooms are worker 0's"), "{wall}");
+    let times = ["--duration", "300ms", "--warmup", "100ms", "--connect-timeout", "2s"];
+    let refused = run(&[&place[..], &times].concat());
+    assert_eq!(refused.code, Some(3), "{}", refused.err);
+    let forced = run(&[&place[..], &times, &["--force"]].concat());
+    let connected = forced.report["conns"]["connected"].as_u64().unwrap();
+    assert!((32..=64).contains(&connected), "{connected}: {}", forced.out);
+    assert!(server.metric("tickring_hand_overs_failed_total") > 0, "{}", forced.out);
+    // What is advised mends it.
+    let (_, workers) = remedy.split_once("--workers ").unwrap_or_else(|| panic!("{remedy}"));
+    let server =
+        RealServer::start(&["--workers", workers.split(' ').next().unwrap(), "RING__FIXED_TABLE=64"]);
+    let place = of(&server);
+    let place: Vec<&str> = place.iter().map(String::as_str).collect();
+    let found = json(&doctor(&[&place[..], &["--json"]].concat()));
+    assert_eq!(found["fits"], true, "{remedy}: {found:#}");
+    let mended = run(&[&place[..], &times, &["--connect-rate", "200"]].concat());
+    // A busy machine may have some come faster than places are promised to them.
+    let connected = mended.report["conns"]["connected"].as_u64().unwrap();
+    assert!(connected >= 80, "{remedy}: {}", mended.out);
+}
+
+#[test]
+fn little_memory_for_this_process_is_a_wall() {
+    let server = RealServer::start(&["--echo"]);
+    let place = format!("--target {} --admin {}", server.target, server.admin);
+    let script = format!("ulimit -v 60000 && exec {LOADGEN} doctor echo {place} --conns 5000 --json");
+    let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+    let found = json(&output);
+    assert_eq!((output.status.code(), &found["fits"]), (Some(3), &false.into()), "{found:#}");
+    let wall = &found["budgets"][usize::try_from(found["first_wall"].as_u64().unwrap()).unwrap()];
+    assert_eq!((&wall["side"], &wall["what"]), (&"generator".into(), &"memory".into()), "{wall}");
+    assert!(wall["why"].as_str().unwrap().contains("RLIMIT_AS = 61440000"), "{wall}");
+}
+
+#[test]
+fn a_ring_that_may_not_be_entered_is_none() {
+    let perl = Command::new("perl").args(["-MPOSIX", "-e", "1"]).status();
+    if !perl.is_ok_and(|status| status.success()) {
+        return sandbox::skipped("no perl, which installs the filter on system calls");
+    }
+    // Rings can be made there, and not used: io_uring_enter.
+    let script = sandbox::NO_IO_URING[2].replace("425", "426");
+    let before = [sandbox::NO_IO_URING[0], sandbox::NO_IO_URING[1], &script];
+    let words = ["doctor", "--admin", "127.0.0.1:1", "--json"];
+    let output = sandbox::command(&before, LOADGEN.as_ref()).args(words).output().unwrap();
+    if output.status.code() == Some(77) {
+        return sandbox::skipped("a filter on system calls cannot be installed here");
+    }
+    let found = json(&output);
+    assert_eq!((output.status.code(), &found["maximum"]), (Some(3), &0.into()), "{found:#}");
+    let wall = &found["budgets"][usize::try_from(found["first_wall"].as_u64().unwrap()).unwrap()];
+    assert_eq!(wall["what"], "io_uring");
+    assert!(wall["why"].as_str().unwrap().starts_with("io_uring_enter: not permitted (EPERM)"), "{wall}");
+    assert!(wall["remedy"].as_str().unwrap().contains("io_uring_enter and io_uring_register"), "{wall}");
 }
 
 #[test]

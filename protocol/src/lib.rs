@@ -11,6 +11,7 @@
 //! - [`message`]: what a binary WebSocket message contains: a kind byte and a fixed-layout archive.
 //! - [`fault`]: fault codes, close codes, and whether the client should come back.
 //! - [`limits`]: every bound of the protocol, with the relations between them asserted at compile time.
+//! - [`placement`]: which worker of a server a room lives on.
 //! - [`ids`]: newtypes for what must not be mixed.
 //!
 //! Every byte is described in `docs/protocol.md`, with a session transcript that a test of this crate replays.
@@ -19,6 +20,7 @@ pub mod fault;
 pub mod ids;
 pub mod limits;
 pub mod message;
+pub mod placement;
 pub mod websocket;
 
 mod text;

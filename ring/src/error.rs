@@ -23,12 +23,14 @@ pub enum SetupError {
     },
     /// A security policy, almost always a container's seccomp profile, forbids it.
     #[error(
-        "io_uring_setup: not permitted ({errno}), and kernel.io_uring_disabled is not the cause: a seccomp profile or \
+        "{call}: not permitted ({errno}), and kernel.io_uring_disabled is not the cause: a seccomp profile or \
          security module forbids it. Remedy: allow io_uring_setup, io_uring_enter and io_uring_register in the \
          container's seccomp profile (Docker: --security-opt seccomp=PROFILE.json)"
     )]
     Forbidden {
-        /// What the kernel said: `EPERM` or `EACCES`.
+        /// The system call that is refused: each of the three may be.
+        call: &'static str,
+        /// What the kernel said: `EPERM`, `EACCES`, or of a call that its sibling is known beside `ENOSYS`.
         errno: &'static str,
     },
     /// The rings do not fit `RLIMIT_MEMLOCK`, or memory is out.

@@ -99,6 +99,7 @@ const OPERATIONS: [(&str, &str, u8); 10] = [
 pub(crate) fn probe() -> Result<Features, SetupError> {
     let uring = setup::build(Queues { submissions: 8, completions: 16 })?;
     setup::register_table(&uring, 8)?;
+    setup::enter_once(&uring)?;
     Features::of(&uring)
 }
 

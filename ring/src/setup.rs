@@ -110,8 +110,24 @@ fn refused(errno: &'static str) -> SetupError {
     let sysctl = std::fs::read_to_string("/proc/sys/kernel/io_uring_disabled");
     match sysctl.ok().and_then(|text| text.trim().parse().ok()) {
         Some(value @ 1..) => SetupError::DisabledBySysctl { value },
-        _ => SetupError::Forbidden { errno },
+        _ => SetupError::Forbidden { call: "io_uring_setup", errno },
     }
+}
+
+/// A ring that is there, and `call` that is refused for it: a filter may know only that one.
+fn refused_later(call: &'static str, what: &'static str, error: io::Error) -> SetupError {
+    match error.raw_os_error() {
+        Some(libc::EPERM) => SetupError::Forbidden { call, errno: "EPERM" },
+        Some(libc::EACCES) => SetupError::Forbidden { call, errno: "EACCES" },
+        Some(libc::ENOSYS) => SetupError::Forbidden { call, errno: "ENOSYS" },
+        _ => SetupError::Io { what, source: error },
+    }
+}
+
+/// Enters the kernel once, with nothing to do there.
+pub(crate) fn enter_once(uring: &IoUring) -> Result<(), SetupError> {
+    let entered = uring.submitter().submit();
+    entered.map_err(|error| refused_later("io_uring_enter", "entering the ring", error)).map(drop)
 }
 
 /// `ENOMEM` for `what`, with the limit that usually causes it.
@@ -137,7 +153,7 @@ pub(crate) fn register_table(uring: &IoUring, slots: u32) -> Result<(), SetupErr
             limit: getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX),
         },
         Some(libc::ENOMEM) => out_of_memory("the file table"),
-        _ => SetupError::Io { what: "registering the file table", source: error },
+        _ => refused_later("io_uring_register", "registering the file table", error),
     })
 }
 

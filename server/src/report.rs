@@ -160,6 +160,8 @@ pub struct Traffic {
     pub handed_in: u64,
     /// Connections given to another worker.
     pub handed_out: u64,
+    /// Connections answered with 503 because the worker of their room could not take them: its table is full.
+    pub hand_overs_failed: u64,
     /// Messages received.
     pub messages_in: u64,
     /// Messages queued for peers; what was dropped with a connection is in it.

@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 
 use crossbeam::channel::{Receiver, Sender, bounded};
 use crossbeam::utils::CachePadded;
+use tickring_protocol::placement::worker_of;
 use tickring_room::Game;
 use tokio::sync::mpsc;
 
@@ -19,7 +20,7 @@ use crate::error::ServerError;
 use crate::listen::bind_all;
 use crate::mailbox::Mailbox;
 use crate::recording::connect;
-use crate::worker::{Shared, start, worker_of};
+use crate::worker::{Shared, start};
 
 type Ready = Result<Mailbox, ServerError>;
 

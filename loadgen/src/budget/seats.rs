@@ -1,5 +1,6 @@
 //! The seats that the server has for a run's players.
 
+use super::seating::Seating;
 use super::{Budget, Demand, Rooms, Side};
 use crate::doctor::enough;
 use crate::server_side::Status;
@@ -8,8 +9,12 @@ use crate::server_side::Status;
 pub(super) fn budget(demand: &Demand, status: &Status) -> Option<Budget> {
     let (rooms, limits) = (demand.rooms?, &status.limits);
     let seats = limits.players_max_per_room?;
+    let exact = limits.workers.and_then(|workers| Seating::of(rooms, workers, demand.targets, status));
     let made = limits.workers.zip(limits.rooms_max_per_worker);
-    let most = made.map(|(workers, each)| enough::held(workers, each));
+    let most = made.map(|(workers, each)| match &exact {
+        Some(seating) => seating.made(&rooms_free(status, workers, each)),
+        None => enough::held(workers, each),
+    });
     let all = most.map(|most| most.saturating_mul(seats.min(rooms.players_max.unwrap_or(seats))));
     let players = demand.conns.div_ceil(rooms.count.max(1));
     let in_these = rooms.count.saturating_mul(seats);
@@ -18,8 +23,8 @@ pub(super) fn budget(demand: &Demand, status: &Status) -> Option<Budget> {
         let made = rooms.count.min(most);
         in_rooms(demand.conns, made, rooms.count).min(made.saturating_mul(seats))
     };
-    // One worker makes every room.
-    let about = if limits.workers == Some(1) { "" } else { "about " };
+    // One worker makes every room, and of rooms whose names are known it is known which.
+    let about = if limits.workers == Some(1) || exact.is_some() { "" } else { "about " };
     let told =
         |carries, why, remedy| Some(Budget { side: Side::Server, what: "seats", carries, why, remedy });
     match (most, all) {
@@ -65,6 +70,12 @@ pub(super) fn budget(demand: &Demand, status: &Status) -> Option<Budget> {
     }
 }
 
+/// Rooms that each worker can still make.
+fn rooms_free(status: &Status, workers: u64, each: u64) -> Vec<u64> {
+    let there = |at: u64| status.workers.iter().find(|told| told.worker == at).map_or(0, |told| told.rooms);
+    (0..workers).map(|at| each.saturating_sub(there(at))).collect()
+}
+
 /// The players of `count` rooms of all, where each has as many as the others.
 fn in_rooms(players: u64, count: u64, all: u64) -> u64 {
     u64::try_from(u128::from(players) * u128::from(count) / u128::from(all.max(1))).unwrap_or(u64::MAX)
@@ -81,11 +92,15 @@ fn larger_rooms(demand: &Demand, rooms: Rooms, seats: u64, workers: u64, most: u
         return format!("start the server with {}{larger}", rooms_max(demand.conns.div_ceil(players.max(1))));
     }
     let named = rooms.count.max(needed);
-    let players = format!("--players-per-room {}", demand.conns.div_ceil(rooms.count.max(1)).max(seats));
-    let larger = if most < rooms.count {
-        format!("with larger rooms as well, {} and {players}", rooms_max(rooms.count))
-    } else {
-        format!("with larger rooms, {players}")
+    let size = demand.conns.div_ceil(rooms.count.max(1)).max(seats);
+    let players = format!("--players-per-room {size}");
+    let larger = match (most < rooms.count, size > seats) {
+        // Its rooms are large enough: it is their number alone.
+        (_, false) => {
+            return format!("start the server with {}, for --rooms {named}", rooms_max(named));
+        }
+        (true, true) => format!("with larger rooms as well, {} and {players}", rooms_max(rooms.count)),
+        (false, true) => format!("with larger rooms, {players}"),
     };
     format!(
         "start the server with {} and use --rooms {named}; or {larger}, for --rooms {}",
@@ -109,7 +124,7 @@ mod tests {
         assert_eq!(carries(following(20), &server(1, 1_024, 50)), 51_200);
         assert_eq!(carries(Some(Rooms::named(20)), &server(1, 1_024, 50)), 1_000);
         assert_eq!(carries(following(20), &server(2, 1_024, 50)), 2 * 1_001 * 50, "names are hashed, too");
-        let rewind = Some(Rooms { count: 500, follow: true, players_max: Some(2) });
+        let rewind = Some(Rooms { count: 500, follow: true, players_max: Some(2), names: None });
         assert_eq!(carries(rewind, &server(1, 1_024, 50)), 2_048);
         assert_eq!(carries(rewind, &server(1, 100, 50)), 200);
         assert_eq!(carries(following(20), &server(1, 1_024, 10)), 200, "its own rooms are too small");
@@ -134,6 +149,11 @@ mod tests {
         assert!(
             few.remedy.contains("or with larger rooms, --players-per-room 60, for --rooms 20"),
             "{few:?}"
+        );
+        let small = budget(&demand(1_000, Some(Rooms::named(100))), &server(1, 10, 10)).unwrap();
+        assert_eq!(
+            small.remedy, "start the server with --rooms-max 100 (each worker's), for --rooms 100",
+            "it seats ten already"
         );
         let many = budget(&demand(1_000, Some(Rooms::named(100))), &server(1, 10, 50)).unwrap();
         assert_eq!(many.carries, 100, "nine of ten come to a room that is not made: {many:?}");

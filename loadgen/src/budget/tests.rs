@@ -1,10 +1,18 @@
 //! What each resource carries, and what moves it.
 
 use super::*;
-use crate::server_side::StatusLimits;
+use crate::server_side::{Status, StatusLimits};
 
 pub(super) fn demand(conns: u64, rooms: Option<Rooms>) -> Demand {
-    Demand { conns, workers: 1, is_loopback: true, targets: 1, sources: Sources::Kernel, rooms }
+    Demand {
+        conns,
+        workers: 1,
+        is_loopback: true,
+        targets: 1,
+        sources: Sources::Kernel,
+        rooms,
+        connect_rate: 2_000,
+    }
 }
 
 pub(super) fn server(workers: u64, rooms_max: u64, seats: u64) -> Status {
@@ -42,7 +50,7 @@ fn reserved_ports_are_named_where_there_are_some() {
 #[test]
 fn tables_of_several_workers_are_not_filled_to_the_last_place() {
     let here = Readings::default();
-    let connections = |demand: &Demand, status: &Status| connections(demand, status, &here);
+    let connections = |demand: &Demand, status: &Status| tables::budget(demand, status, &here);
     let one = connections(&demand(120, None), &server(1, 1, 1)).unwrap();
     let why = "the server takes 100 (1 table(s) of 100 places, which is its descriptor limit)";
     assert_eq!((one.carries, &one.why[..]), (100, why));
@@ -82,7 +90,7 @@ fn limits_that_even_root_may_not_raise_are_no_advice() {
     let wall = |limits_are_fixed| {
         let here = Readings { limits_are_fixed, ..Readings::default() };
         let facts = Facts { descriptors: Some(64), here: here.clone(), ..Facts::default() };
-        let server = connections(&demand(190, None), &server(2, 1, 1), &here).unwrap();
+        let server = tables::budget(&demand(190, None), &server(2, 1, 1), &here).unwrap();
         [descriptors(&demand(190, None), &facts).unwrap().remedy, server.remedy]
     };
     for remedy in wall(false) {

@@ -29,7 +29,7 @@ pub(crate) fn held(workers: u64, each: u64) -> u64 {
 
 /// The descriptor limit, and with it the places of a table, for `conns` connections of `workers` workers.
 pub(crate) fn descriptors(conns: u64, workers: u64) -> u64 {
-    spared(conns) / workers.max(1) + DESCRIPTORS_BESIDES
+    (spared(conns) / workers.max(1)).saturating_add(DESCRIPTORS_BESIDES)
 }
 
 /// The workers that take `conns` connections where the descriptor limit is `limit`.
@@ -66,10 +66,24 @@ pub(crate) fn server_room(limits: &StatusLimits, wanted: u64, is_fixed: bool) ->
 pub(crate) fn server_tables(limits: &StatusLimits, wanted: u64, is_fixed: bool) -> String {
     let each = limits.connections_per_worker_max.unwrap_or(1);
     let has = limits.workers.unwrap_or(1);
-    let table = descriptors(wanted, has);
+    let larger = larger_table(limits, descriptors(wanted, has), is_fixed);
     let workers = workers(wanted, each).max(has.saturating_add(1));
+    format!(
+        "start the server with {larger}, or with --workers {workers} (a table each), both with a quarter to spare; \
+         --max-conns, if it is set, at {wanted} or auto"
+    )
+}
+
+/// The places of a table for so many connections: a quarter to spare.
+pub(crate) const fn table(conns: u64) -> u64 {
+    spared(conns).saturating_add(1)
+}
+
+/// What gives each worker of a server with `limits` a table of `table` places.
+pub(crate) fn larger_table(limits: &StatusLimits, table: u64, is_fixed: bool) -> String {
+    let each = limits.connections_per_worker_max.unwrap_or(1);
     // A table is as large as `ring.fixed_table` says, and never larger than the descriptor limit.
-    let larger = match limits.descriptors {
+    match limits.descriptors {
         Some(limit) if limit > each && limit >= table => format!("ring.fixed_table = {table}"),
         Some(limit) if limit > each => {
             format!(
@@ -78,11 +92,7 @@ pub(crate) fn server_tables(limits: &StatusLimits, wanted: u64, is_fixed: bool) 
             )
         }
         _ => format!("a higher descriptor limit ({})", higher_limit(table, is_fixed)),
-    };
-    format!(
-        "start the server with {larger}, or with --workers {workers} (a table each), both with a quarter to spare; \
-         --max-conns, if it is set, at {wanted} or auto"
-    )
+    }
 }
 
 /// Rooms of each worker for `rooms` in all, whose names a hash shares out; with a quarter to spare where there is one to
@@ -98,10 +108,11 @@ pub(crate) fn rooms_max(rooms: u64, workers: u64) -> u64 {
     each
 }
 
-/// `fs.file-max` for `needed` more open files on `machine`.
+/// `fs.file-max` for `needed` more open files on `machine`: what the table asks for, unless more are open than it leaves
+/// room for.
 pub(crate) fn files_max(needed: u64, machine: &Readings) -> u64 {
     let open = machine.number("fs.file-nr").unwrap_or(0);
-    open.saturating_add(spared(needed)).max(needed.saturating_add(FILES_BESIDES))
+    needed.saturating_add(open.max(FILES_BESIDES))
 }
 
 /// `nf_conntrack_max` for `conns` more connections through `machine`.
@@ -177,6 +188,6 @@ mod tests {
         for name in ["fs.file-nr", "net.netfilter.nf_conntrack_count"] {
             machine.sysctls.insert(name.to_owned(), "500000".to_owned());
         }
-        assert_eq!((files_max(200, &machine), tracked_max(1_000, &machine)), (500_250, 501_250));
+        assert_eq!((files_max(200, &machine), tracked_max(1_000, &machine)), (500_200, 501_250));
     }
 }

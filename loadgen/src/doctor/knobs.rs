@@ -157,7 +157,9 @@ impl Knob {
 
     /// The wanted number, floor and cap applied.
     fn wanted(&self, variables: &Variables) -> i64 {
-        let value = |formula: &str| variables.evaluate(formula).expect("a test evaluates every formula");
+        let value = |formula: &str| {
+            variables.evaluate(formula).expect("tests evaluate every formula, for whatever is told")
+        };
         let mut wanted = value(self.value);
         if self.floor != "-" {
             wanted = wanted.max(value(self.floor));

@@ -28,8 +28,12 @@ pub(crate) use readings::Readings;
 
 /// Connections unless told otherwise: those of `run game`.
 const CONNS_DEFAULT: u32 = 1_000;
-/// What a machine or a server may say it has of anything: beyond it no formula is meant.
-const COUNT_MAX: i64 = 1 << 50;
+/// New connections a second, of a run that nobody has named: those of `run game`.
+const CONNECT_RATE_DEFAULT: u64 = 2_000;
+/// What there may be of anything that the formulas multiply: beyond it none is meant.
+const COUNT_MAX: i64 = 1 << 31;
+/// The same of a machine's bytes.
+const BYTES_MAX: i64 = 1 << 60;
 /// The version of the JSON.
 const SCHEMA: u32 = 1;
 
@@ -49,6 +53,8 @@ pub(crate) struct Findings {
     budgets: Vec<Budget>,
     /// A source address that no connection can come from.
     sources_refused: Option<String>,
+    /// What is no wall, and still not as it should be.
+    warnings: Vec<String>,
     /// What the table of knobs says, machine by machine.
     machines: Vec<Examined>,
     /// Why the server could not be asked.
@@ -89,6 +95,7 @@ pub(crate) struct Examined {
 pub(crate) struct Question {
     place: Place,
     rooms: Option<Rooms>,
+    connect_rate: u64,
     /// Either the rooms are known, or there are none.
     is_seated: bool,
     form: Form,
@@ -122,7 +129,7 @@ impl Question {
             at_most_conns("rooms", rooms, place.conns)?;
         }
         let rooms = args.rooms.map(|rooms| Rooms::named(rooms.into()));
-        Ok(Self { place, rooms, is_seated: args.rooms.is_some(), form })
+        Ok(Self { place, rooms, connect_rate: CONNECT_RATE_DEFAULT, is_seated: args.rooms.is_some(), form })
     }
 
     /// The same of a run, which has its own connections, rooms and targets unless told otherwise.
@@ -141,9 +148,10 @@ impl Question {
             .map_err(|error| PlanError::of(format!("doctor {preset}"), error.to_string()))?;
         let plan = Plan::new(&run, &file)?;
         let mut rooms = Demand::of(&plan).rooms;
-        if let Some(rooms) = rooms.as_mut().filter(|_| run.args().rooms.is_none()) {
-            rooms.follow = true;
+        if let Some(rooms) = rooms.as_mut() {
+            rooms.follow = run.args().rooms.is_none();
         }
+        let connect_rate = plan.connect_rate.into();
         let place = Place {
             targets: plan.targets,
             admins: plan.admins,
@@ -152,7 +160,7 @@ impl Question {
             sources: plan.sources,
             sources_named: run.args().place.src != "auto",
         };
-        Ok(Self { place, rooms, is_seated: true, form })
+        Ok(Self { place, rooms, connect_rate, is_seated: true, form })
     }
 
     fn demand(&self) -> Demand {
@@ -164,6 +172,7 @@ impl Question {
             targets: targets.len() as u64,
             sources: sources.clone(),
             rooms: self.rooms,
+            connect_rate: self.connect_rate,
         }
     }
 }
@@ -199,7 +208,8 @@ pub(crate) fn refusal(plan: &Plan, facts: &Facts, walls: Vec<Wall>) -> anyhow::R
         sources: sources.clone(),
         sources_named: *sources != Sources::auto(&addresses, plan.phases.ports_needed()),
     };
-    let question = Question { place, rooms: Demand::of(plan).rooms, is_seated: true, form: Form::Json };
+    let Demand { rooms, connect_rate, .. } = Demand::of(plan);
+    let question = Question { place, rooms, connect_rate, is_seated: true, form: Form::Json };
     let refusal = Refusal { verdict: "preflight", exit_code: verdict::PREFLIGHT, walls };
     let found = Findings { refusal: Some(refusal), ..judge(&question, facts) };
     Ok(serde_json::to_string_pretty(&found)? + "\n")
@@ -242,6 +252,7 @@ fn judge(question: &Question, facts: &Facts) -> Findings {
         first_wall,
         sources_refused: refused,
         budgets,
+        warnings: preflight::warnings(&demand, facts),
         machines: machines(&demand, place.sources_named, &facts.here, status),
         server_unknown,
         seats_counted: question.is_seated,
@@ -276,7 +287,8 @@ fn machines(demand: &Demand, named: bool, here: &Readings, status: Option<&Statu
 
 impl Examined {
     fn new(role: Role, demand: &Demand, named: bool, workers: u64, machine: &Readings) -> Self {
-        let whole = |n: u64| i64::try_from(n).unwrap_or(i64::MAX).min(COUNT_MAX);
+        let at_most = |n: u64, most: i64| i64::try_from(n).unwrap_or(most).min(most);
+        let whole = |n: u64| at_most(n, COUNT_MAX);
         let ports = ports::usable(machine).map_or(0, u64::from);
         let sources = match &demand.sources {
             // The ports are handed out by us then, and not from the kernel's range, which the table asks a client alone
@@ -296,7 +308,7 @@ impl Examined {
             sources: whole(sources),
             per_source: whole(demand.conns.div_ceil(sources.max(1))),
             page_bytes: whole(machine.page_bytes.max(1)),
-            memory_bytes: whole(machine.memory_bytes),
+            memory_bytes: at_most(machine.memory_bytes, BYTES_MAX),
         };
         let sources = if named { format!(" --sources {sources}") } else { String::new() };
         Self {
@@ -338,5 +350,7 @@ impl Findings {
     }
 }
 
+#[cfg(test)]
+mod implausible;
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,22 @@ use crate::server_side::StatusLimits;
 use knobs::Verdict;
 
 fn demand() -> Demand {
-    Demand { conns: 120, workers: 1, is_loopback: true, targets: 1, sources: Sources::Kernel, rooms: None }
+    Demand {
+        conns: 120,
+        workers: 1,
+        is_loopback: true,
+        targets: 1,
+        sources: Sources::Kernel,
+        rooms: None,
+        connect_rate: 2_000,
+    }
+}
+
+/// What `loadgen doctor` with these words asks.
+pub(super) fn question(words: &str) -> Question {
+    let words = "loadgen doctor".split(' ').chain(words.split(' ')).map(std::ffi::OsString::from);
+    let crate::cli::Command::Doctor(args) = Cli::read(words).unwrap().command else { panic!("a doctor") };
+    Question::new(args).unwrap()
 }
 
 #[test]
@@ -39,6 +54,7 @@ fn each_process_is_judged_by_its_own_limit() {
             remedy: "ulimit -Hn 331".to_owned(),
         }],
         sources_refused: None,
+        warnings: Vec::new(),
         machines: found,
         server_unknown: None,
         seats_counted: true,
@@ -55,17 +71,12 @@ fn each_process_is_judged_by_its_own_limit() {
 
 #[test]
 fn what_cannot_be_reached_at_all_is_the_first_wall() {
-    let args = |words: &[&str]| {
-        let words = ["loadgen", "doctor"].iter().chain(words).map(std::ffi::OsString::from);
-        let crate::cli::Command::Doctor(args) = Cli::read(words).unwrap().command else { panic!("a doctor") };
-        Question::new(args).unwrap()
-    };
     let facts = Facts {
         descriptors: Some(20_000),
         source_refused: Some(([10, 9, 9, 9].into(), "no such address".to_owned())),
         ..Facts::default()
     };
-    let nowhere = args(&["--conns", "300", "--src", "10.9.9.9"]);
+    let nowhere = question("--conns 300 --src 10.9.9.9");
     let found = judge(&nowhere, &facts);
     assert_eq!((found.fits, found.maximum), (false, Some(0)));
     let first = &found.budgets[found.first_wall.unwrap()];
@@ -137,6 +148,7 @@ fn judge_of_nothing(machines: Vec<Examined>) -> Findings {
         first_wall: None,
         budgets: Vec::new(),
         sources_refused: None,
+        warnings: Vec::new(),
         machines,
         server_unknown: None,
         seats_counted: true,

@@ -33,6 +33,9 @@ fn write(found: &Findings, out: &mut String) -> std::fmt::Result {
         let (side, what, carries) = (budget.side.name(), budget.what, budget.carries);
         writeln!(out, "  {side:<10} {what:<20} {carries:>12}  {mark:<10}  {}", budget.why)?;
     }
+    for warning in &found.warnings {
+        writeln!(out, "\nwarning: {warning}")?;
+    }
     for machine in &found.machines {
         write_machine(machine, out)?;
     }

@@ -124,11 +124,11 @@ fn fetch_status(admin: &str, left: Duration, patience: Duration) -> Result<Statu
         error => format!("{url}: {error}"),
     };
     let status = agent.get(&url).call().and_then(|mut response| response.body_mut().read_json::<Status>());
-    let status = status.map(Status::believable).map_err(told)?;
+    let status = status.map_err(told)?;
     if status.pid.is_none() && status.version.is_none() {
         return Err(not_ours(&url));
     }
-    Ok(status)
+    status.believable().map_err(|problem| format!("{url}: {problem}"))
 }
 
 fn url(admin: &str) -> String {

@@ -18,7 +18,7 @@ pub(crate) struct RealServer {
 }
 
 impl RealServer {
-    /// A server with one worker, `flags`, and settings of the form `KEY=VALUE` through the environment.
+    /// A server with one worker unless they say otherwise, `flags`, and settings of the form `KEY=VALUE` through the environment.
     pub(crate) fn start(flags: &[&str]) -> Self {
         Self::start_through(&[], flags)
     }
@@ -29,10 +29,13 @@ impl RealServer {
         command
             .env_clear()
             .env("TICKRING_PIN", "off")
-            .args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--workers", "1", "--log", "warn"])
+            .args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--log", "warn"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit());
+        if !flags.contains(&"--workers") {
+            command.args(["--workers", "1"]);
+        }
         for flag in flags {
             match flag.split_once('=') {
                 Some((key, value)) => command.env(format!("TICKRING_{key}"), value),

@@ -46,6 +46,7 @@ pub(super) const COUNTERS: &[Field] = &[
     field("upgrades_refused", "Upgrades refused with an HTTP error", |r| r.traffic.upgrades_refused),
     field("handed_in", "Connections that arrived from another worker", |r| r.traffic.handed_in),
     field("handed_out", "Connections given to another worker", |r| r.traffic.handed_out),
+    field("hand_overs_failed", "Connections refused because the worker of their room, whose table is full, could not take them", |r| r.traffic.hand_overs_failed),
     field("messages_in", "Messages received", |r| r.traffic.messages_in),
     field("messages_out", "Messages queued for peers; what was dropped with a connection is in it", |r| r.traffic.messages_out),
     field("bytes_in", "Bytes received", |r| r.traffic.bytes_in),

@@ -7,7 +7,6 @@ mod listing;
 mod load;
 pub(crate) mod overload;
 mod phases;
-pub(crate) mod placement;
 mod recorded;
 mod seating;
 mod ticking;

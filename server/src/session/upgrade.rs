@@ -1,13 +1,13 @@
 //! From the first byte to the switched protocol (RFC 6455 section 4.2).
 
 use tickring_protocol::limits;
+use tickring_protocol::placement::worker_of;
 use tickring_protocol::websocket::{
     Decoder, Endpoint, Refusal, Role, parse_endpoint, parse_request, write_switching_protocols,
 };
 use tickring_room::Game;
 
 use super::{Cause, Context, Ending, Peer, Session, State};
-use crate::rooms::placement::worker_of;
 
 /// A connection whose room lives elsewhere: what its new worker must know.
 #[derive(Debug)]

@@ -174,6 +174,7 @@ impl<G: Game> Worker<G> {
 
     /// The other worker's table is full, most likely. The state it has been sent is taken back.
     fn hand_over_failed(&mut self, id: ConnectionId, error: &std::io::Error, now: Now) {
+        self.stage.ledger.traffic.hand_overs_failed += 1;
         if let Some(Departure { to_worker, token }) = self.moves.departed(id) {
             let peer = &self.peers[to_worker];
             if peer.leave(Command::Forget { token }).is_err() {

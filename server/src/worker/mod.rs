@@ -30,7 +30,6 @@ use crate::mailbox::{Mailbox, MailboxReceiver};
 use crate::recording::Outlet;
 use crate::session::{Flush, Now, Receiving, Stage};
 
-pub(crate) use crate::rooms::placement::worker_of;
 use moves::Moves;
 
 /// What all workers of the process share. Touched when connections come and go, never per message.

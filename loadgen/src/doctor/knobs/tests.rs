@@ -111,5 +111,8 @@ fn a_setting_is_raised_to_what_its_wall_asks_for() {
     let knobs = judge_all(Role::Both, &VARIABLES, &machine);
     let files = knobs.into_iter().find(|knob| knob.name == "fs.file-max").unwrap();
     assert_eq!(files.wanted, ">= 208192");
-    assert_eq!(files.commands, [format!("sysctl -w 'fs.file-max={}'", enough::files_max(200_000, &machine))]);
+    assert_eq!(files.commands, ["sysctl -w 'fs.file-max=208192'"], "one number for both");
+    assert_eq!(enough::files_max(200_000, &machine), 208_192, "and for the wall");
+    machine.sysctls.insert("fs.file-nr".to_owned(), "9000 0 1000".to_owned());
+    assert_eq!(enough::files_max(200_000, &machine), 209_000, "more are open than it leaves room for");
 }

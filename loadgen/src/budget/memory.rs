@@ -1,0 +1,126 @@
+//! Memory: the machine's, and what this process may have of it.
+
+use super::{Budget, Demand, Side};
+use crate::doctor::Readings;
+use crate::machine::memory::{Bound, BoundOf};
+use crate::preflight::Facts;
+
+/// Kernel memory of one end of an idle loopback connection, bytes (measured: 9.8 kB a pair).
+const KERNEL_BYTES_PER_END: u64 = 5_000;
+/// Our own memory per connection, generously, bytes.
+const USER_BYTES_PER_CONNECTION: u64 = 2_000;
+/// Addresses of a connection, bytes: what its lists grow through is reserved, too (measured: 5,000 need between 20 and
+/// 40 MB more than ten).
+const ADDRESS_BYTES_PER_CONNECTION: u64 = 6_000;
+/// Addresses of this process without connections, what the allocator only reserves left out, bytes (measured: 60 MB are
+/// enough, 40 MB are not).
+const ADDRESS_BYTES: u64 = 45_000_000;
+/// Addresses of a worker, bytes: its thread's stack, its ring, its receive buffers.
+const ADDRESS_BYTES_PER_WORKER: u64 = 8 << 20;
+
+/// What a machine with so many ends of each connection has room for.
+pub(super) fn of_machine(side: Side, demand: &Demand, ends: u64, machine: &Readings) -> Option<Budget> {
+    let free = machine.memory_available_bytes;
+    let each = KERNEL_BYTES_PER_END * ends + USER_BYTES_PER_CONNECTION;
+    let carries = free / each;
+    // None at all is available where it is not told.
+    (free > 0).then(|| Budget {
+        side,
+        what: "memory",
+        carries,
+        why: format!(
+            "about {} MiB at {each} B a connection, and {} MiB are available",
+            (demand.conns * each) >> 20,
+            free >> 20
+        ),
+        remedy: format!("fewer connections: --conns {carries}"),
+    })
+}
+
+/// What this process may have: the least of its limits and those of its control groups.
+pub(super) fn of_process(demand: &Demand, facts: &Facts) -> Option<Budget> {
+    facts.memory_bounds.iter().map(|bound| bounded(demand, bound)).min_by_key(|budget| budget.carries)
+}
+
+fn bounded(demand: &Demand, bound: &Bound) -> Budget {
+    let (fixed, each, used) = match bound.of {
+        // Of what is mapped already, the allocator has reserved most and uses little.
+        BoundOf::Addresses => (
+            demand.workers.saturating_mul(ADDRESS_BYTES_PER_WORKER),
+            ADDRESS_BYTES_PER_CONNECTION,
+            ADDRESS_BYTES,
+        ),
+        BoundOf::Pages => (0, KERNEL_BYTES_PER_END + USER_BYTES_PER_CONNECTION, bound.used_bytes),
+    };
+    // The workers' stacks come out of what is not mapped, whatever the allocator has in reserve.
+    let has_no_workers = bound.of == BoundOf::Addresses && bound.free_bytes() < fixed;
+    let free = bound.limit_bytes.saturating_sub(used);
+    let carries = if has_no_workers { 0 } else { free.saturating_sub(fixed) / each };
+    let needed = used.saturating_add(fixed).saturating_add(demand.conns.saturating_mul(each));
+    let fewer =
+        if carries == 0 { String::new() } else { format!(", or fewer connections: --conns {carries}") };
+    let workers = match fixed {
+        0 => String::new(),
+        _ => format!(" and {} MiB for {} worker(s)", fixed >> 20, demand.workers),
+    };
+    let (why, remedy) = match bound.of {
+        _ if has_no_workers => (
+            format!(
+                "{} leaves {} MiB, too little to start {} worker(s)",
+                bound.name,
+                bound.free_bytes() >> 20,
+                demand.workers
+            ),
+            "ulimit -v unlimited; ulimit -d unlimited (or LimitAS= and LimitDATA= of its unit)".to_owned(),
+        ),
+        BoundOf::Addresses => (
+            format!(
+                "{each} B of addresses a connection{workers}, and {} leaves {} MiB",
+                bound.name,
+                free >> 20
+            ),
+            format!(
+                "ulimit -v unlimited; ulimit -d unlimited (or LimitAS= and LimitDATA= of its unit, at least {needed}){fewer}"
+            ),
+        ),
+        BoundOf::Pages => (
+            format!("{each} B a connection, and {} leaves {} MiB", bound.name, free >> 20),
+            format!(
+                "MemoryMax={needed} and MemoryHigh={needed} of its unit (or --memory {needed} of its container){fewer}"
+            ),
+        ),
+    };
+    Budget { side: Side::Generator, what: "memory", carries, why, remedy }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::demand;
+    use super::*;
+
+    fn wall(of: BoundOf, limit_bytes: u64, used_bytes: u64, conns: u64) -> Budget {
+        let bound = Bound { of, name: "RLIMIT".to_owned(), limit_bytes, used_bytes };
+        let roomy = Bound { limit_bytes: 1 << 50, ..bound.clone() };
+        let facts = Facts { memory_bounds: vec![roomy, bound], ..Facts::default() };
+        of_process(&demand(conns, None), &facts).unwrap()
+    }
+
+    #[test]
+    fn a_process_may_have_less_than_the_machine() {
+        assert_eq!(of_process(&demand(9, None), &Facts::default()), None, "no bound is known");
+        // What was measured: too little for 5,000, enough for 10; enough for both; and too little for a worker.
+        let tight = wall(BoundOf::Addresses, 60_000_000, 45_000_000, 5_000);
+        assert!((10..5_000).contains(&tight.carries), "{tight:?}");
+        assert!(tight.why.contains("RLIMIT leaves 14 MiB") && tight.remedy.contains("--conns "), "{tight:?}");
+        assert!(wall(BoundOf::Addresses, 90_000_000, 60_000_000, 5_000).carries >= 5_000);
+        let reserved = wall(BoundOf::Addresses, 300_000_000, 295_000_000, 10);
+        assert_eq!(reserved.carries, 0, "the allocator has reserved what the stacks need");
+        assert!(reserved.why.contains("too little to start 1 worker(s)"), "{reserved:?}");
+        let group = wall(BoundOf::Pages, 50_000_000, 15_000_000, 9_000);
+        assert_eq!(group.carries, 5_000);
+        assert!(
+            group.remedy.contains("MemoryMax=78000000") && group.remedy.contains("--conns 5000"),
+            "{group:?}"
+        );
+    }
+}

@@ -1,0 +1,131 @@
+//! What a server can hold, and what of a status no server can mean.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::Status;
+
+/// More than any process can have resident: the addresses that Linux gives one on x86-64 (5-level paging apart).
+const RSS_BYTES_MAX: u64 = 1 << 47;
+/// More workers than any server has; ours has 256 at most.
+const WORKERS_MAX: u64 = 65_536;
+/// More connections, players or rooms than any server has: descriptors are `int`s.
+const COUNT_MAX: u64 = 1 << 31;
+
+/// What the server can hold.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct StatusLimits {
+    /// Soft RLIMIT_NOFILE of the server.
+    pub(crate) descriptors: Option<u64>,
+    pub(crate) connections_max: Option<u64>,
+    pub(crate) connections_per_worker_max: Option<u64>,
+    pub(crate) workers: Option<u64>,
+    pub(crate) players_max_per_room: Option<u64>,
+    pub(crate) rooms_max_per_worker: Option<u64>,
+}
+
+impl StatusLimits {
+    /// Whether the most connections are all places of its tables, and those as many as its descriptor limit lets be.
+    pub(crate) fn is_bound_by_descriptors(&self) -> bool {
+        let tables = self.workers.zip(self.connections_per_worker_max);
+        let places = tables.map(|(workers, each)| workers.saturating_mul(each));
+        places.is_some()
+            && places == self.connections_max
+            && self.descriptors == self.connections_per_worker_max
+    }
+
+    /// What the most connections follow from, in words.
+    pub(crate) fn connections_bound(&self) -> String {
+        match self.workers.zip(self.connections_per_worker_max).filter(|_| self.is_bound_by_descriptors()) {
+            Some((workers, each)) => {
+                format!("{workers} table(s) of {each} places, which is its descriptor limit")
+            }
+            None => "max_conns".to_owned(),
+        }
+    }
+}
+
+/// What one worker holds now.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct StatusWorker {
+    pub(crate) worker: u64,
+    /// Connections, by state.
+    connections: BTreeMap<String, u64>,
+    pub(crate) rooms: u64,
+}
+
+impl StatusWorker {
+    /// Connections that it holds.
+    pub(crate) fn open(&self) -> u64 {
+        self.connections.values().fold(0, |sum, count| sum.saturating_add(*count))
+    }
+}
+
+impl Status {
+    /// Without what cannot be, on which no figure may rest.
+    ///
+    /// # Errors
+    /// A sentence about a number that a plan would be made by, and that no server has.
+    pub(super) fn believable(mut self) -> Result<Self, String> {
+        self.memory.rss_bytes = self.memory.rss_bytes.filter(|bytes| *bytes <= RSS_BYTES_MAX);
+        let limits = &self.limits;
+        // A descriptor limit may be as good as none.
+        let told = [
+            ("limits.workers", limits.workers, 1, WORKERS_MAX),
+            ("limits.connections_max", limits.connections_max, 0, COUNT_MAX),
+            ("limits.connections_per_worker_max", limits.connections_per_worker_max, 0, COUNT_MAX),
+            ("limits.players_max_per_room", limits.players_max_per_room, 0, COUNT_MAX),
+            ("limits.rooms_max_per_worker", limits.rooms_max_per_worker, 0, COUNT_MAX),
+            ("totals.connections", Some(self.open()), 0, COUNT_MAX),
+        ];
+        match told.into_iter().find(|(_, told, least, most)| told.is_some_and(|n| n < *least || n > *most)) {
+            Some((name, told, least, most)) => Err(format!(
+                "{name} is {} there, which no server has ({least} to {most}): what it says of itself is not believed; \
+                 check --admin",
+                told.unwrap_or_default()
+            )),
+            None => Ok(self),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(text: &str) -> Result<Status, String> {
+        serde_json::from_str::<Status>(text).unwrap().believable()
+    }
+
+    #[test]
+    fn what_no_server_has_is_refused_by_name() {
+        for (limits, name) in [
+            (r#""workers":18446744073709551615"#, "limits.workers is 18446744073709551615 there"),
+            (r#""workers":0"#, "limits.workers is 0 there, which no server has (1 to 65536)"),
+            (r#""connections_max":9223372036854775808"#, "limits.connections_max is"),
+            (r#""connections_per_worker_max":4294967296"#, "limits.connections_per_worker_max is"),
+            (r#""players_max_per_room":9223372036854775808"#, "limits.players_max_per_room is"),
+            (r#""rooms_max_per_worker":9223372036854775808"#, "limits.rooms_max_per_worker is"),
+        ] {
+            let error = told(&format!("{{\"limits\":{{{limits}}}}}")).unwrap_err();
+            assert!(error.starts_with(name) && error.contains("--admin"), "{error}");
+        }
+        let open = r#"{"totals":{"connections":{"playing":18446744073709551615,"echo":1}}}"#;
+        assert!(told(open).unwrap_err().starts_with("totals.connections is 18446744073709551615 there"));
+        let most =
+            r#"{"limits":{"workers":256,"connections_max":268435456,"descriptors":18446744073709551615}}"#;
+        assert_eq!(told(most).unwrap().limits.workers, Some(256));
+    }
+
+    #[test]
+    fn more_memory_than_there_can_be_is_not_believed() {
+        let rss = |bytes: u64| {
+            let text = format!("{{\"memory\":{{\"rss_bytes\":{bytes}}}}}");
+            told(&text).unwrap().memory.rss_bytes
+        };
+        assert_eq!((rss(1 << 30), rss(u64::MAX)), (Some(1 << 30), None));
+    }
+}
