@@ -27,7 +27,7 @@ as_usual env CDPATH=. sh tuning/tune.sh
 as_usual sh -e "$here/tune.sh"
 as_usual sh -C "$here/tune.sh"
 as_usual sh -f "$here/tune.sh"
-as_usual env ENV=/no/such/file IFS=0123 LC_ALL=xx_YY sh "$here/tune.sh"
+as_usual env ENV=/no/such/file IFS=0123 sh "$here/tune.sh"
 if command -v bash >/dev/null 2>&1; then as_usual env SHELLOPTS=errexit:noclobber:noglob CDPATH=. bash tuning/tune.sh; fi
 
 case_="a shell that calculates with less is refused before it does"

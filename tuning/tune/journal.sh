@@ -31,7 +31,7 @@ is_sum() { case $1 in *[!0-9\ ]* | ' '* | *' ' | *' '*' '*) return 1 ;; [0-9]*' 
 
 # journal_write ENTRIES: replaces the file as a whole, or not at all.
 journal_write() {
-    if journal_new "tickring-tuning 1$newline$1" && mv "$journal.new" "$journal"; then
+    if { journal_new "tickring-tuning 1$newline$1"; } 2>/dev/null && mv "$journal.new" "$journal"; then
         on_disk "$state"
     else
         rm -f "$journal.new"
