@@ -8,10 +8,9 @@ mod tables;
 use serde::Serialize;
 
 use crate::doctor::{Readings, enough, ports};
-use crate::plan::{Plan, Preset};
+use crate::plan::{BOTS_PER_ROOM, Names, Plan, Preset};
 use crate::preflight::{self, Facts, Wall};
 use crate::sources::{PORTS, Sources};
-use seating::Names;
 
 /// Whose resource it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -82,9 +81,6 @@ pub(crate) struct Rooms {
     pub(crate) names: Option<Names>,
 }
 
-/// Bots of a room where nobody names the rooms.
-const BOTS_PER_ROOM: u64 = 50;
-
 impl Rooms {
     /// As somebody named them.
     pub(crate) const fn named(count: u64) -> Self {
@@ -93,7 +89,7 @@ impl Rooms {
 
     /// Players of a full one.
     fn players_each(&self) -> u64 {
-        self.players_max.unwrap_or(BOTS_PER_ROOM).max(1)
+        self.players_max.unwrap_or(BOTS_PER_ROOM.into()).max(1)
     }
 
     /// How many there are for so many connections.
@@ -108,13 +104,13 @@ impl Demand {
         let rooms = match &plan.preset {
             Preset::Game { rooms, .. } if plan.raw.is_none() => Some(Rooms {
                 // Somebody may have named as many as there are when nobody names them.
-                follow: u64::from(*rooms) == u64::from(plan.conns).div_ceil(BOTS_PER_ROOM),
-                names: Some(Names { prefix: "load", seed: plan.seed }),
+                follow: u64::from(*rooms) == u64::from(plan.conns).div_ceil(BOTS_PER_ROOM.into()),
+                names: Some(Names::of(plan)),
                 ..Rooms::named((*rooms).into())
             }),
             // A marksman and a runner in each.
             Preset::Rewind { rooms, .. } if plan.raw.is_none() => {
-                let names = Some(Names { prefix: "rewind", seed: plan.seed });
+                let names = Some(Names::of(plan));
                 Some(Rooms { count: (*rooms).into(), follow: true, players_max: Some(2), names })
             }
             _ => None,

@@ -8,6 +8,7 @@ mod out;
 mod phases;
 mod place;
 mod print;
+mod rooms;
 mod target;
 mod traffic;
 
@@ -28,6 +29,7 @@ pub(crate) use out::{Outs, is_same, probe, report_file, spare_plan, writable};
 pub(crate) use phases::{Backoff, Phase, Phases, STAGES_MAX, Stages};
 pub(crate) use place::{Place, at_most_conns, parse_cpus};
 pub(crate) use print::Flag;
+pub(crate) use rooms::{BOTS_PER_ROOM, Names};
 pub(crate) use target::Target;
 pub(crate) use traffic::TrafficName;
 

@@ -3,26 +3,13 @@
 use tickring_protocol::placement::worker_of;
 
 use super::Rooms;
+use crate::plan::Names;
 use crate::server_side::Status;
 
 /// More workers than any server of this version has.
 const WORKERS_MAX: u64 = 256;
 /// Rooms that are looked at where nobody asks for so many: enough for what one process connects.
 const ROOMS_LOOKED_AT: u64 = 50_000;
-
-/// How a run names its rooms.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Names {
-    /// What its names begin with.
-    pub(crate) prefix: &'static str,
-    pub(crate) seed: u64,
-}
-
-impl Names {
-    fn room(self, room: u64) -> String {
-        format!("{}-{}-{room}", self.prefix, self.seed)
-    }
-}
 
 /// The rooms of a run on the workers of one server.
 #[derive(Clone, Debug)]

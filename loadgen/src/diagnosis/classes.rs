@@ -72,6 +72,12 @@ pub(super) const CLASSES: &[Class] = &[
         claims: |_, cause| matches!(cause, Cause::Close(1001)), holds: |_| true,
         cause: |_| "the server was shut down: it said goodbye as one that goes away (close 1001)".to_owned(),
         evidence: evidence::server_closes, remedy: |_| remedies::SHUT_DOWN.to_owned() },
+    Class { name: "worker-full", side: Side::Server,
+        claims: |_, cause| matches!(cause, Cause::Http(503)),
+        holds: |signs| signs.served(|totals| totals.hand_overs_failed) > 0,
+        cause: |_| "a worker of the server has no place left for its rooms' players, while others have: a room's name decides \
+             which worker it lives on".to_owned(),
+        evidence: evidence::hand_overs, remedy: remedies::worker_full },
     Class { name: "server-full", side: Side::Server,
         claims: |_, cause| matches!(cause, Cause::Http(503) | Cause::Fault(101)), holds: evidence::is_full,
         cause: |signs| evidence::full_words(signs),

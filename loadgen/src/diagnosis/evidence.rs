@@ -253,6 +253,14 @@ pub(super) fn drops(signs: &Signs) -> Vec<String> {
     ]
 }
 
+/// Connections that the worker of their room could not take.
+pub(super) fn hand_overs(signs: &Signs) -> Vec<String> {
+    let failed = signs.served(|totals| totals.hand_overs_failed);
+    std::iter::once(format!("/status: hand_overs_failed grew by {failed}"))
+        .chain(server_table(signs))
+        .collect()
+}
+
 /// How many rooms the server makes.
 pub(super) fn rooms(signs: &Signs) -> Vec<String> {
     let limits = signs.status().map(|status| &status.limits);

@@ -70,6 +70,17 @@ pub(super) fn table_full(signs: &Signs) -> String {
     server_room(signs, enough::server_tables)
 }
 
+/// More room for each worker; smaller rooms spread more evenly.
+pub(super) fn worker_full(signs: &Signs) -> String {
+    let limits = signs.status().map(|status| status.limits.clone()).unwrap_or_default();
+    let is_fixed = signs.is_here && signs.here.limits_are_fixed;
+    let larger = enough::larger_table(&limits, enough::table(signs.conns), is_fixed);
+    format!(
+        "start the server with {larger}, which is enough even if all rooms live on one worker; or more and smaller rooms, \
+         --rooms; loadgen doctor tells beforehand what will fit"
+    )
+}
+
 pub(super) fn server_full(signs: &Signs) -> String {
     format!("{}, or ask for fewer --conns", server_room(signs, enough::server_room))
 }

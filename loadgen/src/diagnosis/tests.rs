@@ -235,6 +235,16 @@ fn a_full_server_is_told_what_it_starts_with() {
 }
 
 #[test]
+fn a_worker_may_be_full_while_the_server_is_not() {
+    let mut signs = Signs { conns: 100, ..signs() };
+    signs.status_after.as_mut().unwrap().totals.hand_overs_failed = 24;
+    let full = only(signs, Stage::Upgrade, Cause::Http(503));
+    assert_eq!((full.class, full.side), ("worker-full", Side::Server));
+    assert!(full.evidence[1].contains("hand_overs_failed grew by 24"), "{full:?}");
+    assert!(full.remedy.contains("ulimit -Hn 126") && full.remedy.contains("--rooms"), "{full:?}");
+}
+
+#[test]
 fn who_goes_away_says_so() {
     let gone = only(Signs { knock: Some(Knock::Refused), ..signs() }, Stage::Steady, Cause::Close(1001));
     assert_eq!((gone.class, gone.side), ("server-draining", Side::Server));

@@ -13,7 +13,7 @@ use crate::bots::{Bot, Moment, Role};
 use crate::forge::{self, Forge};
 use crate::measure::errors::Cause;
 use crate::measure::streams::Finding;
-use crate::plan::{Plan, Preset};
+use crate::plan::{Names, Plan};
 
 /// Between two pings of a bot, ns.
 const PING_NS: u64 = 1_000_000_000;
@@ -86,11 +86,7 @@ impl<B: Bot> Game<B> {
         let room = self.plan.room_of(connection, self.rooms);
         Config {
             host: self.plan.target_of(connection).host.clone(),
-            // A probe wants its rooms for itself.
-            room: match self.plan.preset {
-                Preset::Rewind { .. } => format!("rewind-{}-{room}", self.plan.seed),
-                _ => format!("load-{}-{room}", self.plan.seed),
-            },
+            room: Names::of(&self.plan).room(room.into()),
             seed: self.seed_of(connection),
             features: FEATURE_STATE_CHECKSUM,
             input_hz: self.input_hz,

@@ -3,6 +3,7 @@
 use clap::ValueEnum;
 
 use super::place::at_most_conns;
+use super::rooms::BOTS_PER_ROOM;
 use super::{Pace, PlanError, Preset, RawSizes};
 use crate::cli::{GameName, PresetArgs, RunArgs};
 
@@ -25,8 +26,6 @@ const RAW_INPUT_HZ: u16 = 30;
 const RAW_SNAPSHOT_BYTES: u32 = 512;
 /// Bytes a game without WebSocket sends per message unless told otherwise: an input's frame.
 const RAW_INPUT_BYTES: u32 = 64;
-/// Bots of a room unless told otherwise.
-const BOTS_PER_ROOM: u32 = 50;
 /// Messages a second and connection of an echo unless told otherwise.
 const ECHO_HZ: f64 = 20.0;
 /// Bytes of an echo's payload unless told otherwise.
