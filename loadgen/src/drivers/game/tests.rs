@@ -19,6 +19,22 @@ struct Setting {
     room: Room<Arena>,
 }
 
+/// A snapshot of nothing, as it stands to those before it.
+fn snapshot_of(tick: u32, continuity: Continuity, checksum_ok: Option<bool>) -> Snapshot<'static> {
+    Snapshot {
+        tick: Tick(tick),
+        last_input: Sequence(0),
+        slack: None,
+        continuity,
+        dropped: 0,
+        interval_ns: None,
+        time_dilation: TIME_DILATION_NONE,
+        checksum_ok,
+        private: &[],
+        body: &[],
+    }
+}
+
 impl Setting {
     /// The upgrade is done.
     fn upgraded() -> Self {
@@ -50,6 +66,15 @@ impl Setting {
         setting.hears(&mut frame(&welcome)).unwrap();
         assert!(setting.peer.link.welcome().is_some());
         (setting, player)
+    }
+
+    /// A player's bot is given a snapshot that was understood.
+    fn takes(&mut self, play: &mut Play<Fighter>, snapshot: &Snapshot<'_>) {
+        let taken = self.turn(|_, _, turn| {
+            play.on_snapshot(turn, snapshot);
+            Ok(())
+        });
+        assert_eq!(taken, Ok(()));
     }
 
     fn turn(
@@ -169,23 +194,7 @@ fn a_snapshot_that_comes_late_is_not_missing_too() {
     for (tick, continuity) in
         [(10, Continuity::InOrder), (16, Continuity::Gap { missing: 2 }), (12, Continuity::Reordered)]
     {
-        let snapshot = Snapshot {
-            tick: Tick(tick),
-            last_input: Sequence(0),
-            slack: None,
-            continuity,
-            dropped: 0,
-            interval_ns: None,
-            time_dilation: TIME_DILATION_NONE,
-            checksum_ok: None,
-            private: &[],
-            body: &[],
-        };
-        let heard = setting.turn(|_, _, turn| {
-            play.on_snapshot(turn, &snapshot);
-            Ok(())
-        });
-        assert_eq!(heard, Ok(()));
+        setting.takes(&mut play, &snapshot_of(tick, continuity, None));
     }
     setting.peer.play = play;
     assert_eq!(setting.told(), [1, 0, 1, 0], "one came late, one never");
@@ -195,23 +204,8 @@ fn a_snapshot_that_comes_late_is_not_missing_too() {
 fn a_tick_that_cannot_be_is_one_wrong_state_and_no_gap_of_millions() {
     let mut setting = Setting::upgraded();
     let mut play = Play::<Fighter>::default();
-    let snapshot = Snapshot {
-        tick: Tick(1 << 30),
-        last_input: Sequence(0),
-        slack: None,
-        continuity: Continuity::Gap { missing: 1 << 29 },
-        dropped: 0,
-        interval_ns: None,
-        time_dilation: TIME_DILATION_NONE,
-        checksum_ok: Some(false),
-        private: &[],
-        body: &[],
-    };
-    let heard = setting.turn(|_, _, turn| {
-        play.on_snapshot(turn, &snapshot);
-        Ok(())
-    });
-    assert_eq!(heard, Ok(()));
+    let gap = Continuity::Gap { missing: 1 << 29 };
+    setting.takes(&mut play, &snapshot_of(1 << 30, gap, Some(false)));
     setting.peer.play = play;
     assert_eq!(setting.told(), [0, 0, 0, 1]);
 }
