@@ -88,7 +88,8 @@ fn the_rooms_choose_the_tables_of_players() {
     assert_eq!(refused.code, Some(3), "{}", refused.err);
     let forced = run(&[&place[..], &times, &["--force"]].concat());
     let connected = forced.report["conns"]["connected"].as_u64().unwrap();
-    assert!((32..=64).contains(&connected), "{connected}: {}", forced.out);
+    // The last few are kept for those who come to the worker by themselves, if any more do.
+    assert!((56..=64).contains(&connected), "{connected}: {}", forced.out);
     assert!(server.metric("tickring_hand_overs_failed_total") > 0, "{}", forced.out);
     // What is advised mends it.
     let (_, workers) = remedy.split_once("--workers ").unwrap_or_else(|| panic!("{remedy}"));
@@ -99,9 +100,7 @@ fn the_rooms_choose_the_tables_of_players() {
     let found = json(&doctor(&[&place[..], &["--json"]].concat()));
     assert_eq!(found["fits"], true, "{remedy}: {found:#}");
     let mended = run(&[&place[..], &times, &["--connect-rate", "200"]].concat());
-    // A busy machine may have some come faster than places are promised to them.
-    let connected = mended.report["conns"]["connected"].as_u64().unwrap();
-    assert!(connected >= 80, "{remedy}: {}", mended.out);
+    assert_eq!(mended.report["conns"]["connected"], 100, "{remedy}: {}", mended.out);
 }
 
 #[test]

@@ -21,6 +21,9 @@ use crate::{AcceptPause, Event, Ring};
 /// Single accepts under way at once, and so the connections of one pass while they are accepted one by one.
 const SINGLES_MAX: u32 = 16;
 
+/// Free slots of this ring's own for each single accept under way.
+const OWN_PER_SINGLE: u32 = 4;
+
 /// After a failure that is not about this ring's table.
 static RETRY_AFTER: Timespec = Timespec::new().nsec(100_000_000);
 
@@ -157,7 +160,9 @@ impl Ring {
     }
 
     fn arm_single_accepts(&mut self, listener: Fd, own: u32) {
-        while self.acceptor.ones_armed < own.min(SINGLES_MAX) {
+        // What is armed is kept for those who come to this ring by themselves, even when none do: near a full table few.
+        let armed_max = (own / OWN_PER_SINGLE).clamp(own.min(1), SINGLES_MAX);
+        while self.acceptor.ones_armed < armed_max {
             self.acceptor.ones_armed += 1;
             let no_address = std::ptr::null_mut();
             let entry = opcode::Accept::new(listener, no_address, std::ptr::null_mut())

@@ -12,7 +12,8 @@ use crate::Ring;
 use crate::guests::Places;
 use crate::operation::Operation;
 
-/// How other rings of the process reach a ring: for [`Ring::ring_bell`] and [`Ring::hand_over`].
+/// How other rings of the process reach a ring: to [ring its bell](Ring::ring_bell), and to
+/// [reserve](Self::reserve) a place for a connection that is to move there.
 /// Meaningful as long as that ring exists.
 #[derive(Debug, Clone)]
 pub struct RingAddress {

@@ -99,12 +99,8 @@ impl Ring {
 
     /// Events that have no completion of their own, once those of the pass are through.
     fn after_completions(&mut self) -> Option<Event<'static>> {
-        while let Some(event) = self.ready.pop_front() {
-            match event {
-                // Closed since, and perhaps gone.
-                Event::HandOverFailed { id, .. } if !self.is_open(id) => {}
-                event => return Some(event),
-            }
+        if let Some(event) = self.ready.pop_front() {
+            return Some(event);
         }
         if let Some(event) = self.settle_quiet() {
             return Some(event);

@@ -147,7 +147,7 @@ pub enum Event<'a> {
     HandOverFailed {
         /// Which one.
         id: ConnectionId,
-        /// Why: `ENFILE` when the other ring's table is full.
+        /// Why: `EBADF` when the other ring is gone.
         error: io::Error,
     },
     /// Somebody rang. Any number of rings before this event make one event.

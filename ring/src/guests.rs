@@ -8,10 +8,44 @@
 //! Invariant: free slots >= promised places + accepts under way.
 
 use std::collections::HashMap;
+use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::{ConnectionId, RingAddress};
+
+/// A place taken with another ring, for one connection that is to move there:
+/// [`RingAddress::reserve`]. Given back when it is dropped unused.
+#[derive(Debug)]
+pub struct Place {
+    /// Whose place it is; nobody's once a connection is on its way there.
+    at: Option<RingAddress>,
+}
+
+impl RingAddress {
+    /// Takes a place for a connection that is to move to this ring. `None`: it has none left at the moment. A
+    /// ring that accepts promises at least half of its free slots to others, and promises anew at each of its
+    /// waits, so whoever asks a little later may get one.
+    #[must_use]
+    pub fn reserve(&self) -> Option<Place> {
+        self.places.take().then(|| Place { at: Some(self.clone()) })
+    }
+}
+
+impl Place {
+    /// From here on the place belongs to the connection on its way: it arrives, or [`Guests::left`] gives it back.
+    fn used(mut self) -> RingAddress {
+        self.at.take().expect("a place is used once, because that takes it")
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(at) = self.at.take() {
+            at.places.give(1);
+        }
+    }
+}
 
 /// The promises of a ring that anybody may take.
 #[derive(Debug, Clone, Default)]
@@ -65,13 +99,12 @@ impl Guests {
         self.promised = self.promised.checked_sub(1).expect("whoever hands over takes a promise first");
     }
 
-    /// Takes a promise of the ring at `to` for the connection. `false`: it has none left.
-    pub(crate) fn leave(&mut self, id: ConnectionId, to: &RingAddress) -> bool {
-        let taken = to.places.take();
-        if taken {
-            self.leaving.insert(id, to.clone());
-        }
-        taken
+    /// The connection is on its way to `place`, a ring's with the descriptor that is returned.
+    pub(crate) fn leave(&mut self, id: ConnectionId, place: Place) -> RawFd {
+        let to = place.used();
+        let fd = to.fd;
+        self.leaving.insert(id, to);
+        fd
     }
 
     /// The connection has left, or could not: then its promise is given back.
@@ -107,11 +140,23 @@ mod tests {
         there.promise(1);
         let to = RingAddress { fd: -1, places: there.places.clone() };
         let (first, second) = (ConnectionId::new(0, 0), ConnectionId::new(1, 0));
-        assert!(here.leave(first, &to) && !here.leave(second, &to));
+        assert_eq!(here.leave(first, to.reserve().unwrap()), -1);
+        assert!(to.reserve().is_none());
         here.left(first, false);
-        assert!(here.leave(second, &to));
+        here.leave(second, to.reserve().unwrap());
         here.left(second, true);
-        assert!(!here.leave(first, &to));
+        assert!(to.reserve().is_none());
         assert!(here.leaving.is_empty());
+    }
+
+    #[test]
+    fn a_place_that_is_not_used_is_given_back() {
+        let mut there = Guests::default();
+        there.promise(1);
+        let to = RingAddress { fd: -1, places: there.places.clone() };
+        let place = to.reserve();
+        assert!(place.is_some() && to.reserve().is_none());
+        drop(place);
+        assert!(to.reserve().is_some());
     }
 }

@@ -8,11 +8,10 @@ use io_uring::types::{DestinationSlot, Fd, Fixed};
 use crate::kernel::Completion;
 use crate::operation::{self, Operation, connection};
 use crate::slots::{Ending, Life, Pending};
-use crate::{ConnectionId, Event, Ring, RingAddress};
+use crate::{ConnectionId, Event, Place, Ring};
 
 impl Ring {
-    /// Moves the connection to the ring at `to`, which must accept connections, not make them, and promises
-    /// places to others as long as it has some: at least half of those free, refreshed at each of its waits.
+    /// Moves the connection to the ring that `place` is with, which must accept connections, not make them.
     /// [`Event::Adopted`] with `token` (below 2^48) happens there; here `HandedOver`, or `HandOverFailed` and
     /// the connection stays. Bytes that were received here have to travel by other means, and before: what
     /// the caller shares before the next wait is visible to whoever handles `Adopted`.
@@ -20,27 +19,19 @@ impl Ring {
     /// # Panics
     /// On a bug of the caller: the token is too large, or something is under way on the connection: a
     /// receive ([`receiving`](Self::receiving)), a send, a shutdown or another hand-over.
-    pub fn hand_over(&mut self, id: ConnectionId, to: &RingAddress, token: u64) {
+    pub fn hand_over(&mut self, id: ConnectionId, place: Place, token: u64) {
         let Some(slot) = self.slots.get_mut(id).filter(|slot| slot.life == Life::Open) else { return };
         assert!(slot.pending.is_empty() && slot.wanted.is_none(), "hand_over: nothing is under way");
-        if !self.guests.leave(id, to) {
-            let error = io::Error::from_raw_os_error(libc::ENFILE);
-            self.ready.push_back(Event::HandOverFailed { id, error });
-            return;
-        }
+        let to = self.guests.leave(id, place);
         slot.pending.insert(Pending::HAND_OVER);
         let adopted = Operation::Adopted.with_token(token);
         let entry =
-            opcode::MsgRingSendFd::new(Fd(to.fd), Fixed(id.slot()), DestinationSlot::auto_target(), adopted)
+            opcode::MsgRingSendFd::new(Fd(to), Fixed(id.slot()), DestinationSlot::auto_target(), adopted)
                 .build()
                 .user_data(Operation::HandOver.on(id));
         self.in_flight += 1;
         // SAFETY: the entry points to no memory.
         unsafe { self.kernel.push(&entry) };
-    }
-
-    pub(crate) fn is_open(&self, id: ConnectionId) -> bool {
-        self.slots.get(id).is_some_and(|slot| slot.life == Life::Open)
     }
 
     /// This side of a hand-over completed.

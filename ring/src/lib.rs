@@ -41,5 +41,6 @@ pub use counters::Counters;
 pub use doorbell::{Doorbell, RingAddress};
 pub use error::SetupError;
 pub use event::{AcceptPause, ConnectionId, Event, Receive, Wait};
+pub use guests::Place;
 pub use probe::{Feature, Features};
 pub use ring::Ring;

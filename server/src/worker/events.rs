@@ -1,15 +1,16 @@
 //! What the ring reports, handed to the sessions; and connections that move between workers.
 
+use std::fmt::Display;
 use std::sync::atomic::Ordering;
 
-use tickring_ring::{AcceptPause, ConnectionId, Event};
+use tickring_ring::{AcceptPause, ConnectionId, Event, Place};
 use tickring_room::Game;
 
 use super::Worker;
 use super::moves::Departure;
 use crate::handover::Handover;
 use crate::mailbox::Command;
-use crate::session::{Now, Session};
+use crate::session::{Move, Now, Session};
 
 impl<G: Game> Worker<G> {
     /// Works through what the last wait brought.
@@ -19,7 +20,7 @@ impl<G: Game> Worker<G> {
                 Event::Received { id, bytes, .. } => {
                     let moved = self.stage.act(id.slot(), now, |session, cx| session.received(bytes, cx));
                     if let Some(moved) = moved {
-                        self.moves.wanted.push((id, moved));
+                        self.moves.waiting.push(moved.to_worker, (id, moved), now.ns);
                     }
                 }
                 Event::Sent { id, buffer, result } => {
@@ -143,50 +144,66 @@ impl<G: Game> Worker<G> {
         }
     }
 
-    /// Sends connections to the workers their rooms live on: state first, descriptor second.
+    /// Sends connections to the workers their rooms live on, as far as these have places.
     pub(super) fn move_connections(&mut self, now: Now) {
-        while let Some((id, moved)) = self.moves.wanted.pop() {
-            let token = self.moves.next_token(self.index);
-            let peer = &self.peers[moved.to_worker];
-            let handover =
-                Handover { token, room: moved.room, accept: moved.accept, received: moved.received };
-            match peer.leave(Command::Adopt(handover)) {
-                // The descriptor's own completion wakes the other worker: no bell.
-                Ok(_) => {
-                    self.moves.depart(id, Departure { to_worker: moved.to_worker, token });
-                    self.ring.hand_over(id, peer.address(), token);
-                }
-                Err(_full) => {
-                    self.stage.ledger.traffic.mailbox_full += 1;
-                    self.stage.act(id.slot(), now, Session::move_failed);
-                    if let Some(left_out) = self.limiter.allow("mailbox_full", now.ns) {
-                        tracing::warn!(
-                            worker = self.index,
-                            to_worker = moved.to_worker,
-                            left_out,
-                            "a connection was refused with 503: the mailbox of its room's worker is full; it is overloaded"
-                        );
-                    }
+        for to_worker in 0..self.peers.len() {
+            while let Some(((id, moved), place)) =
+                self.moves.waiting.next(to_worker, now.ns, || self.peers[to_worker].address().reserve())
+            {
+                match place {
+                    // Gone while it waited: the place is given back.
+                    _ if self.id(id.slot()) != Some(id) => {}
+                    Some(place) => self.send_off(id, moved, place, now),
+                    None => self.not_taken(id, to_worker, &"its table is full", now),
                 }
             }
         }
     }
 
-    /// The other worker's table is full, most likely. The state it has been sent is taken back.
-    fn hand_over_failed(&mut self, id: ConnectionId, error: &std::io::Error, now: Now) {
-        self.stage.ledger.traffic.hand_overs_failed += 1;
-        if let Some(Departure { to_worker, token }) = self.moves.departed(id) {
-            let peer = &self.peers[to_worker];
-            if peer.leave(Command::Forget { token }).is_err() {
+    /// State first, descriptor second.
+    fn send_off(&mut self, id: ConnectionId, moved: Move, place: Place, now: Now) {
+        let Move { to_worker, room, accept, received } = moved;
+        let token = self.moves.next_token(self.index);
+        match self.peers[to_worker].leave(Command::Adopt(Handover { token, room, accept, received })) {
+            // The descriptor's own completion wakes the other worker: no bell.
+            Ok(_) => {
+                self.moves.depart(id, Departure { to_worker, token });
+                self.ring.hand_over(id, place, token);
+            }
+            Err(_full) => {
                 self.stage.ledger.traffic.mailbox_full += 1;
+                self.stage.act(id.slot(), now, Session::move_failed);
+                if let Some(left_out) = self.limiter.allow("mailbox_full", now.ns) {
+                    tracing::warn!(
+                        worker = self.index,
+                        to_worker,
+                        left_out,
+                        "a connection was refused with 503: the mailbox of its room's worker is full; it is overloaded"
+                    );
+                }
             }
-            // Whatever `leave` says: the announcement was left without a bell, because the descriptor
-            // would wake the worker, and since then nobody else rings it either.
-            self.ring.ring_bell(peer.address());
-            if let Some(left_out) = self.limiter.allow("hand_over_failed", now.ns) {
-                tracing::warn!(worker = self.index, to_worker, %error, left_out,
-                    "a connection was refused with 503: the worker of its room could not take it; raise ring.fixed_table");
-            }
+        }
+    }
+
+    /// The kernel could not move it. The state the other worker has been sent is taken back.
+    fn hand_over_failed(&mut self, id: ConnectionId, error: &std::io::Error, now: Now) {
+        let Some(Departure { to_worker, token }) = self.moves.departed(id) else { return };
+        let peer = &self.peers[to_worker];
+        if peer.leave(Command::Forget { token }).is_err() {
+            self.stage.ledger.traffic.mailbox_full += 1;
+        }
+        // Whatever `leave` says: the announcement was left without a bell, because the descriptor
+        // would wake the worker, and since then nobody else rings it either.
+        self.ring.ring_bell(peer.address());
+        self.not_taken(id, to_worker, error, now);
+    }
+
+    /// The worker of its room could not take the connection, because of `cause`.
+    fn not_taken(&mut self, id: ConnectionId, to_worker: usize, cause: &dyn Display, now: Now) {
+        self.stage.ledger.traffic.hand_overs_failed += 1;
+        if let Some(left_out) = self.limiter.allow("hand_over_failed", now.ns) {
+            tracing::warn!(worker = self.index, to_worker, %cause, left_out,
+                "a connection was refused with 503: the worker of its room could not take it; raise ring.fixed_table");
         }
         self.stage.act(id.slot(), now, Session::move_failed);
     }

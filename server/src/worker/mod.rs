@@ -15,6 +15,7 @@ mod moves;
 mod reporting;
 mod sleep;
 pub(crate) mod start;
+mod waiting;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;

@@ -7,12 +7,14 @@ use tickring_ring::ConnectionId;
 use crate::handover::Handover;
 use crate::session::Move;
 
-/// Connections that leave or arrive. Bounded: an announced one is followed by its descriptor, or by
-/// the word that it will not come.
-#[derive(Debug, Default)]
+use super::waiting::Waiting;
+
+/// Connections that leave or arrive. Bounded: who leaves holds a slot here, and an announced one is followed
+/// by its descriptor, or by the word that it will not come.
+#[derive(Debug)]
 pub(super) struct Moves {
-    /// Noted while events are read, not begun yet.
-    pub(super) wanted: Vec<(ConnectionId, Move)>,
+    /// Who is to leave, and waits for a place there.
+    pub(super) waiting: Waiting<(ConnectionId, Move)>,
     announced: HashMap<u64, Handover>,
     departing: HashMap<ConnectionId, Departure>,
     tokens: u64,
@@ -26,6 +28,16 @@ pub(super) struct Departure {
 }
 
 impl Moves {
+    /// Nobody moves yet, between `workers`.
+    pub(super) fn new(workers: usize) -> Self {
+        Self {
+            waiting: Waiting::new(workers),
+            announced: HashMap::new(),
+            departing: HashMap::new(),
+            tokens: 0,
+        }
+    }
+
     /// A token no other hand-over of this process has: the worker in the high bits (of 48), a count
     /// below.
     pub(super) fn next_token(&mut self, worker: usize) -> u64 {

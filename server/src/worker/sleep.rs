@@ -10,6 +10,7 @@ use tickring_ring::Wait;
 use tickring_room::Game;
 
 use super::Worker;
+use super::waiting::RETRY_NS;
 use crate::error::ServerError;
 use crate::session::Now;
 
@@ -127,6 +128,10 @@ impl<G: Game> Worker<G> {
         if let Some(drain) = self.drain {
             let left = Duration::from_nanos(drain.deadline_ns.saturating_sub(self.clock.now_ns()));
             wait.timeout = Some(wait.timeout.map_or(left, |timeout| timeout.min(left)));
+        }
+        if self.moves.waiting.anybody() {
+            let retry = Duration::from_nanos(RETRY_NS);
+            wait.timeout = Some(wait.timeout.map_or(retry, |timeout| timeout.min(retry)));
         }
         // Beside rooms that tick, a wait must not take in everybody who came.
         self.ring.accept_few(self.stage.rooms.next_deadline_ns().is_some());
