@@ -6,8 +6,8 @@ use crate::doctor::{Readings, enough};
 use crate::server_side::Status;
 
 /// What comes in so many ms from other workers needs places of its own: a worker promises part of those it has left,
-/// anew at each of its waits, and who finds none promised is refused. Measured on loopback at 2,000 a second: with that many
-/// left over, 97 to 100 % of what is predicted connects at once.
+/// anew at each of its waits, and who finds none promised waits. Measured on loopback at 2,000 a second: with that many
+/// left over, 98 to 100 % of what is predicted connects.
 const PASSING_MS: u64 = 8;
 /// The most connections of a run.
 const CONNS_MAX: u64 = 4_000_000;
