@@ -88,7 +88,7 @@ pub(crate) fn attempt(plan: Plan, interrupted: &AtomicBool) -> anyhow::Result<Re
         machine::refuse_huge_pages();
     }
     let plan = Arc::new(plan);
-    match execute(&plan, interrupted, matches!(facts.status, Some(Ok(_)))) {
+    match execute(&plan, &machine, interrupted, matches!(facts.status, Some(Ok(_)))) {
         Ok((timeline, outcomes)) => Ok(Ok(Findings { plan, machine, timeline, outcomes })),
         Err(Failure::Ring(error)) => {
             terminal::say(format_args!("loadgen: preflight: generator side: {error}\n{WITHOUT_RING}"));
@@ -143,6 +143,7 @@ enum Failure {
 /// Starts the workers, leads them, collects what they leave.
 fn execute(
     plan: &Arc<Plan>,
+    machine: &Machine,
     interrupted: &AtomicBool,
     admin_works: bool,
 ) -> Result<(Timeline, Vec<Outcome>), Failure> {
@@ -151,7 +152,7 @@ fn execute(
         // No worker may get as far as a connection before the leader looks.
         shared.advance(Step::Settling);
     }
-    let leader = Leader::new(plan, &shared, interrupted, admin_works);
+    let leader = Leader::new((plan, machine), &shared, interrupted, admin_works);
     thread::scope(|scope| {
         let workers: Vec<ScopedJoinHandle<'_, Result<Outcome, Failure>>> = (0..plan.workers)
             .map(|index| {

@@ -276,9 +276,9 @@ fn who_answered_before_it_broke_the_protocol_is_no_stranger() {
 fn the_error_lines_help_as_the_diagnosis_does() {
     let mut signs = Signs { path: Some("/nowhere".to_owned()), ..signs() };
     signs.errors.add_many(Stage::Upgrade, Cause::Http(404), 10);
-    let mut lines = signs.errors.lines();
-    assert!(lines[0].remedy.contains("probably not a Tickring server"), "alone it tells no more: {lines:?}");
-    settle_sides(&signs, &mut lines);
+    let alone = signs.errors.lines();
+    assert!(alone[0].remedy.contains("probably not a Tickring server"), "it tells no more: {alone:?}");
+    let lines = lines(&signs);
     assert_eq!(lines[0].remedy, diagnose(&signs)[0].remedy);
     assert!(!lines[0].remedy.contains("not a Tickring server"), "its admin endpoint answers: {lines:?}");
 }
@@ -365,8 +365,7 @@ fn nothing_goes_unexplained_and_the_most_frequent_comes_first() {
     let classes: Vec<&str> = found.iter().map(|found| found.class).collect();
     assert_eq!(classes, ["backlog-overflow", "other"], "{found:?}");
     assert!(found[0].evidence.contains(&"3 x timeout at upgrade".to_owned()), "{found:?}");
-    let mut lines = signs.errors.lines();
-    settle_sides(&signs, &mut lines);
+    let lines = lines(&signs);
     assert!(lines.iter().all(|line| line.side == Side::Server), "{lines:?}");
 }
 
