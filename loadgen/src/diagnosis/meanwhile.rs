@@ -98,7 +98,7 @@ mod tests {
         let full = KernelCounters { conntrack_count: Some(1_000), ..KernelCounters::default() };
         let (line, found) = told(&meanwhile, Stage::Connect, Cause::Timeout, full);
         assert_eq!((line.side, &*line.remedy), (found.side, &*found.remedy));
-        assert!(line.remedy.contains("nf_conntrack_max=1"), "{line:?}");
+        assert!(line.remedy.contains("nf_conntrack_max=8217"), "{line:?}");
         let gone = Cause::Errno(Errno::CONNREFUSED.raw_os_error());
         let (line, found) = told(&meanwhile, Stage::Connect, gone, KernelCounters::default());
         assert_eq!((found.class, &*line.remedy), ("server-gone", &*found.remedy), "somebody was there");

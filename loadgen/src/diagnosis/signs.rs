@@ -33,6 +33,8 @@ pub(crate) struct Signs {
     pub(crate) target: String,
     /// Whether the target is an address of this machine: then its kernel counters are the server's too.
     pub(crate) is_here: bool,
+    /// Whether all targets are loopback: then both ends are open files here, as the doctor reckons.
+    pub(crate) is_loopback: bool,
     /// The path given with the target, in place of the preset's own.
     pub(crate) path: Option<String>,
     /// Source addresses that ports are handed out from; `None`: the kernel chooses.
@@ -103,6 +105,7 @@ impl Signs {
             target: target.address.to_string(),
             targets: plan.targets.len() as u64,
             is_here: is_here(target.address),
+            is_loopback: plan.targets.iter().all(|target| target.address.ip().is_loopback()),
             sources: match &plan.sources {
                 Sources::Kernel => None,
                 Sources::Explicit(addresses) => Some(addresses.len()),
