@@ -5,7 +5,9 @@ use std::thread;
 use std::time::Duration;
 
 use crate::clock;
+use crate::diagnosis::Meanwhile;
 use crate::kernel::KernelCounters;
+use crate::machine::Machine;
 use crate::measure::series::{Point, Series};
 use crate::measure::tally::Window;
 use crate::plan::{Plan, nanoseconds};
@@ -101,6 +103,8 @@ pub(crate) struct Leader<'a> {
     /// Whether the admin endpoint answered at the start.
     admin_works: bool,
     view: View,
+    /// What it says of errors.
+    meanwhile: Meanwhile,
     /// Answers Prometheus, if asked to.
     exporter: Option<Exporter>,
     series: Series,
@@ -112,22 +116,25 @@ pub(crate) struct Leader<'a> {
 impl<'a> Leader<'a> {
     /// Reads what is to be compared with later. To be called before the first connection.
     pub(crate) fn new(
-        plan: &'a Plan,
+        (plan, machine): (&'a Plan, &Machine),
         shared: &'a Shared,
         interrupted: &'a AtomicBool,
         admin_works: bool,
     ) -> Self {
+        let kernel_before = KernelCounters::read();
+        let server_idle = ServerReading::take(plan, admin_works, interrupted);
         Self {
             plan,
             shared,
             interrupted,
             admin_works,
             view: View::open(plan, shared.started_ns),
+            meanwhile: Meanwhile::new(plan, machine, kernel_before.clone(), server_idle.status.clone()),
             exporter: plan.outs.prom.as_ref().map(|listener| Exporter::start(listener, plan.sample_ns())),
             series: Series::new(shared.live.len(), plan.sample_ns()),
             window_start_ns: None,
-            kernel_before: KernelCounters::read(),
-            server_idle: ServerReading::take(plan, admin_works, interrupted),
+            kernel_before,
+            server_idle,
         }
     }
 
@@ -213,7 +220,9 @@ impl<'a> Leader<'a> {
     fn look(&mut self, now_ns: u64, what: &str, until_ns: Option<u64>) {
         self.collect();
         if !self.plan.is_trial {
-            self.view.tick(now_ns, what, until_ns, self.shared, &self.series);
+            let interrupted = self.is_interrupted();
+            let errors = || self.meanwhile.lines(self.series.errors(), &self.shared.read(), interrupted);
+            self.view.tick(now_ns, what, until_ns, self.shared, &self.series, errors);
         }
     }
 
@@ -255,6 +264,7 @@ impl<'a> Leader<'a> {
             // A server that took its time to answer at the end of the last phase is not this thread's lateness.
             late_ns = late_ns.max(clock::now_ns().saturating_sub(end_ns.max(answered_ns)));
             readings.push(ServerReading::take(self.plan, self.admin_works, self.interrupted));
+            self.meanwhile.hear(readings.last().and_then(|reading| reading.status.as_ref()));
             answered_ns = clock::now_ns();
             if clock::now_ns() < end_ns {
                 // It was over early.

@@ -79,8 +79,9 @@ fn lead() -> ExitCode {
             let said = error
                 .print()
                 .or_else(|why| if why.kind() == ErrorKind::BrokenPipe { Ok(()) } else { Err(why) });
-            let code = said.map(|()| if error.use_stderr() { verdict::USAGE } else { 0 });
-            return exit_code(code.map_err(|why| anyhow::Error::new(why).context("cannot print the help")));
+            // Whoever asks for nothing is told on standard error; when nobody takes it, the exit code has to do.
+            let code = if error.use_stderr() { Ok(verdict::USAGE) } else { said.map(|()| 0) };
+            return exit_code(code.map_err(|why| terminal::not_taken(&why).into()));
         }
         Err(cli::Refused::Words(error)) => {
             let words = error.to_string();

@@ -5,6 +5,7 @@ mod file;
 mod link;
 mod objectives;
 mod out;
+mod peer;
 mod phases;
 mod place;
 mod print;
@@ -26,6 +27,7 @@ use crate::verdict;
 
 pub(crate) use file::{FileError, OFF, PlanFile};
 pub(crate) use out::{Outs, is_same, probe, report_file, spare_plan, writable};
+pub(crate) use peer::Peer;
 pub(crate) use phases::{Backoff, Phase, Phases, STAGES_MAX, Stages};
 pub(crate) use place::{Place, at_most_conns, parse_cpus};
 pub(crate) use print::Flag;
@@ -77,6 +79,8 @@ pub(crate) struct Plan {
     /// One of several runs in this process: whoever makes them tells how far things are, and they share its memory.
     #[serde(skip)]
     pub(crate) is_trial: bool,
+    #[serde(skip)]
+    pub(crate) peer: Peer,
     /// Plain TCP with these sizes.
     pub(crate) raw: Option<RawSizes>,
     /// What lies between the bots and the server; `None`: nothing but the machine.
@@ -261,6 +265,7 @@ impl Plan {
             sources: place.sources,
             force: args.force,
             is_trial: false,
+            peer: Peer::Server,
             raw,
             link,
         })

@@ -1,17 +1,19 @@
 //! Will N connections fit? Answered before the first one is made, with the command that helps.
 
+mod sink;
+
 use std::net::Ipv4Addr;
 
 use clap::ValueEnum as _;
 use serde::Serialize;
 use tickring_ring::{Ring, SetupError};
 
-use crate::budget::{Demand, budgets};
+use crate::budget::{Budget, Demand};
 use crate::cli::GameName;
 use crate::doctor::{Readings, enough};
 use crate::machine::memory::Bound;
 use crate::machine::{self, Machine};
-use crate::plan::{Plan, Preset};
+use crate::plan::{Peer, Plan, Preset};
 use crate::server_side::Status;
 use crate::slo;
 use crate::sources::Sources;
@@ -84,10 +86,20 @@ fn ring_refused() -> Option<Wall> {
     (!matches!(error, SetupError::TableTooLarge { .. })).then(|| Wall::of_ring(&error))
 }
 
+/// Everything that is known to have an end, with what moves it where `peer` answers.
+pub(crate) fn budgets(demand: &Demand, peer: Peer, facts: &Facts) -> Vec<Budget> {
+    let all = crate::budget::budgets(demand, facts);
+    match peer {
+        Peer::Server => all,
+        Peer::Sink { table } => sink::fit(all, demand, table, facts),
+    }
+}
+
 /// Everything that stands in the way, most fundamental first.
 pub(crate) fn walls(plan: &Plan, facts: &Facts) -> Vec<Wall> {
-    let short =
-        budgets(&Demand::of(plan), facts).into_iter().filter(|budget| budget.carries < plan.conns.into());
+    let short = budgets(&Demand::of(plan), plan.peer, facts)
+        .into_iter()
+        .filter(|budget| budget.carries < plan.conns.into());
     let short = short.map(|budget| Wall {
         problem: format!(
             "{} of {} connections fit: {} ({}, {} side)",

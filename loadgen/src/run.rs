@@ -29,10 +29,6 @@ use crate::terminal;
 use crate::verdict;
 use crate::worker::{Outcome, Worker};
 
-/// What is said where there is no ring.
-const WITHOUT_RING: &str =
-    "loadgen: not started; --force does not help here, since every connection goes through io_uring";
-
 /// Runs a plan; returns the exit code.
 ///
 /// # Errors
@@ -60,11 +56,11 @@ pub(crate) fn attempt(plan: Plan, interrupted: &AtomicBool) -> anyhow::Result<Re
     let walls = preflight::walls(&plan, &facts);
     walls.iter().for_each(preflight::say);
     if facts.ring_refused.is_some() {
-        terminal::say(format_args!("{WITHOUT_RING}"));
+        terminal::say(format_args!("{}", plan.peer.without_ring()));
         return refuse(&plan, &facts, walls);
     }
     if !walls.is_empty() && !plan.force {
-        terminal::say(format_args!("loadgen: not started; --force tries all the same"));
+        terminal::say(format_args!("{}", plan.peer.not_started()));
         return refuse(&plan, &facts, walls);
     }
     if !plan.is_trial {
@@ -88,10 +84,11 @@ pub(crate) fn attempt(plan: Plan, interrupted: &AtomicBool) -> anyhow::Result<Re
         machine::refuse_huge_pages();
     }
     let plan = Arc::new(plan);
-    match execute(&plan, interrupted, matches!(facts.status, Some(Ok(_)))) {
+    match execute(&plan, &machine, interrupted, matches!(facts.status, Some(Ok(_)))) {
         Ok((timeline, outcomes)) => Ok(Ok(Findings { plan, machine, timeline, outcomes })),
         Err(Failure::Ring(error)) => {
-            terminal::say(format_args!("loadgen: preflight: generator side: {error}\n{WITHOUT_RING}"));
+            let not_started = plan.peer.without_ring();
+            terminal::say(format_args!("loadgen: preflight: generator side: {error}\n{not_started}"));
             refuse(&plan, &facts, vec![Wall::of_ring(&error)])
         }
         Err(Failure::Other(error)) => Err(error),
@@ -143,6 +140,7 @@ enum Failure {
 /// Starts the workers, leads them, collects what they leave.
 fn execute(
     plan: &Arc<Plan>,
+    machine: &Machine,
     interrupted: &AtomicBool,
     admin_works: bool,
 ) -> Result<(Timeline, Vec<Outcome>), Failure> {
@@ -151,7 +149,7 @@ fn execute(
         // No worker may get as far as a connection before the leader looks.
         shared.advance(Step::Settling);
     }
-    let leader = Leader::new(plan, &shared, interrupted, admin_works);
+    let leader = Leader::new((plan, machine), &shared, interrupted, admin_works);
     thread::scope(|scope| {
         let workers: Vec<ScopedJoinHandle<'_, Result<Outcome, Failure>>> = (0..plan.workers)
             .map(|index| {

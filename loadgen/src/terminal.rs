@@ -128,9 +128,16 @@ pub(crate) fn answer(line: Arguments<'_>) -> io::Result<()> {
 fn write(line: Arguments<'_>) -> io::Result<()> {
     let mut output = io::stdout().lock();
     match writeln!(output, "{line}").and_then(|()| output.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error),
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(not_taken(&error)),
         _ => Ok(()),
     }
+}
+
+/// Why standard output does not have what it was to have, and what helps.
+pub(crate) fn not_taken(error: &io::Error) -> io::Error {
+    let words =
+        format!("cannot write to standard output: {error}; make room there, or give it another place");
+    io::Error::new(error.kind(), words)
 }
 
 #[cfg(test)]

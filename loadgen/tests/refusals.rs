@@ -97,6 +97,21 @@ fn a_refused_search_or_calibration_leaves_what_a_refused_run_does() {
     };
     let calibrate = with_few_descriptors(&["calibrate", "--json"]);
     check(&calibrate.stdout, &calibrate);
+    let told: Value = serde_json::from_slice(&calibrate.stdout).unwrap();
+    assert_eq!(
+        (&told["target"], &told["server_unknown"]),
+        (&"the built-in sink".into(), &Value::Null),
+        "{told}"
+    );
+    let said = String::from_utf8(calibrate.stderr).unwrap();
+    assert!(said.contains("the built-in sink's table") && said.contains("not calibrated"), "{said}");
+    // Its own flags, and no others.
+    for foreign in ["--force", "--admin", "--src", "ws://"] {
+        assert!(
+            !said.contains(foreign) && !told["walls"].to_string().contains(foreign),
+            "{foreign}: {said} {told}"
+        );
+    }
     let file = tempfile::NamedTempFile::new().unwrap();
     let out = format!("json={}", file.path().display());
     let place = ["--target", "ws://127.0.0.1:1", "--admin", "127.0.0.1:1"];

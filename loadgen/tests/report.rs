@@ -119,6 +119,18 @@ fn pages(at: &dyn Fn(&str) -> String, folder: &Path) {
     assert!(!table.contains("  beyond the noise"), "{table}");
     assert!(std::fs::read_to_string(at("a-to-a.html")).expect("the page is there").contains("<svg"));
 
+    let full = |flags: &[&str]| {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("it is there");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_loadgen"));
+        let output = command.args(flags).stdout(full).output().expect("the program starts");
+        let err = words(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{err}");
+        assert!(err.contains("cannot write to standard output: No space left"), "{err}");
+    };
+    full(&["report", &at("a.json"), "--out", "-"]);
+    full(&["report", &at("a.json"), &at("a.json"), "--out", &at("untold.html")]);
+    assert!(std::fs::read_to_string(at("untold.html")).expect("the page is there").contains("<svg"));
+
     let piped = loadgen(&["report", &at("a.json"), "--out", "-"]);
     assert!(piped.stdout.starts_with(b"<!DOCTYPE html>") && piped.status.code() == Some(0));
     for (path, why) in [(at("a.csv"), "is not JSON"), (folder.display().to_string(), "is a directory")] {

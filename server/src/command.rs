@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
+use std::{panic, thread};
 
 use tickring_ring::Ring;
 use tickring_room::Game;
@@ -14,10 +15,13 @@ use crate::logging;
 use crate::replay::{self, Playable};
 use crate::serve;
 
+/// Stack of the control thread, bytes: as much as a login usually gives the first thread.
+const STACK_BYTES: usize = 8 << 20;
+
 /// A game that a program serves, and whose recordings it plays: see [`game`].
 pub struct Offered {
     playable: Playable,
-    serve: Box<dyn Fn(ServerConfig) -> Result<(), ServerError>>,
+    serve: Box<dyn Fn(ServerConfig) -> Result<(), ServerError> + Send>,
 }
 
 impl fmt::Debug for Offered {
@@ -27,7 +31,7 @@ impl fmt::Debug for Offered {
 }
 
 /// The game `G`, for [`run`]. `settings` makes its own settings from those in force.
-pub fn game<G: Game>(settings: impl Fn(&ServerConfig) -> G::Settings + 'static) -> Offered
+pub fn game<G: Game>(settings: impl Fn(&ServerConfig) -> G::Settings + Send + 'static) -> Offered
 where
     G::Settings: Sync,
 {
@@ -54,6 +58,18 @@ where
 /// ```
 pub fn run<const N: usize>(games: [Offered; N]) -> ExitCode {
     const { assert!(N > 0, "a server needs a game") };
+    // The first thread's stack is as large as `ulimit -s` says, which may be too little for a command line to be read on it.
+    let control = thread::Builder::new().name("control".to_owned()).stack_size(STACK_BYTES);
+    match control.spawn(move || obey(games)).map(thread::JoinHandle::join) {
+        Ok(Ok(code)) => code,
+        // What happened has been said.
+        Ok(Err(panicked)) => panic::resume_unwind(panicked),
+        Err(error) => fail(&ServerError::ControlThread(error)),
+    }
+}
+
+/// Does what is asked, on the control thread.
+fn obey<const N: usize>(games: [Offered; N]) -> ExitCode {
     let names = games.each_ref().map(|game| game.playable.name());
     // Prints help or what is wrong, and exits with 0 or 2.
     let version = games[0].playable.version();
@@ -65,11 +81,14 @@ pub fn run<const N: usize>(games: [Offered; N]) -> ExitCode {
         Mode::Probe => probe().map(|()| ExitCode::SUCCESS),
         Mode::Replay(task) => replay::run(&task, &games.map(|game| game.playable)),
     };
-    done.unwrap_or_else(|error| {
-        let program = config::program(std::env::args_os().next().as_ref());
-        complain(format_args!("{program}: {error}"));
-        ExitCode::from(error.exit_code())
-    })
+    done.unwrap_or_else(|error| fail(&error))
+}
+
+/// Says what went wrong; the exit code tells whose fault it is.
+fn fail(error: &ServerError) -> ExitCode {
+    let program = config::program(std::env::args_os().next().as_ref());
+    complain(format_args!("{program}: {error}"));
+    ExitCode::from(error.exit_code())
 }
 
 fn load(cli: Cli) -> Result<Loaded, ServerError> {

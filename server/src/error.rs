@@ -103,6 +103,12 @@ pub enum ServerError {
     #[error("cannot listen for signals: {0}\n  it needs two free descriptors: see `ulimit -n`")]
     Signals(#[source] io::Error),
 
+    /// The control thread could not be started.
+    #[error(
+        "cannot start the control thread: {0}\n  allow this user more processes (`ulimit -u`, the cgroup's pids.max) or more memory (`ulimit -v`)"
+    )]
+    ControlThread(#[source] io::Error),
+
     /// A worker thread could not be started.
     #[error(
         "cannot start the thread of worker {worker}: {source}\n  lower --workers, or raise the thread limit (`ulimit -u`, the cgroup's pids.max)"
@@ -169,6 +175,7 @@ impl ServerError {
             | Self::Signals(_)
             | Self::Randomness(_)
             | Self::Output(_)
+            | Self::ControlThread(_)
             | Self::Thread { .. }
             | Self::Pin { .. } => Fault::Machine,
             Self::WorkerPanicked { .. } | Self::WorkerStopped { .. } | Self::Overdue { .. } => Fault::Server,

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
+const PROGRAM: &str = env!("CARGO_BIN_EXE_tickring-server");
+
 /// A running server; killed when dropped.
 struct Server {
     child: Child,
@@ -19,7 +21,12 @@ struct Server {
 
 impl Server {
     fn start(flags: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_tickring-server"))
+        Self::start_with(Command::new(PROGRAM), flags)
+    }
+
+    /// With a command that ends in the program.
+    fn start_with(mut command: Command, flags: &[&str]) -> Self {
+        let mut child = command
             .env_clear()
             .env("TICKRING_SESSION__CLOSE_TIMEOUT", "60s")
             .args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--workers", "1", "--log", "warn"])
@@ -147,4 +154,21 @@ fn a_taken_admin_port_is_told_with_address_and_remedy() {
         message.contains(&address) && message.contains("ss -ltnp") && message.contains("--admin off"),
         "{message}"
     );
+}
+
+#[test]
+fn a_tiny_stack_is_no_obstacle() {
+    let tiny = || {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "ulimit -s 64 && exec \"$0\" \"$@\"", PROGRAM]);
+        command
+    };
+    for words in [&["--help"][..], &["check-config"], &["probe"]] {
+        let output = tiny().args(words).output().unwrap();
+        assert!(output.status.success() && !output.stdout.is_empty(), "{words:?}: {output:?}");
+    }
+    let mut server = Server::start_with(tiny(), &["--game", "pulse"]);
+    assert_eq!(server.page("/readyz"), "ready\n");
+    server.signal(Signal::TERM);
+    assert_eq!(server.child.wait().unwrap().code(), Some(0));
 }

@@ -17,8 +17,8 @@ use crate::cli::calibrate::CalibrateArgs;
 use crate::doctor;
 use crate::find::search::{Bounds, End, Search, Step as Next};
 use crate::machine;
-use crate::plan::{Plan, PlanError, at_most_conns, parse_cpus};
-use crate::preflight::{self, Wall};
+use crate::plan::{Peer, Plan, PlanError, at_most_conns, parse_cpus};
+use crate::preflight::{self, Facts, Wall};
 use crate::run::{self, Refused};
 use crate::terminal;
 use crate::verdict::{self, Verdict};
@@ -128,8 +128,9 @@ impl Question {
         let run = Cli::run(self.words.iter().map(String::as_str).chain(own));
         let (preset, file) = run.expect("every value was checked with the command line");
         let plan = Plan::new(&preset, &file)?;
+        let peer = Peer::Sink { table: sink::table(self.conns) };
         // Nobody but us knows the sink's figures.
-        Ok(Plan { is_trial: true, admins: Vec::new(), ..plan })
+        Ok(Plan { is_trial: true, peer, admins: Vec::new(), ..plan })
     }
 }
 
@@ -173,7 +174,9 @@ fn list(cpus: &[usize]) -> String {
 /// What is not the user's fault.
 pub(crate) fn run(question: &Question) -> anyhow::Result<u8> {
     let interrupted = run::watch_signals()?;
-    machine::raise_descriptor_limit();
+    if let Some(refused) = look_ahead(question, &interrupted)? {
+        return refuse(question, &refused);
+    }
     if !question.json {
         terminal::answer(format_args!("{}", words::head(question)))?;
     }
@@ -189,12 +192,7 @@ pub(crate) fn run(question: &Question) -> anyhow::Result<u8> {
         };
         let mut step = match try_out(question, attempt.load, &interrupted)? {
             Ok(step) => step,
-            Err(refused) => {
-                if question.json {
-                    terminal::answer(format_args!("{}", refused.document.trim_end()))?;
-                }
-                return Ok(verdict::PREFLIGHT);
-            }
+            Err(refused) => return refuse(question, &refused),
         };
         step.again = attempt.again;
         let kind = step.kind;
@@ -216,6 +214,29 @@ pub(crate) fn run(question: &Question) -> anyhow::Result<u8> {
         terminal::answer(format_args!("{}", answer.words()))?;
     }
     Ok(answer.exit_code)
+}
+
+/// What stands in the way of every step, the sink's table among it, before anything is started.
+fn look_ahead(question: &Question, interrupted: &AtomicBool) -> anyhow::Result<Option<Refused>> {
+    let plan = question.plan(NOWHERE, question.bounds.from)?;
+    let (_, facts) = run::look_around(&plan, interrupted);
+    let walls = preflight::walls(&plan, &facts);
+    (!walls.is_empty()).then(|| walled_in(&plan, &facts, walls)).transpose()
+}
+
+/// Tells what stands in the way.
+fn walled_in(plan: &Plan, facts: &Facts, walls: Vec<Wall>) -> anyhow::Result<Refused> {
+    walls.iter().for_each(preflight::say);
+    terminal::say(format_args!("{}", plan.peer.not_started()));
+    Ok(Refused { document: doctor::refusal(plan, facts, walls)? })
+}
+
+/// Nothing was calibrated, and why has been said to people.
+fn refuse(question: &Question, refused: &Refused) -> anyhow::Result<u8> {
+    if question.json {
+        terminal::answer(format_args!("{}", refused.document.trim_end()))?;
+    }
+    Ok(verdict::PREFLIGHT)
 }
 
 /// One step, against a sink of its own.
@@ -252,8 +273,7 @@ fn without_sink(
         problem: format!("{error:#}"),
         remedy: "more descriptors (ulimit -n) or memory for this process, or fewer --conns".to_owned(),
     })];
-    walls.iter().for_each(preflight::say);
-    Ok(Refused { document: doctor::refusal(&plan, &facts, walls)? })
+    walled_in(&plan, &facts, walls)
 }
 
 impl Outcome {

@@ -34,6 +34,11 @@ pub(crate) struct Reading {
     pub(crate) messages: u64,
 }
 
+/// Places of a thread's table for so many connections: all may come to one of them.
+pub(super) const fn table(conns: u32) -> u32 {
+    conns.saturating_add(SPARE_SLOTS)
+}
+
 /// A sink that runs until it is [stopped](Self::stop) or dropped.
 #[derive(Debug)]
 pub(crate) struct Sink {
@@ -63,7 +68,7 @@ impl Sink {
             let body = move || {
                 run::pin(cpu.as_slice());
                 let config = Config {
-                    connections_max: conns.saturating_add(SPARE_SLOTS),
+                    connections_max: table(conns),
                     completion_entries: 16_384,
                     buffers: 2_048,
                     ..Config::default()

@@ -8,6 +8,7 @@ mod classes;
 mod evidence;
 mod kinds;
 mod knock;
+mod meanwhile;
 mod remedies;
 mod signs;
 
@@ -16,6 +17,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use self::classes::{CLASSES, Class, MUTE};
+pub(crate) use self::meanwhile::Meanwhile;
 pub(crate) use self::signs::Signs;
 use crate::measure::errors::{Cause, ErrorLine, Stage};
 
@@ -102,8 +104,10 @@ fn mute(signs: &Signs) -> Option<(u64, Diagnosis)> {
     is_to_be_told.then(|| (signs.unanswered, MUTE.diagnosis(signs, shown)))
 }
 
-/// The error lines name the side and the remedy that the diagnosis names: it knows more than the error alone tells.
-pub(crate) fn settle_sides(signs: &Signs, lines: &mut [ErrorLine]) {
+/// The lines of all errors, with the side and the remedy that the diagnosis names: it knows more than the error alone
+/// tells. What is seen of a run and what is left of it have them from here.
+pub(crate) fn lines(signs: &Signs) -> Vec<ErrorLine> {
+    let mut lines = signs.errors.lines();
     for (stage, cause, _) in signs.errors.counts() {
         let Some(class) = CLASSES.iter().find(|class| class.explains(signs, stage, cause)) else { continue };
         let label = cause.label();
@@ -112,6 +116,7 @@ pub(crate) fn settle_sides(signs: &Signs, lines: &mut [ErrorLine]) {
             line.remedy = (class.remedy)(signs).into();
         }
     }
+    lines
 }
 
 impl Class {

@@ -2,7 +2,7 @@
 
 use super::knock::Knock;
 use super::signs::Signs;
-use crate::doctor::{enough, ports as kernel_ports};
+use crate::doctor::{enough, knobs, ports as kernel_ports};
 use crate::server_side::{Status, StatusLimits};
 
 pub(super) const SERVER_ENDED: &str = "find out why it ended: its log and exit status, and whether the kernel killed it \
@@ -130,8 +130,15 @@ pub(super) fn overflow(signs: &Signs) -> String {
 }
 
 pub(super) fn conntrack(signs: &Signs) -> String {
-    let max = signs.here.number("net.netfilter.nf_conntrack_max").unwrap_or(0);
-    format!("sysctl -w net.netfilter.nf_conntrack_max={}", max.saturating_add(2 * signs.conns))
+    let max = signs.here.number("net.netfilter.nf_conntrack_max");
+    raised(signs, "net.netfilter.nf_conntrack_max", ("net.netfilter.nf_conntrack_count", max))
+}
+
+/// What the doctor says who sees the table as the run met it: full, up to `max`, whoever has filled it.
+fn raised(signs: &Signs, name: &str, (count, max): (&str, Option<u64>)) -> String {
+    let mut here = signs.here.clone();
+    here.sysctls.insert(count.to_owned(), max.unwrap_or(0).to_string());
+    knobs::raise(name, signs.conns, signs.is_loopback, &here).join(" && ")
 }
 
 pub(super) fn unanswered(signs: &Signs) -> String {
@@ -171,8 +178,8 @@ pub(super) fn ports(signs: &Signs) -> String {
 }
 
 pub(super) fn open_files(signs: &Signs) -> String {
-    let max = signs.here.number("fs.file-max").unwrap_or(0);
-    format!("sysctl -w fs.file-max={}", max.saturating_add(4 * signs.conns))
+    let max = signs.here.number("fs.file-max").max(signs.kernel_after.files_open);
+    raised(signs, "fs.file-max", ("fs.file-nr", max))
 }
 
 pub(super) fn unreachable(signs: &Signs) -> String {
@@ -216,4 +223,68 @@ pub(super) fn websocket(signs: &Signs) -> String {
         "leave out --raw (--target ws://{}); --raw is for programs that move plain bytes, without WebSocket",
         signs.target
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::budget::{Demand, budgets};
+    use crate::cli::Cli;
+    use crate::diagnosis::{Side, diagnose};
+    use crate::doctor::Readings;
+    use crate::kernel::KernelCounters;
+    use crate::machine::Machine;
+    use crate::measure::errors::{Cause, Stage};
+    use crate::plan::Plan;
+    use crate::preflight::Facts;
+
+    fn plan(target: &str, conns: u64) -> Plan {
+        Cli::plan(format!("echo --conns {conns} --target {target}").split_whitespace()).unwrap()
+    }
+
+    /// The value that a command or a sentence sets `name` to.
+    fn set(text: &str, name: &str) -> u64 {
+        let value = text.split_once(&format!("{name}=")).unwrap_or_else(|| panic!("{name}: {text}")).1;
+        value.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap()
+    }
+
+    /// The table's own formulas, for a machine that is full of others' or not.
+    #[test]
+    fn a_full_table_is_raised_to_what_the_doctor_and_the_script_say() {
+        let errno = |errno: rustix::io::Errno| Cause::Errno(errno.raw_os_error());
+        let walls = [
+            ("net.netfilter.nf_conntrack_max", "net.netfilter.nf_conntrack_count", Cause::Timeout),
+            ("fs.file-max", "fs.file-nr", errno(rustix::io::Errno::NFILE)),
+        ];
+        for (target, ends) in [("ws://127.0.0.1:9001", 2), ("ws://192.0.2.1:9001", 1)] {
+            for (conns, full) in [(1_000, 1_000), (1_000, 8_192), (20_000, 300_000)] {
+                for (max, count, cause) in &walls {
+                    let plan = plan(target, conns);
+                    let settings = [(*max, full), (*count, full)];
+                    let sysctls = settings.map(|(name, n)| (name.to_owned(), n.to_string())).into();
+                    let machine = Readings { sysctls, ..Readings::default() };
+                    let facts = Facts { here: machine.clone(), ..Facts::default() };
+                    let budgets = budgets(&Demand::of(&plan), &facts);
+                    let doctor = budgets.iter().find(|budget| budget.remedy.contains(max)).unwrap();
+                    let kernel = KernelCounters { conntrack_count: Some(full), ..KernelCounters::default() };
+                    let mut signs = Signs {
+                        here: machine,
+                        ..Signs::before(&plan, &Machine::read(), (kernel.clone(), None))
+                    };
+                    signs.kernel_after = kernel;
+                    signs.errors.add_many(Stage::Connect, cause.clone(), 7);
+                    let found = diagnose(&signs).remove(0);
+                    assert_eq!(found.side, Side::Machine, "{found:?}");
+                    let value = set(&found.remedy, max);
+                    assert_eq!(value, set(&doctor.remedy, max), "{found:?}");
+                    assert!(value > full, "only ever raised: {found:?}");
+                    if full <= 8_192 {
+                        let formula =
+                            if *max == "fs.file-max" { ends * conns } else { conns * 5 / 4 } + 8_192;
+                        assert_eq!(value, formula, "the table's formula: {found:?}");
+                    }
+                }
+            }
+        }
+    }
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use super::knock::{self, Knock};
 use crate::doctor::Readings;
 use crate::kernel::KernelCounters;
+use crate::machine::Machine;
 use crate::measure::errors::{Cause, ErrorTable, Stage};
 use crate::plan::Plan;
 use crate::report::Findings;
@@ -32,6 +33,8 @@ pub(crate) struct Signs {
     pub(crate) target: String,
     /// Whether the target is an address of this machine: then its kernel counters are the server's too.
     pub(crate) is_here: bool,
+    /// Whether all targets are loopback: then both ends are open files here, as the doctor reckons.
+    pub(crate) is_loopback: bool,
     /// The path given with the target, in place of the preset's own.
     pub(crate) path: Option<String>,
     /// Source addresses that ports are handed out from; `None`: the kernel chooses.
@@ -68,32 +71,17 @@ impl Signs {
         let (plan, timeline) = (&*findings.plan, &findings.timeline);
         let mut errors = ErrorTable::default();
         findings.outcomes.iter().for_each(|outcome| errors.merge(&outcome.tally.errors));
-        let target = &plan.targets[0];
         let tallies = || findings.outcomes.iter().map(|outcome| &outcome.tally);
+        let before = (timeline.kernel_before.clone(), timeline.server_idle.status.clone());
         let mut signs = Self {
             sent: tallies().map(|tally| tally.counters.sent).sum(),
             received: tallies().map(|tally| tally.counters.received).sum(),
             unanswered: tallies().map(|tally| tally.unanswered).sum(),
-            is_raw: plan.raw.is_some(),
-            plays: plan.preset.plays(),
-            conns: plan.conns.into(),
             connected: tallies().map(|tally| tally.connections.connected).sum(),
-            target: target.address.to_string(),
-            targets: plan.targets.len() as u64,
-            is_here: is_here(target.address),
-            sources: match &plan.sources {
-                Sources::Kernel => None,
-                Sources::Explicit(addresses) => Some(addresses.len()),
-            },
             interrupted: timeline.interrupted,
-            descriptors: findings.machine.limits.descriptors,
-            here: Readings::here(&findings.machine),
-            kernel_before: timeline.kernel_before.clone(),
             kernel_after,
-            status_before: timeline.server_idle.status.clone(),
             gap: timeline.server_gap.clone(),
-            path: target.path.clone(),
-            ..Self::default()
+            ..Self::before(plan, &findings.machine, before)
         };
         if (!errors.is_empty() || signs.is_mute()) && !timeline.interrupted {
             let at_the_end = timeline.server.last().and_then(|reading| reading.status.clone());
@@ -101,6 +89,35 @@ impl Signs {
         }
         signs.errors = errors;
         signs
+    }
+
+    /// What is known before the first connection: with the kernel's counters, and the server's status if it told.
+    pub(super) fn before(
+        plan: &Plan,
+        machine: &Machine,
+        (kernel_before, status_before): (KernelCounters, Option<Status>),
+    ) -> Self {
+        let target = &plan.targets[0];
+        Self {
+            is_raw: plan.raw.is_some(),
+            plays: plan.preset.plays(),
+            conns: plan.conns.into(),
+            target: target.address.to_string(),
+            targets: plan.targets.len() as u64,
+            is_here: is_here(target.address),
+            is_loopback: plan.targets.iter().all(|target| target.address.ip().is_loopback()),
+            sources: match &plan.sources {
+                Sources::Kernel => None,
+                Sources::Explicit(addresses) => Some(addresses.len()),
+            },
+            descriptors: machine.limits.descriptors,
+            here: Readings::here(machine),
+            kernel_after: kernel_before.clone(),
+            kernel_before,
+            status_before,
+            path: target.path.clone(),
+            ..Self::default()
+        }
     }
 
     /// What the server says now, and whether anybody is there.
@@ -118,11 +135,18 @@ impl Signs {
         if errors.counts().any(|(stage, cause, _)| knock::may_speak_tls(stage, cause)) {
             self.greet_all(plan);
         }
-        let Some(before) = &self.status_before else { return };
-        let now = at_the_end.or_else(|| {
+        if self.status_before.is_none() {
+            return;
+        }
+        self.hear(at_the_end.or_else(|| {
             let is_gone = self.knock == Some(Knock::Refused);
             if is_gone { None } else { server_side::fetch_all(&plan.admins, interrupted).ok() }
-        });
+        }));
+    }
+
+    /// What the server said last, unless that is another process by now.
+    pub(super) fn hear(&mut self, now: Option<Status>) {
+        let Some(before) = &self.status_before else { return };
         self.restarted = now.as_ref().is_some_and(|now| !now.continues(before));
         self.status_after = now.filter(|_| !self.restarted);
     }

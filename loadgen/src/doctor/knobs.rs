@@ -121,6 +121,27 @@ pub(crate) fn judge_all(role: Role, variables: &Variables, machine: &Readings) -
     table().filter(counts).map(|knob| knob.judge(variables, machine)).collect()
 }
 
+/// What raises the knob called `name` for `conns` connections, as the doctor says it: for who has met that wall, whether or
+/// not the table alone asks for more. Over loopback both ends are on `machine`.
+pub(crate) fn raise(name: &str, conns: u64, is_loopback: bool, machine: &Readings) -> Vec<String> {
+    let (role, ends) = if is_loopback { (Role::Both, 2) } else { (Role::Client, 1) };
+    let whole = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    let conns = whole(conns).min(super::COUNT_MAX);
+    let variables = Variables {
+        conns,
+        ends: ends * conns,
+        workers: 1,
+        sources: 1,
+        per_source: conns,
+        page_bytes: whole(machine.page_bytes.max(1)),
+        memory_bytes: whole(machine.memory_bytes).min(super::BYTES_MAX),
+    };
+    let is_it = |knob: &Knob| knob.name == name && knob.roles.split(' ').any(|word| word == role.name());
+    table()
+        .find(is_it)
+        .map_or_else(Vec::new, |knob| knob.commands(knob.wanted(&variables), &variables, machine))
+}
+
 /// A number from the machine: a limit may be without bound, and `fs.file-max` may have 20 digits.
 fn amount(text: &str) -> Option<u128> {
     if text == "unlimited" { Some(u128::MAX) } else { text.parse().ok() }

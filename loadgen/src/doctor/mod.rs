@@ -12,10 +12,10 @@ use std::sync::atomic::AtomicBool;
 
 use serde::Serialize;
 
-use crate::budget::{Budget, Demand, Rooms, budgets};
+use crate::budget::{Budget, Demand, Rooms};
 use crate::cli::{Cli, DoctorArgs, TARGET_DEFAULT};
 use crate::machine::{self, Machine};
-use crate::plan::{Place, Plan, PlanError, at_most_conns};
+use crate::plan::{Peer, Place, Plan, PlanError, at_most_conns};
 use crate::preflight::{self, Facts, Wall};
 use crate::server_side::{self, Status};
 use crate::sources::Sources;
@@ -98,6 +98,7 @@ pub(crate) struct Question {
     connect_rate: u64,
     /// Either the rooms are known, or there are none.
     is_seated: bool,
+    peer: Peer,
     form: Form,
 }
 
@@ -129,7 +130,14 @@ impl Question {
             at_most_conns("rooms", rooms, place.conns)?;
         }
         let rooms = args.rooms.map(|rooms| Rooms::named(rooms.into()));
-        Ok(Self { place, rooms, connect_rate: CONNECT_RATE_DEFAULT, is_seated: args.rooms.is_some(), form })
+        Ok(Self {
+            place,
+            rooms,
+            connect_rate: CONNECT_RATE_DEFAULT,
+            is_seated: args.rooms.is_some(),
+            peer: Peer::Server,
+            form,
+        })
     }
 
     /// The same of a run, which has its own connections, rooms and targets unless told otherwise.
@@ -160,7 +168,7 @@ impl Question {
             sources: plan.sources,
             sources_named: run.args().place.src != "auto",
         };
-        Ok(Self { place, rooms, connect_rate, is_seated: true, form })
+        Ok(Self { place, rooms, connect_rate, is_seated: true, peer: Peer::Server, form })
     }
 
     fn demand(&self) -> Demand {
@@ -209,7 +217,8 @@ pub(crate) fn refusal(plan: &Plan, facts: &Facts, walls: Vec<Wall>) -> anyhow::R
         sources_named: *sources != Sources::auto(&addresses, plan.phases.ports_needed()),
     };
     let Demand { rooms, connect_rate, .. } = Demand::of(plan);
-    let question = Question { place, rooms, connect_rate, is_seated: true, form: Form::Json };
+    let question =
+        Question { place, rooms, connect_rate, is_seated: true, peer: plan.peer, form: Form::Json };
     let refusal = Refusal { verdict: "preflight", exit_code: verdict::PREFLIGHT, walls };
     let found = Findings { refusal: Some(refusal), ..judge(&question, facts) };
     Ok(serde_json::to_string_pretty(&found)? + "\n")
@@ -227,7 +236,7 @@ fn examine(question: &Question) -> Findings {
 /// The findings, all facts given.
 fn judge(question: &Question, facts: &Facts) -> Findings {
     let (place, demand) = (&question.place, question.demand());
-    let mut budgets = budgets(&demand, facts);
+    let mut budgets = preflight::budgets(&demand, question.peer, facts);
     // Where there is enough, what would move the wall is no advice.
     budgets
         .iter_mut()
@@ -235,7 +244,9 @@ fn judge(question: &Question, facts: &Facts) -> Findings {
         .for_each(|budget| budget.remedy.clear());
     let first_wall = (0..budgets.len()).min_by_key(|at| budgets[*at].carries);
     let maximum = first_wall.map(|at| budgets[at].carries);
+    let has_sink = matches!(question.peer, Peer::Sink { .. });
     let server_unknown = match &facts.status {
+        _ if has_sink => None,
         None => Some("no admin endpoint is known; name it with --admin http://HOST:PORT".to_owned()),
         Some(Err(error)) => Some(error.clone()),
         Some(Ok(_)) => None,
@@ -245,7 +256,10 @@ fn judge(question: &Question, facts: &Facts) -> Findings {
     Findings {
         schema: SCHEMA,
         kind: "doctor",
-        target: place.targets.iter().map(|target| target.url.as_str()).collect::<Vec<_>>().join(", "),
+        target: match has_sink {
+            true => "the built-in sink".to_owned(),
+            false => place.targets.iter().map(|target| target.url.as_str()).collect::<Vec<_>>().join(", "),
+        },
         conns: demand.conns,
         fits: refused.is_none() && maximum.is_none_or(|maximum| maximum >= demand.conns),
         maximum,

@@ -82,7 +82,7 @@ impl Echoes {
     /// What comes afterwards was judged here.
     pub(crate) fn end(&mut self, flight: &mut Flight, turn: &mut Turn<'_>) -> u64 {
         self.over = true;
-        std::mem::take(&mut self.behind).iter().for_each(|behind| behind.judge(turn));
+        std::mem::take(&mut self.behind).iter().for_each(|behind| behind.judge(turn, false));
         let mut given_up = 0;
         while let Some(departure) = flight.land() {
             departure.give_up(turn);
@@ -125,7 +125,7 @@ impl Echoes {
         if self.behind.len() == BEHIND_MAX
             && let Some(oldest) = self.behind.pop_front()
         {
-            oldest.judge(turn);
+            oldest.judge(turn, true);
             self.judged_below = oldest.number + 1;
         }
         self.behind.push_back(behind);
@@ -134,10 +134,11 @@ impl Echoes {
 
 impl Behind {
     /// Its echo never came. Later ones did, so it is missing, not only unanswered; it stands in the latencies with the
-    /// time waited for it.
-    fn judge(&self, turn: &mut Turn<'_>) {
+    /// time waited for it. With `more_to_come` it may be so late only that it is waited for no more.
+    fn judge(&self, turn: &mut Turn<'_>, more_to_come: bool) {
         if !self.spoiled {
-            turn.tally.correctness.note(Finding { gaps: 1, ..Finding::default() });
+            let presumed = more_to_come.into();
+            turn.tally.correctness.note(Finding { gaps: 1, presumed, ..Finding::default() });
             self.departure.record(turn);
         }
     }
@@ -249,7 +250,11 @@ mod tests {
         assert_eq!(stream.told()[0], messages / 2 - BEHIND_MAX as u64);
         let late = stream.hears(&[Some(0), Some(2)]);
         assert_eq!(late.told()[1], 0, "told as missing, and not as coming twice too");
-        assert_eq!(late.ends().told(), [messages / 2, 0, 0, 0, 0]);
+        let presumed = messages / 2 - BEHIND_MAX as u64;
+        assert_eq!(late.tally.correctness.stream.presumed, presumed, "two of them were late only");
+        let ended = late.ends();
+        assert_eq!(ended.told(), [messages / 2, 0, 0, 0, 0]);
+        assert_eq!(ended.tally.correctness.stream.presumed, presumed, "the others never came");
     }
 
     #[test]

@@ -5,6 +5,8 @@
 pub(crate) struct Finding {
     /// Elements that are missing and that nobody declared dropped.
     pub(crate) gaps: u64,
+    /// Of the gaps those that were told while the stream went on, for want of memory: what is missing may be late only.
+    pub(crate) presumed: u64,
     /// Elements the sender declared dropped (latest wins).
     pub(crate) declared: u64,
     /// 1 when this element had been seen.

@@ -191,6 +191,7 @@ impl Correctness {
     /// Takes a stream's finding in.
     pub(crate) const fn note(&mut self, finding: Finding) {
         self.stream.gaps += finding.gaps;
+        self.stream.presumed += finding.presumed;
         self.stream.declared += finding.declared;
         self.stream.duplicates += finding.duplicates;
         self.stream.reordered += finding.reordered;

@@ -89,11 +89,10 @@ impl Question {
             terminal::answer(format_args!("{page}"))?;
             return Ok(0);
         };
-        // The table first: it is there even when the page cannot be written.
-        if let Some(table) = table {
-            terminal::answer(format_args!("{table}"))?;
-        }
+        // The table first: it is there even when the page cannot be written, and the page without the table.
+        let told = table.map_or(Ok(()), |table| terminal::answer(format_args!("{table}")));
         write_file(out, page.as_bytes())?;
+        told?;
         terminal::answer(format_args!("wrote {}", out.display()))?;
         Ok(0)
     }

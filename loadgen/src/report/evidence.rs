@@ -7,6 +7,7 @@ use super::crowd::Crowd;
 use super::figures::{Merged, float, share};
 use super::json::Report;
 use super::rewind::Rewind;
+use crate::drivers::UNDER_WAY_MAX;
 use crate::measure::errors::{Cause, Stage};
 use crate::plan::{Pace, Plan, Preset};
 use crate::slo::Metric;
@@ -119,19 +120,31 @@ fn unjudged(plan: &Plan, report: &Report<'_>) -> Option<String> {
 fn wrong(report: &Report<'_>) -> Vec<String> {
     let messages = &report.messages;
     [
-        (messages.gaps, "messages are missing that nobody declared dropped"),
-        (messages.duplicates, "messages came twice"),
-        (messages.reordered, "messages came out of order"),
-        (messages.corrupted, "echoes are not what was sent"),
+        (messages.gaps, missing(messages.gaps_presumed)),
+        (messages.duplicates, "messages came twice".to_owned()),
+        (messages.reordered, "messages came out of order".to_owned()),
+        (messages.corrupted, "echoes are not what was sent".to_owned()),
         (
             report.game.state_mismatches.unwrap_or(0),
-            "snapshots do not match the server's checksum, or cannot be read",
+            "snapshots do not match the server's checksum, or cannot be read".to_owned(),
         ),
     ]
     .into_iter()
     .filter(|(count, _)| *count > 0)
     .map(|(count, what)| format!("{count} {what}"))
     .collect()
+}
+
+/// What the gaps are. Of some nobody knows whether they came after all: no more than so many are waited for.
+fn missing(presumed: u64) -> String {
+    let missing = "messages are missing that nobody declared dropped";
+    if presumed == 0 {
+        return missing.to_owned();
+    }
+    format!(
+        "{missing}; {presumed} of them may be late only: more than {UNDER_WAY_MAX} of their connection were overtaken, and \
+         the oldest is waited for no more"
+    )
 }
 
 /// The figure an objective is about.
@@ -189,6 +202,12 @@ fn measured(metric: Metric, report: &Report<'_>) -> Option<f64> {
 mod tests {
     use super::*;
     use crate::cli::Cli;
+
+    #[test]
+    fn what_may_be_late_only_is_not_called_missing_without_a_doubt() {
+        assert_eq!(missing(0), "messages are missing that nobody declared dropped");
+        assert!(missing(3).contains("; 3 of them may be late only: more than 4096"), "{}", missing(3));
+    }
 
     #[test]
     fn goodbyes_count_where_nothing_else_is_said() {

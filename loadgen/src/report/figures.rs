@@ -92,6 +92,7 @@ pub(crate) fn messages(plan: &Plan, merged: &Merged, interrupted: bool) -> Messa
         // Their answers were under way when the run was stopped.
         unanswered: if interrupted { 0 } else { merged.tally.unanswered },
         gaps: correctness.stream.gaps,
+        gaps_presumed: correctness.stream.presumed,
         duplicates: correctness.stream.duplicates,
         reordered: correctness.stream.reordered,
         dropped_declared: correctness.stream.declared,

@@ -106,6 +106,9 @@ pub(crate) struct Messages {
     pub(crate) withheld: u64,
     pub(crate) unanswered: u64,
     pub(crate) gaps: u64,
+    /// Of the gaps those that may be late only; 0 in reports of before they were told apart.
+    #[serde(default)]
+    pub(crate) gaps_presumed: u64,
     pub(crate) duplicates: u64,
     pub(crate) reordered: u64,
     pub(crate) dropped_declared: u64,

@@ -70,7 +70,7 @@ pub(crate) fn deliver(findings: &Findings, interrupted: &AtomicBool) -> anyhow::
 pub(crate) fn judged<'a>(findings: &'a Findings, interrupted: &AtomicBool) -> (json::Report<'a>, Verdict) {
     let (mut report, verdict) = json::Report::new(findings, KernelCounters::read());
     let signs = Signs::gather(findings, report.kernel.after.clone(), interrupted);
-    diagnosis::settle_sides(&signs, &mut report.conns.errors);
+    report.conns.errors = diagnosis::lines(&signs);
     report.diagnosis = diagnosis::diagnose(&signs);
     (report, verdict)
 }

@@ -73,7 +73,7 @@ pub(super) fn report() -> Value {
             "connect_us": spread, "upgrade_us": spread, "errors": [{"stage": "upgrade", "error": "HTTP 503",
             "count": 1, "side": "server", "remedy": "more rooms"}]},
         "messages": {"sent": 12_000, "received": 12_000, "sent_per_s": 600.0, "received_per_s": 600.0,
-            "bytes_up": 800_000, "bytes_down": 1_800_000, "achieved": 1.0, "withheld": 0, "unanswered": 0, "gaps": 0,
+            "bytes_up": 800_000, "bytes_down": 1_800_000, "achieved": 1.0, "withheld": 0, "unanswered": 0, "gaps": 0, "gaps_presumed": 0,
             "duplicates": 0, "reordered": 0, "dropped_declared": 0, "corrupted": 0},
         "latency_us": {"intended": spread, "service": spread},
         "game": {"input_to_effect_us": spread, "snapshot_interval_us": spread, "ping_us": null,

@@ -16,12 +16,13 @@ const PERCENTILES: [&str; 6] = ["p50", "p90", "p95", "p99", "p999", "max"];
 const RISING: [(&str, &[&str]); 3] =
     [("course", &["at_s"]), ("phases", &["start_s"]), ("spectra", &["percentile", "value_us", "count"])];
 /// Of two keys of one object the first is at most the second.
-const PARTS: [(&str, &str, &str); 4] = [
+const PARTS: [(&str, &str, &str); 5] = [
     ("conns", "connected", "requested"),
     ("conns", "connected", "attempted"),
     // Who is lost after coming back was attempted again.
     ("conns", "lost", "attempted"),
     ("course", "open_fewest", "open"),
+    ("messages", "gaps_presumed", "gaps"),
 ];
 /// What a verdict may be.
 const VERDICTS: [Verdict; 5] =
@@ -245,6 +246,11 @@ mod tests {
             ("/course/3/latency_us/count", json!(0), "`course[3].latency_us.count` is 0, and"),
             ("/verdict", json!("pass"), "`exit_code` is 99, and `verdict` \"pass\": that one ends with 0"),
             ("/exit_code", json!(0), "`exit_code` is 0, and `verdict` \"missed\": that one ends with 99"),
+            (
+                "/messages/gaps_presumed",
+                json!(1),
+                "`messages.gaps_presumed` is 1, and `messages.gaps` only 0",
+            ),
             ("/messages/gaps", json!(1), "`messages.gaps` is 1, and `verdict` \"missed\""),
             ("/game/state_mismatches", json!(2), "`game.state_mismatches` is 2, and"),
             ("/latency_us/intended/p50", json!(6_000.0), "`latency_us.intended.p90` only 3000"),

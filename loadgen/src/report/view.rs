@@ -339,6 +339,9 @@ mod tests {
             let result = View::parse(report.to_string().as_bytes());
             assert_eq!(result.is_ok(), later[..10].contains(&key.as_str()), "{key}");
         }
+        let mut older = whole;
+        older["messages"].as_object_mut().unwrap().remove("gaps_presumed").unwrap();
+        assert!(View::parse(older.to_string().as_bytes()).is_ok());
     }
 
     #[test]

@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{env, panic, thread};
 
+use crate::measure::errors::ErrorLine;
 use crate::measure::series::Series;
 use crate::plan::Plan;
 use crate::shared::Shared;
@@ -68,7 +69,8 @@ impl View {
         }
     }
 
-    /// Shows what there is to be seen, if it is time. `phase` ends at `until_ns` if that is known.
+    /// Shows what there is to be seen, if it is time. `phase` ends at `until_ns` if that is known; `errors` tells what has
+    /// gone wrong.
     pub(crate) fn tick(
         &mut self,
         now_ns: u64,
@@ -76,6 +78,7 @@ impl View {
         until_ns: Option<u64>,
         shared: &Shared,
         series: &Series,
+        errors: impl FnOnce() -> Vec<ErrorLine>,
     ) {
         if self.phase.0 != phase || self.phase.1 != until_ns {
             self.phase = (phase.to_owned(), until_ns, now_ns);
@@ -93,7 +96,7 @@ impl View {
         self.drawn_ns = Some(now_ns);
         let (phase, until_ns, since_ns) = &self.phase;
         let moment = Moment { now_ns, phase, since_ns: *since_ns, until_ns: *until_ns };
-        self.inbox.picture(ViewModel::of(&self.subject, &moment, shared, series));
+        self.inbox.picture(ViewModel::of(&self.subject, &moment, shared, series, errors()));
     }
 }
 

@@ -88,7 +88,13 @@ pub(super) struct ViewModel {
 
 impl ViewModel {
     /// Of this moment.
-    pub(super) fn of(subject: &Subject, moment: &Moment<'_>, shared: &Shared, series: &Series) -> Self {
+    pub(super) fn of(
+        subject: &Subject,
+        moment: &Moment<'_>,
+        shared: &Shared,
+        series: &Series,
+        errors: Vec<ErrorLine>,
+    ) -> Self {
         let points = series.points();
         let course = &points[points.len().saturating_sub(COURSE_POINTS)..];
         let whole = |figure: f64| {
@@ -113,7 +119,7 @@ impl ViewModel {
                 .iter()
                 .map(|point| Some(whole(point.sent_per_s + point.received_per_s)))
                 .collect(),
-            errors: series.errors().lines(),
+            errors,
             health: health(subject, shared.window(), points),
         }
     }

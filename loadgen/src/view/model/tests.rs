@@ -109,7 +109,8 @@ fn late_sends_are_told_while_they_last() {
 fn a_model_is_of_the_phase_and_the_run() {
     let moment =
         Moment { now_ns: 20 * SECOND_NS, phase: "churning", since_ns: 15 * SECOND_NS, until_ns: None };
-    let model = ViewModel::of(&subject(), &moment, &Shared::new(2, 0), &Series::new(2, SECOND_NS));
+    let model =
+        ViewModel::of(&subject(), &moment, &Shared::new(2, 0), &Series::new(2, SECOND_NS), Vec::new());
     assert_eq!((model.phase.as_str(), model.remaining_s), ("churning", None));
     assert!((model.run_s - 15.0).abs() < 1e-9 && (model.elapsed_s - 5.0).abs() < 1e-9);
     assert!(model.newest.is_none() && model.errors.is_empty() && model.health == Health::Good);
