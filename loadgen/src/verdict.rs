@@ -1,6 +1,10 @@
 //! The verdict: one word, the exit code that goes with it, and every reason.
 
+mod own_delay;
+
 use serde::Serialize;
+
+pub(crate) use self::own_delay::OwnDelay;
 
 use crate::measure::health::{BUSY_PERCENT, BUSY_SECONDS_MAX};
 use crate::slo::{Slo, Source};
@@ -82,6 +86,8 @@ pub(crate) struct Evidence {
     pub(crate) away_share: f64,
     /// CPU of the same worker, percent.
     pub(crate) away_cpu_percent: f64,
+    /// The same where p99 does not reach.
+    pub(crate) own_delay: OwnDelay,
     /// Whether it measures how fast things go when nothing holds them up: a closed loop, or connections that come and go and
     /// say nothing.
     pub(crate) unpaced: bool,
@@ -215,7 +221,7 @@ impl Evidence {
     /// that is judged by how long it took, unless another one asks for speed.
     fn is_held_up(&self) -> bool {
         let slos = || self.objectives.iter().map(|(slo, _)| slo);
-        let is_speed_asked = slos().any(|slo| slo.metric.name() == "upgrades_per_s");
+        let is_speed_asked = slos().any(|slo| slo.metric.is_speed() && !slo.bounds_above());
         let ran_share = self.away_cpu_percent / 100.0;
         let is_scarce =
             self.away_share > HELD_UP_SHARE_MAX && self.away_share > HELD_UP_TIMES_MAX * ran_share;
@@ -280,6 +286,7 @@ fn invalid(evidence: &Evidence) -> Vec<String> {
         ));
     }
     for (slo, measured) in &evidence.objectives {
+        reasons.extend(own_delay::explains(evidence, *slo, *measured));
         let is_own = measured.is_none() && servers_doing(evidence, *slo).is_none();
         if is_own && evidence.window_s > 0.0 && evidence.connected > 0 {
             reasons.push(format!("objective {slo}: not measured: {}", unmeasured(evidence, *slo)));

@@ -18,6 +18,8 @@ pub(crate) struct Health {
     pub(crate) busy_seconds: u32,
     /// The time of the window that it was to run in and did not.
     pub(crate) away: Away,
+    /// The same of the time before the window, when it connected.
+    pub(crate) away_before: Away,
     /// What the ring did over the whole run.
     pub(crate) ring: RingCounters,
 }

@@ -6,5 +6,6 @@ pub(crate) mod latency;
 pub(crate) mod presence;
 pub(crate) mod sample;
 pub(crate) mod series;
+pub(crate) mod stops;
 pub(crate) mod streams;
 pub(crate) mod tally;

@@ -31,7 +31,27 @@ pub(crate) struct Presence {
     slept_ns: u64,
     /// Of the slice: waits.
     waits: u64,
+    /// The process was stopped and continued within the slice, or just before it.
+    was_stopped: bool,
+    /// The slice before, not judged yet.
+    last: Option<Slice>,
+    window: Window,
     away: Away,
+    away_before: Away,
+}
+
+/// What was seen of a slice.
+#[derive(Clone, Copy, Debug)]
+struct Slice {
+    end_ns: u64,
+    length_ns: u64,
+    worked_ns: u64,
+    slept_ns: u64,
+    /// Time it waited for a CPU, ns.
+    queued_ns: u64,
+    /// The longest absence there can have been, ns, and how many there were.
+    cycle_ns: u64,
+    count: u64,
 }
 
 /// The time within the window that a worker was to run in and did not.
@@ -52,38 +72,74 @@ impl Default for Away {
 impl Presence {
     /// Of a worker that begins now and has spent so much.
     pub(crate) fn new(now_ns: u64, spent: Spent) -> Self {
-        Self { since_ns: now_ns, spent, woke_ns: now_ns, slept_ns: 0, waits: 0, away: Away::default() }
+        Self {
+            since_ns: now_ns,
+            spent,
+            woke_ns: now_ns,
+            slept_ns: 0,
+            waits: 0,
+            was_stopped: false,
+            last: None,
+            window: Window::UNSET,
+            away: Away::default(),
+            away_before: Away::default(),
+        }
+    }
+
+    /// The process was continued after a stop. Where in a wait the stop began nobody knows, and the word of it may come after
+    /// the wait is over: so the time that this slice and the one before slept was not wanted.
+    pub(crate) const fn continued(&mut self) {
+        self.was_stopped = true;
     }
 
     /// A wait ended at `now_ns`, of which it wanted to sleep for `slept_ns`.
     pub(crate) fn woke(&mut self, now_ns: u64, slept_ns: u64, window: Window, spent: impl FnOnce() -> Spent) {
+        self.window = window;
         let cycle_ns = now_ns.saturating_sub(self.woke_ns);
         self.woke_ns = now_ns;
         self.slept_ns += slept_ns;
         self.waits += 1;
-        let slice_ns = now_ns.saturating_sub(self.since_ns);
-        if slice_ns < SLICE_NS {
+        let length_ns = now_ns.saturating_sub(self.since_ns);
+        if length_ns < SLICE_NS {
             return;
         }
         let (before, after) = (self.spent, spent());
-        let worked_ns = after.cpu_ns.saturating_sub(before.cpu_ns);
-        // A thread that is stopped waits for no CPU, and one that waits for a CPU was often to be woken earlier than it had
-        // asked for: each shows what the other does not.
-        let missing_ns = slice_ns.saturating_sub(worked_ns + self.slept_ns);
         let queued_ns =
             after.queued_ns.zip(before.queued_ns).map(|(after, before)| after.saturating_sub(before));
-        let away_ns = missing_ns.max(queued_ns.unwrap_or(0)).min(slice_ns);
-        if cycle_ns >= SLICE_NS {
-            self.away.note(window, now_ns, away_ns.min(cycle_ns), 1);
-        } else {
-            self.away.note(window, now_ns, away_ns, self.waits);
+        let mut slice = Slice {
+            end_ns: now_ns,
+            length_ns,
+            worked_ns: after.cpu_ns.saturating_sub(before.cpu_ns),
+            slept_ns: self.slept_ns,
+            queued_ns: queued_ns.unwrap_or(0),
+            cycle_ns: if cycle_ns >= SLICE_NS { cycle_ns } else { length_ns },
+            count: if cycle_ns >= SLICE_NS { 1 } else { self.waits },
+        };
+        if std::mem::take(&mut self.was_stopped) {
+            slice.slept_ns = 0;
+            self.last.iter_mut().for_each(|last| last.slept_ns = 0);
         }
         (self.since_ns, self.spent, self.slept_ns, self.waits) = (now_ns, after, 0, 0);
+        self.judge();
+        self.last = Some(slice);
     }
 
-    /// What it has seen.
-    pub(crate) fn take(&mut self) -> Away {
-        std::mem::take(&mut self.away)
+    /// Notes the absence in the slice before.
+    fn judge(&mut self) {
+        let Some(slice) = self.last.take() else { return };
+        // A thread that is stopped waits for no CPU, and one that waits for a CPU was often to be woken earlier than it had
+        // asked for: each shows what the other does not.
+        let missing_ns = slice.length_ns.saturating_sub(slice.worked_ns + slice.slept_ns);
+        let away_ns = missing_ns.max(slice.queued_ns).min(slice.length_ns).min(slice.cycle_ns);
+        let before = Window { start_ns: 0, end_ns: self.window.start_ns };
+        self.away.note(self.window, slice.end_ns, away_ns, slice.count);
+        self.away_before.note(before, slice.end_ns, away_ns, slice.count);
+    }
+
+    /// What it has seen: within the window, and before it.
+    pub(crate) fn take(&mut self) -> (Away, Away) {
+        self.judge();
+        (std::mem::take(&mut self.away), std::mem::take(&mut self.away_before))
     }
 }
 
@@ -117,14 +173,19 @@ impl Away {
         if of_ns > 0 { self.total_ns as f64 / of_ns as f64 } else { 0.0 }
     }
 
-    /// At 99% of the moments of so many ns: how long it took until it ran, us.
-    pub(crate) fn p99_us(&self, of_ns: u64) -> f64 {
-        let share = self.share(of_ns);
-        if share <= 0.01 {
+    /// At this part of the moments of so many ns, below 1: how long it took until it ran, us.
+    pub(crate) fn quantile_us(&self, quantile: f64, of_ns: u64) -> f64 {
+        let (share, beyond) = (self.share(of_ns), 1.0 - quantile);
+        if share <= beyond {
             return 0.0;
         }
         // At all other moments it was there.
-        microseconds(self.remaining.quantile_ns(1.0 - 0.01 / share))
+        microseconds(self.remaining.quantile_ns(1.0 - beyond / share))
+    }
+
+    /// The longest it took, us.
+    pub(crate) fn max_us(&self) -> f64 {
+        microseconds(self.remaining.quantile_ns(1.0))
     }
 }
 
@@ -164,8 +225,8 @@ mod tests {
         }
 
         fn ends(mut self) -> (f64, f64) {
-            let away = self.presence.take();
-            (away.share(LENGTH_NS), away.p99_us(LENGTH_NS))
+            let (away, _) = self.presence.take();
+            (away.share(LENGTH_NS), away.quantile_us(0.99, LENGTH_NS))
         }
     }
 
@@ -223,14 +284,61 @@ mod tests {
     }
 
     #[test]
+    fn what_it_slept_while_it_was_stopped_was_not_wanted() {
+        // Stopped for 9 ms of 10, always in a wait that might have lasted as long: only the word of it tells.
+        for (is_told_late, least) in [(false, 0.85), (true, 0.85)] {
+            let mut life = Life::begins();
+            let mut is_told = false;
+            life.until(3_000 * MS, |life| {
+                (0..10).for_each(|_| {
+                    if std::mem::take(&mut is_told) {
+                        life.presence.continued();
+                    }
+                    life.lives(90_000, 10_000, 0);
+                });
+                if is_told_late {
+                    is_told = true;
+                } else {
+                    life.presence.continued();
+                }
+                life.lives(0, 9 * MS, 0);
+            });
+            let (share, p99_us) = life.ends();
+            assert!((least..=0.95).contains(&share), "{is_told_late}: {share}");
+            assert!((8_000.0..=9_500.0).contains(&p99_us), "{is_told_late}: {p99_us}");
+        }
+    }
+
+    #[test]
+    fn one_word_of_a_stop_is_no_long_absence() {
+        let mut life = Life::begins();
+        life.until(1_500 * MS, |life| life.lives(MS, 9 * MS, 0));
+        life.presence.continued();
+        life.until(3_000 * MS, |life| life.lives(MS, 9 * MS, 0));
+        let (share, p99_us) = life.ends();
+        assert!(share <= 0.02 && p99_us <= 9_500.0, "{share} {p99_us}");
+    }
+
+    #[test]
+    fn what_was_before_the_window_is_told_apart() {
+        let mut life = Life::begins();
+        life.lives(0, 10 * MS, 490 * MS);
+        life.until(3_000 * MS, |life| life.lives(MS, 9 * MS, 0));
+        let (within, before) = life.presence.take();
+        assert!(within.share(LENGTH_NS) <= 0.0 && within.max_us() <= 0.0);
+        assert!((before.share(1_000 * MS) - 0.49).abs() < 0.01);
+        assert!((before.max_us() / 1e3 - 480.0).abs() < 30.0, "{}", before.max_us());
+    }
+
+    #[test]
     fn workers_are_taken_together() {
         let mut life = Life::begins();
         life.until(1_500 * MS, |life| life.lives(MS, 9 * MS, 0));
         life.lives(0, 10 * MS, 200 * MS);
         let mut all = Away::default();
-        all.merge(&life.presence.take());
+        all.merge(&life.presence.take().0);
         all.merge(&Away::default());
         assert!((all.share(2 * LENGTH_NS) - 0.1).abs() < 0.01);
-        assert!((all.p99_us(2 * LENGTH_NS) / 1e3 - 180.0).abs() < 12.0);
+        assert!((all.quantile_us(0.99, 2 * LENGTH_NS) / 1e3 - 180.0).abs() < 12.0);
     }
 }

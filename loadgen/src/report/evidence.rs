@@ -11,7 +11,7 @@ use crate::drivers::UNDER_WAY_MAX;
 use crate::measure::errors::{Cause, Stage};
 use crate::plan::{Pace, Plan, Preset};
 use crate::slo::Metric;
-use crate::verdict::Evidence;
+use crate::verdict::{Evidence, OwnDelay};
 
 /// What the verdict rests on.
 pub(super) fn of(findings: &Findings, merged: &Merged, report: &Report<'_>) -> Evidence {
@@ -39,6 +39,7 @@ pub(super) fn of(findings: &Findings, merged: &Merged, report: &Report<'_>) -> E
         away_p99_us: report.generator.away_p99_us,
         away_share: report.generator.away_share,
         away_cpu_percent: merged.away_cpu_percent,
+        own_delay: own_delay(merged, report),
         unpaced: is_unpaced(plan),
         workers: plan.workers,
         cpus: cpus(findings),
@@ -53,6 +54,16 @@ pub(super) fn of(findings: &Findings, merged: &Merged, report: &Report<'_>) -> E
             && report.server.rss_bytes_per_conn.is_none(),
         unjudged: unjudged(plan, report),
         objectives,
+    }
+}
+
+/// How late it was in rare moments, be it with what was due or with what came.
+fn own_delay(merged: &Merged, report: &Report<'_>) -> OwnDelay {
+    let (lag, away) = (report.generator.send_lag_us, &merged.health.away);
+    OwnDelay {
+        p999_us: lag.map_or(0.0, |lag| lag.p999).max(away.quantile_us(0.999, merged.workers_ns)),
+        max_us: lag.map_or(0.0, |lag| lag.max).max(away.max_us()),
+        connecting_p99_us: merged.health.away_before.quantile_us(0.99, merged.workers_before_ns),
     }
 }
 

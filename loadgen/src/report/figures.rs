@@ -18,7 +18,9 @@ pub(crate) struct Merged {
     pub(crate) health: Health,
     pub(crate) window_s: f64,
     /// The window once for each worker, ns.
-    workers_ns: u64,
+    pub(crate) workers_ns: u64,
+    /// The time before the window once for each worker, ns.
+    pub(crate) workers_before_ns: u64,
     /// The share of the window that the worker it was worst for was to run in and did not.
     away_share: f64,
     /// CPU of that worker, percent.
@@ -35,8 +37,11 @@ impl Merged {
             all.busy_seconds = all.busy_seconds.max(one.busy_seconds);
             all.ring.add(one.ring);
             all.away.merge(&one.away);
+            all.away_before.merge(&one.away_before);
             let window_ns = findings.timeline.window.length_ns();
             merged.workers_ns += window_ns;
+            merged.workers_before_ns +=
+                findings.timeline.window.start_ns.saturating_sub(findings.timeline.started_ns);
             let away_share = one.away.share(window_ns);
             if away_share > merged.away_share {
                 (merged.away_share, merged.away_cpu_percent) = (away_share, one.cpu_percent);
@@ -229,7 +234,7 @@ pub(crate) fn generator(findings: &Findings, merged: &Merged) -> Generator {
         send_lag_us: merged.tally.send_lag.percentiles(),
         left_out_share: share(merged.tally.measured.left_out, merged.tally.measured.due),
         away_share: merged.away_share,
-        away_p99_us: merged.health.away.p99_us(merged.workers_ns),
+        away_p99_us: merged.health.away.quantile_us(0.99, merged.workers_ns),
         ring: merged.health.ring,
         rss_bytes,
         rss_bytes_before: findings.timeline.rss_before,

@@ -222,5 +222,7 @@ fn what_a_generator_without_a_cpu_held_up_is_in_no_latency() {
         Verdict::Pass,
         "a latency is judged by how long it took"
     );
-    assert_eq!(with(0.6, 1.0, Some("upgrades_per_s>500"), true), Verdict::Invalid);
+    for speed in ["upgrades_per_s>500", "sent_per_s>=500", "received_per_s>500"] {
+        assert_eq!(with(0.6, 1.0, Some(speed), true), Verdict::Invalid, "{speed}");
+    }
 }

@@ -17,6 +17,7 @@ use crate::measure::errors::Cause;
 use crate::measure::health::{CpuWatch, Health};
 use crate::measure::presence::{Presence, Spent};
 use crate::measure::sample::Sampler;
+use crate::measure::stops::Stops;
 use crate::measure::tally::{Counters, Tally, Window};
 use crate::pacing::Wheel;
 use crate::plan::{Plan, Preset};
@@ -46,6 +47,7 @@ pub(super) struct Core<D: Driver> {
     pub(super) cpu: CpuWatch,
     /// Whether it gets to run.
     pub(super) presence: Presence,
+    stops: Stops,
     pub(super) queue: clock::Queue,
     pub(super) sampler: Sampler,
     pub(super) window: Window,
@@ -121,6 +123,7 @@ impl<D: Driver> Core<D> {
             health: Health::default(),
             cpu: CpuWatch::default(),
             presence: Presence::new(now_ns, spent(&queue)),
+            stops: Stops::watch(),
             queue,
             sampler: Sampler::new(started_ns, plan.sample_ns()),
             window: Window::UNSET,
@@ -161,6 +164,9 @@ impl<D: Driver> Core<D> {
     pub(super) fn woke(&mut self, from_ns: u64, timeout: Option<Duration>, now_ns: u64) {
         let longest_ns = timeout.and_then(|timeout| u64::try_from(timeout.as_nanos()).ok());
         let slept_ns = now_ns.saturating_sub(from_ns).min(longest_ns.unwrap_or(u64::MAX));
+        if self.stops.take() {
+            self.presence.continued();
+        }
         self.presence.woke(now_ns, slept_ns, self.window, || spent(&self.queue));
     }
 

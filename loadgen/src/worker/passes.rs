@@ -259,7 +259,7 @@ impl<D: Driver> Core<D> {
         self.health.cpu_percent = self.cpu.percent();
         self.health.busy_seconds = self.cpu.busy_seconds();
         self.health.ring = ring;
-        self.health.away = self.presence.take();
+        (self.health.away, self.health.away_before) = self.presence.take();
         self.live().show(&self.tally.connections, &self.tally.counters, 0);
         self.live().show_step(Step::Closing);
         self.live().finish_ramp();
