@@ -103,11 +103,6 @@ impl Metric {
         self.unit == Unit::Time && self.source == Source::Client
     }
 
-    /// Whether it says how much was done in a time.
-    pub(crate) fn is_speed(self) -> bool {
-        ["upgrades_per_s", "sent_per_s", "received_per_s"].contains(&self.name)
-    }
-
     /// Whether it is a part of a whole.
     fn is_share(self) -> bool {
         ["slow_share", "hit_share", "achieved"].contains(&self.name)

@@ -129,6 +129,8 @@ const AWAY_SHARE_MAX: f64 = 0.5;
 const HELD_UP_SHARE_MAX: f64 = 0.2;
 /// and so many times the share it did run in.
 const HELD_UP_TIMES_MAX: f64 = 2.0;
+/// How much was done in a time.
+const SPEEDS: [&str; 3] = ["upgrades_per_s", "sent_per_s", "received_per_s"];
 /// Of so many connections one goodbye may stay unanswered.
 const UNANSWERED_ONE_IN: u64 = 100;
 /// Without an objective on latency, the generator's delay is held against a tenth of this, µs.
@@ -221,7 +223,7 @@ impl Evidence {
     /// that is judged by how long it took, unless another one asks for speed.
     fn is_held_up(&self) -> bool {
         let slos = || self.objectives.iter().map(|(slo, _)| slo);
-        let is_speed_asked = slos().any(|slo| slo.metric.is_speed() && !slo.bounds_above());
+        let is_speed_asked = slos().any(|slo| SPEEDS.contains(&slo.metric.name()) && !slo.bounds_above());
         let ran_share = self.away_cpu_percent / 100.0;
         let is_scarce =
             self.away_share > HELD_UP_SHARE_MAX && self.away_share > HELD_UP_TIMES_MAX * ran_share;
