@@ -3,6 +3,8 @@
 # `tune.sh --help` explains; README.md has the arithmetic.
 # Whatever the environment asks of a shell: no ending at the first failure, no refused overwriting, names with stars meant.
 set +eCf -u
+# Whoever closed standard error does not want the words. A file that is opened would get its place.
+true >&2 || exec 2>/dev/null
 # The words of other programs, and their sorting, are the same everywhere; what is written is for root to change alone.
 LC_ALL=C
 export LC_ALL
@@ -152,10 +154,12 @@ parse_arguments "$@"
 . "$here/tune/machine.sh"
 . "$here/tune/knobs.sh"
 . "$here/tune/targets.sh"
+. "$here/tune/boot.sh"
 . "$here/tune/show.sh"
 . "$here/tune/journal.sh"
 . "$here/tune/lock.sh"
 . "$here/tune/change.sh"
+. "$here/tune/rollback.sh"
 . "$here/tune/verify.sh"
 . "$here/tune/emit.sh"
 case $verb in

@@ -166,6 +166,21 @@ put fs.nr_open 100
 # shellcheck disable=SC2086
 tune 2 verify $BOTH
 
+case_="what else a file has is kept: time, and where the disk has them, extended attributes"
+small_machine
+touch -d '2001-02-03 04:05:06.123456789' "$ours"
+# attribute WORDS: of python's os, on the file.
+attribute() { python3 -c "import os, sys; print(os.$1)" "$ours" 2>/dev/null; }
+noted=''
+if attribute "setxattr(sys.argv[1], 'user.note', b'ours')" >"$scratch/out"; then noted="b'ours'"; fi
+time=$(stat -c %y "$ours")
+# shellcheck disable=SC2086
+tune 0 apply $BOTH
+if [ "$(attribute "getxattr(sys.argv[1], 'user.note')")" = "$noted" ]; then ok; else bad "the attribute is gone after apply"; fi
+tune 0 rollback
+if [ "$(attribute "getxattr(sys.argv[1], 'user.note')")" = "$noted" ]; then ok; else bad "the attribute is gone after rollback"; fi
+if [ "$(stat -c %y "$ours")" = "$time" ]; then ok; else bad "the file has another time"; fi
+
 case_="JSON of apply and rollback: one object, and nothing else on standard output"
 small_machine
 snapshot before

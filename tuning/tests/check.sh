@@ -4,6 +4,7 @@
 
 case_="a usual machine carries a thousand"
 machine
+echo 'net.ipv4.tcp_tw_reuse = 1' >"$scratch/fake/etc/sysctl.d/50-operator.conf"
 for role in server client both; do
     put net.ipv4.tcp_tw_reuse 1
     tune 0 check --role $role --conns 1000
@@ -119,7 +120,7 @@ verdict net.core.somaxconn warn
 says ">= 2500"
 tune 0 plan --role server --conns 20000
 says "net.core.somaxconn=2500"
-never_says tcp_max_syn_backlog
+never_says net.ipv4.tcp_max_syn_backlog=
 put net.core.somaxconn 65534
 put net.ipv4.tcp_mem "1 2 9999999"
 tune 1 check --role server --conns 1000000

@@ -56,7 +56,10 @@ check_row() {
 }
 
 plan_row() {
-    [ "$verdict" != ok ] || return 0
+    if [ "$verdict" = ok ]; then
+        plan_lost
+        return
+    fi
     wanted_in_words
     printf '\n%s (%s): %s, wanted %s  [%s]\n' "$name" "$scope" "$current" "$words" "$verdict"
     echo "  why:     $why"
@@ -74,9 +77,11 @@ json_row() {
         "$(string "$name")" "$(string "$current")" "$(string "$words")" "$verdict" "$(string "$note")"
     json_words
     printf ',\n      "commands": ['
-    if [ "$verdict" != ok ] && [ "$current" != absent ] && [ "$apply" != never ]; then
-        commands | { first=''; while IFS= read -r command; do printf '%s%s' "$first" "$(string "$command")"; first=', '; done; }
-    fi
+    if [ "$verb" = plan ] && lost_at_boot; then
+        each_line "$lost" keep_command
+    elif [ "$verdict" != ok ] && [ "$current" != absent ] && [ "$apply" != never ]; then
+        commands
+    fi | { first=''; while IFS= read -r command; do printf '%s%s' "$first" "$(string "$command")"; first=', '; done; }
     printf '] }'
     comma=,
 }
@@ -100,8 +105,9 @@ show_table() {
         printf '%-34s %-22s %-16s %s\n' knob current wanted verdict
         each_knob check_row
     else
+        kept=0
         each_knob plan_row
-        [ "$worst" != ok ] || echo "nothing to change"
+        if [ "$worst" != ok ] || [ "$kept" = 1 ]; then worst=warn; else echo "nothing to change"; fi
     fi
     echo
     echo "$oks ok, $warns warn, $fails fail"
@@ -117,6 +123,7 @@ show_table() {
 
 check_or_plan() {
     measure
+    [ "$verb" = check ] || known_before
     show_table
     [ "$verb" = check ] || exit 0
     case $worst in ok) exit 0 ;; warn) exit 1 ;; *) exit 2 ;; esac

@@ -5,6 +5,7 @@
 verify() {
     measure
     held=0 doubtful=0 broken=0 results='' queue_wanted='' nofile_wanted='' again=''
+    known_before
     each_knob read_back
     check_rollback_file
     check_later_files
@@ -47,6 +48,7 @@ read_back() {
     fi
     wanted_in_words
     tell "$verdict" "$name" "$current, wanted $words${note:+; $note}"
+    tell_lost
 }
 
 # What apply wrote is still what is there.
