@@ -24,6 +24,8 @@ here=$(cd "$(dirname "$me")" && pwd) || exit 2
 # Everything is read and written below this: the tests put a made-up machine there.
 root=${TUNE_ROOT:-}
 table=${TUNE_TABLE:-$here/knobs.tsv}
+# A name with = in it would be an assignment to awk, and one with - in front an option.
+case $table in /*) ;; *) table=./$table ;; esac
 tab=$(printf '\t')
 
 usage() {
@@ -116,9 +118,17 @@ parse_arguments() {
         esac
         shift 2
     done
-    root=${root%/}
+    absolute_root
     options_given="${workers:+ --workers $workers}${sources:+ --sources $sources}"
     check_arguments
+}
+
+# What begins with a slash is no option, and no assignment to awk.
+absolute_root() {
+    [ -n "$root" ] || return 0
+    case $root in /*) ;; *) root=./$root ;; esac
+    root=$(cd "$root" 2>/dev/null && pwd) || wrong "TUNE_ROOT wants a folder that may be entered, and '$root' is none"
+    root=${root%/}
 }
 
 check_arguments() {
@@ -150,6 +160,7 @@ parse_arguments "$@"
 [ "$verb" = rollback ] || check_table
 . "$here/tune/lines.sh"
 . "$here/tune/machine.sh"
+. "$here/tune/files.sh"
 . "$here/tune/knobs.sh"
 . "$here/tune/targets.sh"
 . "$here/tune/show.sh"
