@@ -42,7 +42,7 @@ if [ "$(stat -c %a "$ours")" = 640 ]; then ok; else bad "the operator's file has
 # shellcheck disable=SC2086
 tune 2 verify $BOTH
 says "rollback file                      sound"
-says "later: /etc/security/limits.d/90-tickring.conf has it, and logins from now on get it: log in again"
+says "later: logins from now on get what /etc/security/limits.d/90-tickring.conf says: log in again"
 tune 0 rollback
 says "15 change(s) taken back"
 unchanged "after rollback"
@@ -152,7 +152,7 @@ limits 100000
 printf 'net.core.somaxconn = 128\n' >"$theirs/99-later.conf"
 # shellcheck disable=SC2086
 tune 1 verify $BOTH
-says "99-later.conf is read later and says net.core.somaxconn = 128, ours 2500"
+says "99-later.conf says net.core.somaxconn = 128, wanted >= 2500"
 put net.core.somaxconn 100
 echo "# mine" >>"$ours"
 # shellcheck disable=SC2086

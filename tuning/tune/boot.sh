@@ -7,33 +7,7 @@
 # rollback file knows, and else the kernel's own value, by the table; where that follows from the memory, no more than
 # what is sure.
 
-boot_lines='' boot_read=0 entries=''
-
-# boot_files: the sysctl files below $root in the order in which a boot reads them. Of several with one name only the
-# one in the foremost folder counts, be it a link to /dev/null.
-boot_files() {
-    rank=0
-    for folder in /etc /run /usr/local/lib /usr/lib; do
-        rank=$((rank + 1))
-        for file in "$root$folder"/sysctl.d/*.conf; do
-            if [ -e "$file" ] || [ -L "$file" ]; then echo "${file##*/}|$rank|$folder/sysctl.d/${file##*/}"; fi
-        done
-    done | sort -t'|' -k1,1 -k2,2n | awk -F'|' '!seen[$1]++ { print $3 }'
-    echo /etc/sysctl.conf
-}
-
-# read_boot_files: sets boot_lines, a line `key|value` for each that a boot reads, in its order.
-read_boot_files() {
-    boot_read=1
-    list=$(boot_files)
-    set -- /dev/null
-    while [ -n "$list" ]; do
-        file=$root${list%%"$newline"*}
-        case $list in *"$newline"*) list=${list#*"$newline"} ;; *) list='' ;; esac
-        if [ -f "$file" ] && [ -r "$file" ]; then set -- "$@" "$file"; fi
-    done
-    boot_lines=$newline$(settings "$@")
-}
+entries=''
 
 # last_line_of KEY LINES: sets said to the value that the last of the lines `key|value` gives it; fails without one.
 last_line_of() {
@@ -45,8 +19,7 @@ last_line_of() {
 # boot_value KEY: sets boot to what the next boot gives it, without a number where that is not known. For a setting of
 # the judged row.
 boot_value() {
-    [ "$boot_read" = 1 ] || read_boot_files
-    if last_line_of "$1" "$boot_lines"; then
+    if last_line_of "$1" "$asked"; then
         boot=$said
         return
     fi
@@ -128,14 +101,14 @@ known_before() {
     entries=$( (json=0; journal_read && printf '%s' "$entries") 2>/dev/null) || entries=''
 }
 
-# tell_lost: for verify.
+# tell_lost: for verify, of what no file gives at all.
 tell_lost() {
-    ! lost_at_boot || each_line "$lost" tell_lost_line
+    if lost_at_boot; then each_line "$lost" tell_lost_line; fi
 }
 
 tell_lost_line() {
-    if last_line_of "$what" "$boot_lines"; then said="the files say $said"; else said="no file sets it"; fi
-    tell warn "the next boot" "$what = $first is lost then, since $said: tune.sh apply writes it into $sysctl_file"
+    last_line_of "$what" "$asked" ||
+        tell warn "the next boot" "$what = $first is lost then, since no file sets it: tune.sh apply writes it into $sysctl_file"
 }
 
 # plan_lost: for plan.

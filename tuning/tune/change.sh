@@ -64,7 +64,10 @@ set_sysctl() {
         refusal=${refusal:-the kernel refused it}
         return 1
     }
-    read_raw "$1"
+    read_raw "$1" || {
+        refusal='it cannot be read back'
+        return 1
+    }
     same_value "$1" "$raw" "$2" && return 0
     made=1
     refusal="the kernel made '$(flat "$raw")' of it"
@@ -162,9 +165,12 @@ new_sysctl_file() {
 new_limits_file() {
     old=$root$limits_file
     [ -e "$old" ] || echo "# Written by Tickring's tune.sh apply; tune.sh rollback takes it back. memlock is in KiB."
+    # A line with - sets both limits: its soft one stays.
     [ ! -e "$old" ] || printf '%s\n' "$limit_lines" | awk '
         NR == FNR { set[$1 " " $3] = 1; next }
-        !(($1 " " $3) in set && ($2 == "hard" || $2 == "-"))' - "$old" || return 1
+        !(($1 " " tolower($3)) in set) { print; next }
+        $2 == "-" { sub(/[ \t]-[ \t]/, " soft "); print; next }
+        tolower($2) != "hard"' - "$old" || return 1
     printf '%s\n' "$limit_lines"
 }
 
@@ -345,7 +351,7 @@ remaining_row() {
     case $place in
         limit:*)
             if is_for_later; then
-                say "later     $name: $current here; logins from now on get what $limits_file says, services what their unit says (tune.sh emit systemd)"
+                say "later     $name: $current here; logins from now on get what $givers, services what their unit says (tune.sh emit systemd)"
                 return
             fi ;;
     esac
@@ -357,13 +363,4 @@ remaining_row() {
     wanted_in_words
     say "$verdict      $name is $current, wanted $words${note:+ ($note)}"
     [ "$verdict" != fail ] || unfit=$((unfit + 1))
-}
-
-# is_for_later: whether the judged row is a limit that logins from now on get, and this shell has not.
-is_for_later() {
-    case $place in limit:*) ;; *) return 1 ;; esac
-    ! limits_are_fixed || return 1
-    # Nobody gets a limit above the ceiling, whatever the file says.
-    if [ "$place" = "limit:Max open files" ] && is_number "$ceiling" && ! reaches "$ceiling" "$wanted"; then return 1; fi
-    [ "$verdict" != ok ] && [ "$current" != absent ] && [ -z "$(targets)" ]
 }

@@ -78,7 +78,7 @@ merge_ports() {
         END { flush(); print out }'
 }
 
-# usable_ports RANGE RESERVED: how many one source address has for one destination: the range without the reserved ones.
+# usable_ports RANGE RESERVED: ports one source address has for one destination, the range without the reserved ones.
 usable_ports() {
     awk -v range="$1" -v reserved="${2:+$(merge_ports "$2")}" '
         BEGIN {
@@ -115,6 +115,7 @@ measure() {
     [ "${workers:-0}" -gt 0 ] || workers=1
     reserved=$(read_sysctl net.ipv4.ip_local_reserved_ports)
     ports=$(usable_ports "$(read_sysctl net.ipv4.ip_local_port_range)" "$reserved")
+    read_files
     G=$(page_bytes)
     M=$(memory_bytes)
     derive
@@ -123,7 +124,7 @@ measure() {
 # measure_nowhere: the same for a machine that is not known: the kernel's own ports, its smallest page, and one worker
 # where nobody says how many, since that one needs the largest table.
 measure_nowhere() {
-    kernel='' reserved='' ports=28232 G=4096 M=0
+    kernel='' reserved='' asked='' granted='' unread='' ports=28232 G=4096 M=0
     workers=${workers:-1}
     derive
 }

@@ -38,11 +38,17 @@ undo_sysctl() {
         remain left "$first stays as it is: $odd"
         return
     fi
-    read_raw "$first"
-    now=$raw
     if [ ! -e "$path" ]; then
         say "gone      $first is not here any more, so nothing of it is to be taken back"
-    elif same_value "$first" "$now" "$third"; then
+        return
+    fi
+    # Nothing read is not a setting without a value.
+    if ! read_raw "$first"; then
+        remain stuck "$first could not be read"
+        return
+    fi
+    now=$raw
+    if same_value "$first" "$now" "$third"; then
         if [ "$second" = "$now" ]; then return; fi
         refusal='refused here'
         if [ ${#second} -gt "$ports_bytes_max" ] && [ "$first" = net.ipv4.ip_local_reserved_ports ]; then
