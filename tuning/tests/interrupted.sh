@@ -16,7 +16,7 @@ cp -a "$scratch/fake" "$scratch/applied"
 point=1
 while :; do
     signal=9 code=137
-    [ $((point % 2)) = 0 ] || signal=INT code=130
+    [ $((point % 4)) = 1 ] || signal=INT code=130
     TUNE_HOOK="[ \$TUNE_POINT != $point ] || kill -$signal \$PPID"
     TUNE_ROOT=$scratch/fake TUNE_HOOK=$TUNE_HOOK sh "$here/tune.sh" rollback >"$scratch/out" 2>"$scratch/err"
     ended=$?
@@ -25,13 +25,13 @@ while :; do
     if [ $ended -eq $code ]; then ok; else bad "ended with $ended, expected $code"; fi
     # Another apply may come between.
     # shellcheck disable=SC2086
-    [ $((point % 5)) != 4 ] || tune 0 apply $FEW
+    [ $point != 9 ] || tune 0 apply $FEW
     tune 0 rollback
     never_says "somebody changed"
     unchanged "stopped at point $point"
     rm -rf "$scratch/fake"
     cp -a "$scratch/applied" "$scratch/fake"
-    point=$((point + 1))
+    point=$((point + 2))
 done
 reached $point
 
@@ -75,7 +75,7 @@ TOOL
 }
 
 case_="a signal while the lock is taken leaves neither lock nor folder"
-for folder in var/lib var none; do
+for folder in var none; do
     small_machine
     rm -rf "${scratch:?}/fake/$folder"
     snapshot before
@@ -101,7 +101,7 @@ tune 0 rollback
 unchanged "after rollback"
 
 case_="a signal in the last part of apply comes too late: it is applied, and the lock is given back"
-for signal in INT TERM HUP QUIT; do
+for signal in INT TERM; do
     small_machine
     snapshot before
     # The last rows are looked at once everything is set: the limits file is there by then.
