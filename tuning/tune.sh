@@ -3,6 +3,8 @@
 # `tune.sh --help` explains; README.md has the arithmetic.
 # Whatever the environment asks of a shell: no ending at the first failure, no refused overwriting, names with stars meant.
 set +eCf -u
+# Whoever closed standard error does not want the words. A file that is opened would get its place.
+true >&2 || exec 2>/dev/null
 # The words of other programs, and their sorting, are the same everywhere; what is written is for root to change alone.
 LC_ALL=C
 export LC_ALL
@@ -24,6 +26,8 @@ here=$(cd "$(dirname "$me")" && pwd) || exit 2
 # Everything is read and written below this: the tests put a made-up machine there.
 root=${TUNE_ROOT:-}
 table=${TUNE_TABLE:-$here/knobs.tsv}
+# A name with = in it would be an assignment to awk, and one with - in front an option.
+case $table in /*) ;; *) table=./$table ;; esac
 tab=$(printf '\t')
 
 usage() {
@@ -44,8 +48,9 @@ Look (nothing is changed, no root is needed):
 
 Change (as root):
   apply     keeps what is there, then sets the values and writes /etc/sysctl.d/90-tickring.conf and
-            /etc/security/limits.d/90-tickring.conf. Only ever raises. All of it, or nothing: what is refused or
-            interrupted is put back at once; after a kill -9, rollback puts it back
+            /etc/security/limits.d/90-tickring.conf, with what is in force already and the next boot would lose. Only
+            ever raises. All of it, or nothing: what is refused or interrupted is put back at once; after a kill -9,
+            rollback puts it back
               tune.sh apply --role server --conns 20000
   rollback  takes back what apply changed, except what somebody changed since: that it names, and leaves
               tune.sh rollback
@@ -65,7 +70,7 @@ Exit status
                  4 a container: /proc/sys is read-only · 5 refused, all put back, or another one is at work · 6 the
                  rollback file is damaged or edited, or it or its folder is a link, somebody else's, or may be written by
                  others; nothing touched · 7 refused, and not all could be put back · 129, 130, 131, 143 by a signal, all
-                 put back
+                 put back; one that comes when all is set comes too late
   rollback       0 all taken back, or nothing to take back · 1 something left, since somebody changed it · 3 · 5 another
                  one is at work · 6 · 7 the kernel refused an old value, or a file could not be put back · 130
                  interrupted, run it again
@@ -116,9 +121,17 @@ parse_arguments() {
         esac
         shift 2
     done
-    root=${root%/}
+    absolute_root
     options_given="${workers:+ --workers $workers}${sources:+ --sources $sources}"
     check_arguments
+}
+
+# What begins with a slash is no option, and no assignment to awk.
+absolute_root() {
+    [ -n "$root" ] || return 0
+    case $root in /*) ;; *) root=./$root ;; esac
+    root=$(cd "$root" 2>/dev/null && pwd) || wrong "TUNE_ROOT wants a folder that may be entered, and '$root' is none"
+    root=${root%/}
 }
 
 check_arguments() {
@@ -150,12 +163,15 @@ parse_arguments "$@"
 [ "$verb" = rollback ] || check_table
 . "$here/tune/lines.sh"
 . "$here/tune/machine.sh"
+. "$here/tune/files.sh"
 . "$here/tune/knobs.sh"
 . "$here/tune/targets.sh"
+. "$here/tune/boot.sh"
 . "$here/tune/show.sh"
 . "$here/tune/journal.sh"
 . "$here/tune/lock.sh"
 . "$here/tune/change.sh"
+. "$here/tune/rollback.sh"
 . "$here/tune/verify.sh"
 . "$here/tune/emit.sh"
 case $verb in

@@ -4,6 +4,7 @@
 
 case_="a usual machine carries a thousand"
 machine
+echo 'net.ipv4.tcp_tw_reuse = 1' >"$scratch/fake/etc/sysctl.d/50-operator.conf"
 for role in server client both; do
     put net.ipv4.tcp_tw_reuse 1
     tune 0 check --role $role --conns 1000
@@ -34,6 +35,28 @@ says "LimitNOFILE=37756"
 says "--workers 4"
 says "* hard nofile 37756"
 says "root hard nofile 37756"
+
+case_="workers are advised as many as a program takes, else a higher limit first"
+machine
+limits 1024
+tune 0 plan --role server --conns 150000 --workers 2
+says "--workers 245    # the server: "
+tune 0 plan --role server --conns 2000000 --workers 2
+says "# no number of workers suffices with a limit of 1024: the server takes 256 at most, and with those it is 10021; so a higher hard limit first"
+never_says "--workers 3256"
+tune 0 plan --role client --conns 500000 --workers 2
+says "--workers 814    # loadgen: "
+tune 0 plan --role both --conns 500000 --workers 2
+says "# no number of workers suffices with a limit of 1024: the server takes 256 at most"
+tune 0 plan --role client --conns 2000000 --workers 2
+says "loadgen takes 1024 at most, and with those it is 2697"
+limits 400
+tune 0 plan --role server --conns 5000 --workers 2
+says "--workers 16    # the server: "
+# What the programs themselves say they take.
+for most in "server/src/config/settings.rs 256" "loadgen/src/cli/values.rs 1024"; do
+    if grep -Fq "1 to ${most##* }" "$here/../${most% *}"; then ok; else bad "${most% *} says something else"; fi
+done
 
 case_="nr_open bounds the limit"
 machine
@@ -112,6 +135,7 @@ says "2 or 1"
 
 case_="a short listen queue warns, and only raises"
 machine
+as_booted
 put net.core.somaxconn 128
 tune 0 check --role server --conns 1000
 tune 1 check --role server --conns 20000
@@ -253,8 +277,13 @@ tune 0 plan --role both --conns 5000 --json
 says '"verb": "plan"'
 is_json
 put net.core.somaxconn 'a"b\c'
+mkdir -p "$scratch/fake/sys/devices/system/cpu/cpu0/cpufreq"
+printf 'po\377w"\033[31m\n' >"$scratch/fake/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"
 tune 2 check --role both --conns 5000 --json
 is_json
+says 'po?w\" [31m'
+tune 2 check --role both --conns 5000
+says 'po?w" [31m'
 
 case_="every row has every column, and a formula that a small program can read"
 columns=$(sed -n 's/^#name/name/p' "$here/knobs.tsv" | awk -F'\t' '{ print NF }')

@@ -67,3 +67,12 @@ if [ -c /dev/full ]; then
     tune 0 rollback
     unchanged "after rollback"
 fi
+
+case_="nobody listens: a closed standard error changes nothing"
+small_machine
+snapshot before
+# shellcheck disable=SC2086
+if TUNE_ROOT=$scratch/fake sh "$here/tune.sh" apply $BOTH >"$scratch/out" 2>&-; then ok; else bad "apply with standard error closed"; fi
+has net.core.somaxconn 2500
+TUNE_ROOT=$scratch/fake sh "$here/tune.sh" rollback >"$scratch/out" 2>&-
+unchanged "after rollback"

@@ -83,6 +83,13 @@ put() { # sysctl value
     echo "$2" >"$file/$rest"
 }
 
+# as_booted: a file of the operator gives the next boot what is in force now and more than the kernel's own.
+as_booted() {
+    for name in net.ipv4.tcp_max_syn_backlog net.ipv4.tcp_max_tw_buckets net.ipv4.tcp_max_orphans net.core.netdev_max_backlog; do
+        echo "$name = $(cat "$scratch/fake/proc/sys/$(echo "$name" | tr . /)")"
+    done >"$scratch/fake/etc/sysctl.d/10-booted.conf"
+}
+
 has() { # sysctl value
     file=$scratch/fake/proc/sys/$(echo "$1" | tr . /)
     if [ "$(cat "$file")" = "$2" ]; then ok; else bad "$1 is '$(cat "$file")', expected '$2'"; fi

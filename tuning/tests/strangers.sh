@@ -185,3 +185,40 @@ rm "$scratch/fake/etc/sysctl.d"
 mv "$scratch/fake/moved" "$scratch/fake/etc/sysctl.d"
 tune 0 rollback
 not_in_file "$ours" "fs.nr_open"
+
+case_="a link in place of a sysctl, or of a folder it is in, is not written through"
+for link in proc/sys/net/core/somaxconn proc/sys/net/core proc/sys; do
+    small_machine
+    mv "$scratch/fake/$link" "$scratch/fake/moved"
+    ln -s "$scratch/fake/moved" "$scratch/fake/$link"
+    snapshot before
+    # shellcheck disable=SC2086
+    tune 5 apply $FEW
+    complains "$scratch/fake/$link is a symbolic link"
+    complains "nothing is half-applied"
+    unchanged "$link"
+done
+small_machine
+# shellcheck disable=SC2086
+tune 0 apply $FEW
+file=$scratch/fake/proc/sys/net/core/somaxconn
+mv "$file" "$scratch/fake/moved"
+ln -s "$scratch/fake/moved" "$file"
+tune 1 rollback
+says "net.core.somaxconn stays as it is: $file is a symbolic link"
+has net.core.somaxconn 5000
+rm "$file"
+mv "$scratch/fake/moved" "$file"
+tune 0 rollback
+has net.core.somaxconn 128
+
+case_="what somebody else keeps in the folder of the rollback file stays there"
+small_machine
+# shellcheck disable=SC2086
+tune 0 apply $FEW
+for name in saved.notes staged.notes notes; do echo mine >"$state/$name"; done
+# shellcheck disable=SC2086
+tune 0 apply $FEW
+tune 0 rollback
+for name in saved.notes staged.notes notes; do if [ -e "$state/$name" ]; then ok; else bad "$name is gone"; fi; done
+if [ "$(find "$state" -type f | wc -l)" -eq 3 ]; then ok; else bad "more than that stays"; fi

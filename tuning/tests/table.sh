@@ -88,6 +88,13 @@ grep '^#' "$scratch/few.tsv" >"$TUNE_TABLE"
 not_understood " no row"
 { cat "$scratch/few.tsv"; grep '^net.core.somaxconn' "$scratch/few.tsv"; } >"$TUNE_TABLE"
 not_understood "$(($(wc -l <"$scratch/few.tsv") + 1)): a second row of net.core.somaxconn"
+# Two names, one place: apply would set it twice.
+for place in 'sysctl:net.core.somaxconn' 'sysctl:net.core.somaxconn[3]'; do
+    awk -F'\t' -v OFS='\t' -v place="$place" '{ print } $1 == "net.core.somaxconn" { $1 = "queue"; $2 = place; $10 = "both"; print }' "$scratch/few.tsv" >"$TUNE_TABLE"
+    not_understood "$((row + 1)): a second row that apply sets net.core.somaxconn by, for both"
+done
+awk -F'\t' -v OFS='\t' '{ print } $1 == "net.core.somaxconn" { $1 = "ports"; $2 = "sysctl:net.ipv4.ip_local_reserved_ports"; print }' "$scratch/few.tsv" >"$TUNE_TABLE"
+not_understood "$((row + 1)): apply cannot set that: sysctl:net.ipv4.ip_local_reserved_ports"
 TUNE_TABLE=$scratch refuses "cannot read the table of knobs" check --role server --conns 10
 
 case_="a last row without its end of line counts"

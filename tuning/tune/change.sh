@@ -1,8 +1,8 @@
 # shellcheck shell=sh
 # shellcheck disable=SC2034,SC2154 # variables of the other parts
-# apply and rollback: all of it or nothing, whatever refuses, interrupts or kills.
+# apply: all of it or nothing, whatever refuses, interrupts or kills.
 
-changed='' folders='' locked=0
+changed='' folders='' state_made='' locked=0
 fixed="without CAP_SYS_RESOURCE not even root may raise a hard limit here: it comes from the unit or container"
 
 # Progress. With --json standard output holds the one object at the end and nothing else.
@@ -30,7 +30,7 @@ record() {
 finish() {
     # Without the lock all there is belongs to somebody else.
     if [ "$locked" = 1 ]; then
-        rm -f "$state"/staged.*
+        rm -f "$state/staged.sysctl.d" "$state/staged.limits.d"
         if [ -e "$journal" ]; then unlock; else forget; fi
     fi
     if [ "$json" = 1 ] && ! printf '{ "schema": 1, "verb": "%s", "code": %s, "changed": [%s\n  ] }\n' "$verb" "$1" "$changed"; then
@@ -55,15 +55,21 @@ same_value() {
     esac
 }
 
-# set_sysctl KEY VALUE: writes it and reads it back; sets refusal. tee, since it says what the kernel says.
+# set_sysctl KEY VALUE: writes it and reads it back; sets refusal, and made where the kernel made something else of it,
+# which is in raw then. tee, since it says what the kernel says.
 set_sysctl() {
     sysctl_path "$1"
+    made=0
     refusal=$(printf '%s\n' "$2" | tee "$path" 2>&1 >/dev/null) || {
         refusal=${refusal:-the kernel refused it}
         return 1
     }
-    read_raw "$1"
+    read_raw "$1" || {
+        refusal='it cannot be read back'
+        return 1
+    }
     same_value "$1" "$raw" "$2" && return 0
+    made=1
     refusal="the kernel made '$(flat "$raw")' of it"
     return 1
 }
@@ -76,14 +82,26 @@ count_readable() {
     if [ "$current" != absent ]; then readable=$((readable + 1)); elif [ "$verdict" != ok ]; then unread=$((unread + 1)); fi
 }
 
-# Adds what the judged row wants to changes (sysctls) and limit_lines.
+# Adds what the judged row wants to changes (sysctls), to conf_lines (what their file is to say) and to limit_lines.
 collect() {
     each_line "$(targets)" collect_target
+    if lost_at_boot; then each_line "$lost" collect_lost; fi
 }
+
+# In force, and in no file.
+collect_lost() { collect_kept "$what" "$first"; }
+
+collect_kept() {
+    add_conf_line "$1" "$2"
+    kept_keys="$kept_keys${kept_keys:+, }$1"
+}
+
+add_conf_line() { conf_lines="$conf_lines${conf_lines:+$newline}$1|$2"; }
 
 collect_target() {
     case $what in
         sysctl)
+            if sysctl_is_link "$first"; then abandon 5 "$odd, so $first would be written where somebody else chose"; fi
             read_raw "$first" || abandon 5 "cannot read $first"
             before=$raw
             value_is_sound "$first" "$before" || abandon 5 "$first holds '$before', which tune.sh cannot keep for rollback"
@@ -92,7 +110,14 @@ collect_target() {
                 # Nobody's port is lost, whatever became of those who made the list.
                 if [ -z "$second" ] || ! same_value "$first" "$before,$second" "$second"; then abandon 5 "cannot add to $first"; fi
             fi
-            same_value "$first" "$before" "$second" || changes="$changes${changes:+$newline}sysctl|$first|$before|$second" ;;
+            boot_value "$first"
+            if ! same_value "$first" "$before" "$second"; then
+                changes="$changes${changes:+$newline}sysctl|$first|$before|$second"
+                add_conf_line "$first" "$second"
+                [ "$kind" != least ] || least_keys="$least_keys $first "
+            elif ! same_value "$first" "$boot" "$second" && ! our_file_has "$first" "$second"; then
+                collect_kept "$first" "$second"
+            fi ;;
         limit) limit_lines="$limit_lines${limit_lines:+$newline}$first hard $second $third" ;;
     esac
 }
@@ -113,7 +138,7 @@ stage() {
         while [ -e "$state/saved.$number" ]; do number=$((number + 1)); done
         copy=saved.$number
         copies="$copies $copy"
-        cp -p "$path" "$state/$copy" && [ "$(sum_of "$state/$copy")" = "$before" ] || return 1
+        cp -a "$path" "$state/$copy" && [ "$(sum_of "$state/$copy")" = "$before" ] || return 1
         on_disk "$state/$copy"
     fi
     becomes=$(sum_of "$(staged "$1")")
@@ -130,19 +155,22 @@ stage() {
 new_sysctl_file() {
     old=$root$sysctl_file
     [ -e "$old" ] || echo "# Written by Tickring's tune.sh apply; tune.sh rollback takes it back."
-    [ ! -e "$old" ] || printf '%s\n' "$changes" | awk -F'|' '
-        NR == FNR { if ($1 == "sysctl") set[$2] = 1; next }
+    [ ! -e "$old" ] || printf '%s\n' "$conf_lines" | awk -F'|' '
+        NR == FNR { set[$1] = 1; next }
         { key = $0; sub(/=.*/, "", key); gsub(/^[ \t]*-?|[ \t]/, "", key); gsub("/", ".", key) }
         !(key in set)' - "$old" || return 1
-    printf '%s\n' "$changes" | awk -F'|' '$1 == "sysctl" { print $2 " = " $4 }'
+    printf '%s\n' "$conf_lines" | awk -F'|' '{ print $1 " = " $2 }'
 }
 
 new_limits_file() {
     old=$root$limits_file
     [ -e "$old" ] || echo "# Written by Tickring's tune.sh apply; tune.sh rollback takes it back. memlock is in KiB."
+    # A line with - sets both limits: its soft one stays.
     [ ! -e "$old" ] || printf '%s\n' "$limit_lines" | awk '
         NR == FNR { set[$1 " " $3] = 1; next }
-        !(($1 " " $3) in set && ($2 == "hard" || $2 == "-"))' - "$old" || return 1
+        !(($1 " " tolower($3)) in set) { print; next }
+        $2 == "-" { sub(/[ \t]-[ \t]/, " soft "); print; next }
+        tolower($2) != "hard"' - "$old" || return 1
     printf '%s\n' "$limit_lines"
 }
 
@@ -164,25 +192,28 @@ apply() {
         finish 1
     fi
     umask 022
-    changes='' limit_lines='' copies='' entries='' written=0
-    # Whoever reads the progress may go: that is no reason to stop half-way.
-    trap '' PIPE
+    changes='' conf_lines='' kept_keys='' least_keys='' limit_lines='' copies='' written=0
+    hold_signals
+    open_state
     trap 'abandon 129 "hung up"' HUP
     trap 'abandon 131 "quit"' QUIT
     trap 'abandon 130 "interrupted"' INT
     trap 'abandon 143 "terminated"' TERM
-    open_state
+    stop_if_held
     journal_read
     stop_here
     each_knob collect
-    if [ -z "$changes$limit_lines" ] && [ "$unread" -gt 0 ]; then
-        say "nothing to change, as far as it can be read"
-    elif [ -z "$changes$limit_lines" ]; then
-        say "nothing to change: everything that apply sets is set"
-    else
+    if [ -n "$changes$conf_lines$limit_lines" ]; then
         make_changes
+        outcome="kept what was there in $journal; back to it: tune.sh rollback"
+    elif [ "$unread" -gt 0 ]; then
+        outcome="nothing to change, as far as it can be read"
+    else
+        outcome="nothing to change: everything that apply sets is set"
     fi
-    trap - HUP INT QUIT TERM
+    # All is done: a signal comes too late, and must not keep the lock from being given back.
+    trap '' HUP INT QUIT TERM
+    say "$outcome"
     tell_what_remains
 }
 
@@ -192,7 +223,11 @@ open_state() {
         [ -d "$root$folder" ] || { mkdir "$root$folder" && folders="$folder $folders"; } || break
     done
     # Another one that starts in this moment may make it first.
-    if [ ! -d "$state" ] && ! why_not=$(mkdir "$state" 2>&1) && [ ! -d "$state" ]; then
+    if [ ! -d "$state" ] && why_not=$(mkdir "$state" 2>&1); then
+        state_made=1
+    elif [ ! -d "$state" ]; then
+        clear_up
+        stop_if_held
         complain "cannot make $state for the rollback file, so nothing was changed: $why_not"
         finish 5
     fi
@@ -214,7 +249,8 @@ make_changes() {
         if beside_is_odd "$root$file"; then abandon 5 "$odd, and there $file is made before it goes to its place: remove it"; fi
     done
     # Collected first: the files are made from these, and are entries themselves.
-    if [ -n "$changes" ]; then
+    if [ -n "$kept_keys" ]; then say "note      in force already, and in no file that a boot reads: $kept_keys"; fi
+    if [ -n "$conf_lines" ]; then
         { new_sysctl_file >"$(staged "$sysctl_file")" && stage "$sysctl_file"; } ||
             abandon 5 "cannot keep a copy of $sysctl_file in $state"
     fi
@@ -227,12 +263,11 @@ make_changes() {
     stop_here
     written=1
     all=$entries${entries:+$newline}$changes
-    if [ $((${#all} + 64)) -gt "$journal_bytes_max" ]; then abandon 5 "the rollback file $journal would grow too long: run tune.sh rollback first"; fi
+    if [ $((${#all} + 1024)) -gt "$journal_bytes_max" ]; then abandon 5 "the rollback file $journal would grow too long: run tune.sh rollback first"; fi
     journal_write "$all" || abandon 5 "cannot write the rollback file $journal"
     total=$(printf '%s\n' "$changes" | grep -Ec '^(sysctl|file)\|') nth=0
     each_line "$changes" make_change
     stop_here
-    say "kept what was there in $journal; back to it: tune.sh rollback"
 }
 
 make_change() {
@@ -242,8 +277,8 @@ make_change() {
         sysctl)
             nth=$((nth + 1))
             say "$nth/$total  $first: $(flat "$second") -> $third"
-            set_sysctl "$first" "$third" || abandon 5 "$first = $third was refused: $refusal"
-            record "$first" "$second" "$third" ;;
+            set_sysctl "$first" "$third" || made_more || abandon 5 "$first = $third was refused: $refusal"
+            record "$first" "$second" "$raw" ;;
         file)
             nth=$((nth + 1))
             say "$nth/$total  $first"
@@ -253,11 +288,24 @@ make_change() {
     esac
 }
 
+# made_more: whether the kernel made more of the value that was just set than was wanted, as where it rounds up: that will
+# do. Whatever it made is what this apply set: the entry says so from now on, by which it is taken back.
+made_more() {
+    if [ "$made" != 1 ] || ! value_is_sound "$first" "$raw"; then return 1; fi
+    around=$newline$changes$newline
+    changes=${around%%"$newline$entry$newline"*}$newline$what\|$first\|$second\|$raw$newline${around#*"$newline$entry$newline"}
+    changes=${changes#"$newline"} changes=${changes%"$newline"}
+    journal_write "$entries${entries:+$newline}$changes" || return 1
+    case $least_keys-$raw in *-*[!0-9]*) return 1 ;; *" $first "*-*) ;; *) return 1 ;; esac
+    reaches "$raw" "$third" || return 1
+    say "note      the kernel made $raw of it"
+}
+
 # Beside it first, then in its place: a reader sees the old file or the new one.
 write_file() {
     path=$root$first
     rm -f "$path.tickring-new"
-    if [ -f "$path" ]; then cp -p "$path" "$path.tickring-new" || return 1; fi
+    if [ -f "$path" ]; then cp -a "$path" "$path.tickring-new" || return 1; fi
     cat "$(staged "$first")" >"$path.tickring-new" &&
         mv "$path.tickring-new" "$path" && on_disk "$path"
 }
@@ -303,7 +351,7 @@ remaining_row() {
     case $place in
         limit:*)
             if is_for_later; then
-                say "later     $name: $current here; logins from now on get what $limits_file says, services what their unit says (tune.sh emit systemd)"
+                say "later     $name: $current here; logins from now on get what $givers, services what their unit says (tune.sh emit systemd)"
                 return
             fi ;;
     esac
@@ -315,49 +363,4 @@ remaining_row() {
     wanted_in_words
     say "$verdict      $name is $current, wanted $words${note:+ ($note)}"
     [ "$verdict" != fail ] || unfit=$((unfit + 1))
-}
-
-# is_for_later: whether the judged row is a limit that logins from now on get, and this shell has not.
-is_for_later() {
-    case $place in limit:*) ;; *) return 1 ;; esac
-    ! limits_are_fixed || return 1
-    # Nobody gets a limit above the ceiling, whatever the file says.
-    if [ "$place" = "limit:Max open files" ] && is_number "$ceiling" && ! reaches "$ceiling" "$wanted"; then return 1; fi
-    [ "$verdict" != ok ] && [ "$current" != absent ] && [ -z "$(targets)" ]
-}
-
-# ---- rollback ----------------------------------------------------------------------------------
-
-rollback() {
-    need_root
-    entries=''
-    trap '' PIPE
-    check_state
-    if [ ! -d "$state" ]; then
-        say "nothing to roll back: no apply was made here"
-        finish 0
-    fi
-    lock
-    check_contents
-    journal_read
-    if [ -z "$entries" ]; then
-        say "nothing to roll back: the last apply had not begun to change anything"
-        finish 0
-    fi
-    trap 'complain "interrupted; the rollback file is kept: run tune.sh rollback again"; finish 130' HUP INT QUIT TERM
-    undo "$entries"
-    trap '' HUP INT QUIT TERM
-    if [ -z "$remaining" ]; then
-        rm -f "$journal"
-        say "$restored change(s) taken back; all is as it was before apply"
-        finish 0
-    fi
-    journal_write "$remaining" || complain "cannot shorten the rollback file; it is as it was"
-    say "$restored change(s) taken back, $left left because somebody changed them since, $stuck refused"
-    if [ "$stuck" -gt 0 ]; then
-        say "the rollback file is kept: run tune.sh rollback again when the cause is gone"
-        finish 7
-    fi
-    say "the rollback file keeps the $left left. To accept them as they are, remove $state"
-    finish 1
 }

@@ -10,8 +10,9 @@
 #   cksum|SUM                                of all lines above: who edits the file is found out
 #
 # A later apply adds lines; rollback goes through all of them from the last to the first. A line whose
-# change was never made, or is undone already, finds BEFORE in place and does nothing. So it does not
-# matter where an apply or a rollback was killed.
+# change was never made, or is undone already, finds BEFORE in place, or the BEFORE of an older line for the same thing,
+# and does nothing. So it does not matter where an apply or a rollback was killed. Where the kernel made something else
+# of a value, AFTER is written anew at once.
 #
 # The checksum finds damage, and whoever edits by hand. Against who writes both stands that rollback writes nothing
 # but what apply could have changed, and that nobody else may have a hand in the folder.
@@ -173,6 +174,18 @@ odd_kind() {
     esac
 }
 
+# sysctl_is_link KEY: whether its file, or a folder it is in, is a symbolic link. Sets odd.
+sysctl_is_link() {
+    sysctl_path "$1"
+    steps=${path#"$root"/}/ one=$root
+    while [ -n "$steps" ]; do
+        one=$one/${steps%%/*} steps=${steps#*/}
+        odd="$one is a symbolic link"
+        [ ! -L "$one" ] || return 0
+    done
+    return 1
+}
+
 # beside_is_odd FILE: whether something else is where a new FILE is made. A plain file there is what a kill left.
 beside_is_odd() {
     case $(ls -ld "$1.tickring-new" 2>/dev/null) in
@@ -213,98 +226,4 @@ distrust() {
     complain "$odd; nothing was touched, since $verb could be made to write elsewhere, or what somebody else wants"
     complain "look at it (ls -la $state): tune.sh makes this folder and all in it itself. Keep of it what you need, remove it, then run tune.sh $verb again"
     finish 6
-}
-
-# ---- undoing -----------------------------------------------------------------------------------
-
-# undo ENTRIES: the newest first. Sets remaining (entries that could not be undone), and counts
-# restored, left (somebody changed it since) and stuck (the kernel or the disk refused).
-undo() {
-    remaining='' restored=0 left=0 stuck=0 heads=''
-    each_line_backwards "$1" undo_entry
-    # The folders are still needed then, for a rollback that comes later.
-    [ -z "$remaining" ] || remaining=$heads$remaining
-}
-
-undo_entry() {
-    case $what in
-        sysctl) undo_sysctl ;;
-        file) undo_file ;;
-        dir)
-            { [ ! -d "$root$first" ] || rmdir "$root$first"; } 2>/dev/null
-            folders="$folders $first" ;;
-    esac
-    case $what in apply | dir) heads=$entry$newline$heads ;; esac
-}
-
-undo_sysctl() {
-    read_raw "$first"
-    now=$raw
-    if [ ! -e "$path" ]; then
-        say "gone      $first is not here any more, so nothing of it is to be taken back"
-    elif same_value "$first" "$now" "$third"; then
-        if [ "$second" = "$now" ]; then return; fi
-        refusal='refused here'
-        if [ ${#second} -gt "$ports_bytes_max" ] && [ "$first" = net.ipv4.ip_local_reserved_ports ]; then
-            remain stuck "$first is not set back to what stands in the rollback file: more than $ports_bytes_max bytes are not surely written in one piece. Write it in several, each ending after a comma"
-        elif hook && set_sysctl "$first" "$second"; then
-            restored=$((restored + 1))
-            say "restored  $first: $(flat "$third") -> $(flat "$second")"
-            record "$first" "$third" "$second"
-        else
-            remain stuck "$first could not be set back to '$(flat "$second")': $refusal"
-        fi
-    elif ! same_value "$first" "$now" "$second"; then
-        remain left "$first is '$(flat "$now")' now; apply had set '$(flat "$third")' where '$(flat "$second")' was: somebody changed it since, so it stays"
-    fi
-}
-
-undo_file() {
-    path=$root$first
-    if target_not_ours "$first"; then
-        remain left "$first stays as it is: $odd"
-        return
-    fi
-    if beside_is_odd "$path"; then
-        remain stuck "$first could not be put back: $odd, where it is made before it goes to its place"
-        return
-    fi
-    rm -f "$path.tickring-new"
-    if [ -f "$path" ]; then now=$(sum_of "$path"); elif [ -e "$path" ]; then now='no plain file'; else now=-; fi
-    if [ "$now" = "$fourth" ]; then
-        if hook && put_back; then
-            restored=$((restored + 1))
-            say "restored  $first"
-            record "$first" "written" "as it was"
-        else
-            remain stuck "$first could not be put back"
-        fi
-    elif [ "$now" != "$third" ]; then
-        remain left "$first is not what apply wrote: somebody changed it since, so it stays"
-    fi
-}
-
-put_back() {
-    if [ "$second" = - ]; then
-        rm -f "$path"
-    else
-        cp -p "$state/$second" "$path.tickring-new" && mv "$path.tickring-new" "$path"
-    fi
-}
-
-# remain WORD MESSAGE: the entry stays in the rollback file, in the old order.
-remain() {
-    case $1 in left) left=$((left + 1)) ;; stuck) stuck=$((stuck + 1)) ;; esac
-    say "$1      $2"
-    remaining="$what|$first|$second${third:+|$third}${fourth:+|$fourth}${remaining:+$newline$remaining}"
-    record "$first" "$1" "$1"
-}
-
-# Removes what the rollback file needed. folders: those that apply made.
-forget() {
-    rm -f "$journal" "$journal.new" "$state"/saved.* "$state"/staged.*
-    unlock
-    rmdir "$state" 2>/dev/null
-    for folder in $folders; do rmdir "$root$folder" 2>/dev/null; done
-    return 0
 }

@@ -55,6 +55,8 @@ read_current() {
         file:*) current=$({ cat "$root${place#file:}"; } 2>/dev/null) ;;
         -) current='-' ;;
     esac
+    # Whatever bytes are there, a terminal and a program shall read it.
+    case $current$line in *[!\ -~]*) current=$(plain "$current") line=$(plain "$line") ;; esac
 }
 
 # part NUMBER VALUE: one of the words in it, counted from 1; empty where there are fewer.
@@ -113,6 +115,7 @@ judge() {
     elif ! holds; then
         verdict=$unmet
         [ "$apply" != never ] || note="refused advice: tune.sh explain $name"
+        note_overruled
     fi
 }
 

@@ -45,8 +45,39 @@ lock() {
 }
 
 no_lock() {
+    clear_up
+    stop_if_held
     complain "$1; nothing was touched"
     finish 5
+}
+
+# clear_up: removes the folders that were made for a lock that was not to be had, where nobody else uses them by now.
+clear_up() {
+    [ -z "$state_made" ] || rmdir "$state" 2>/dev/null
+    for folder in $folders; do rmdir "$root$folder" 2>/dev/null; done
+    return 0
+}
+
+# ---- signals -----------------------------------------------------------------------------------
+
+# hold_signals: from now on they are only noted. Whoever is stopped while it takes the lock would leave it behind.
+hold_signals() {
+    held=''
+    # Whoever reads the progress may go: that is no reason to stop half-way.
+    trap '' PIPE
+    trap 'held="129 hung up"' HUP
+    trap 'held="130 interrupted"' INT
+    trap 'held="131 quit"' QUIT
+    trap 'held="143 terminated"' TERM
+}
+
+# stop_if_held: ends where one was noted.
+stop_if_held() {
+    [ -n "$held" ] || return 0
+    trap '' HUP INT QUIT TERM
+    complain "${held#* }; nothing was touched"
+    [ "$verb" = apply ] || held=130
+    finish "${held%% *}"
 }
 
 # take FILE: the lock of that name. Fails with the reason in problem.

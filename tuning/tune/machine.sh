@@ -78,10 +78,9 @@ merge_ports() {
         END { flush(); print out }'
 }
 
-# Ports one source address has for one destination: the range without the reserved ones.
+# usable_ports RANGE RESERVED: ports one source address has for one destination, the range without the reserved ones.
 usable_ports() {
-    awk -v range="$(read_sysctl net.ipv4.ip_local_port_range)" \
-        -v reserved="${reserved:+$(merge_ports "$reserved")}" '
+    awk -v range="$1" -v reserved="${2:+$(merge_ports "$2")}" '
         BEGIN {
             if (split(range, r, " ") < 2) { print 0; exit }
             ports = r[2] - r[1] + 1
@@ -115,7 +114,8 @@ measure() {
     [ -n "$workers" ] || workers=$(grep -c '^processor' "$root/proc/cpuinfo" 2>/dev/null)
     [ "${workers:-0}" -gt 0 ] || workers=1
     reserved=$(read_sysctl net.ipv4.ip_local_reserved_ports)
-    ports=$(usable_ports)
+    ports=$(usable_ports "$(read_sysctl net.ipv4.ip_local_port_range)" "$reserved")
+    read_files
     G=$(page_bytes)
     M=$(memory_bytes)
     derive
@@ -124,7 +124,7 @@ measure() {
 # measure_nowhere: the same for a machine that is not known: the kernel's own ports, its smallest page, and one worker
 # where nobody says how many, since that one needs the largest table.
 measure_nowhere() {
-    kernel='' reserved='' ports=28232 G=4096 M=0
+    kernel='' reserved='' asked='' granted='' unread='' ports=28232 G=4096 M=0
     workers=${workers:-1}
     derive
 }

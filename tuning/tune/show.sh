@@ -14,24 +14,45 @@ wanted_in_words() {
     esac
 }
 
-# A JSON string. What a file of the machine holds may have any bytes in it.
-string() {
-    printf '"%s"' "$(printf '%s' "$1" | LC_ALL=C tr '\000-\037' ' ' | sed 's/\\/\\\\/g; s/"/\\"/g')"
-}
+# plain VALUE: what a file of the machine holds may have any bytes in it, which are no text, or orders to a terminal.
+plain() { printf '%s' "$1" | LC_ALL=C tr '\000-\037\177' ' ' | LC_ALL=C tr '\200-\377' '?'; }
+
+# A JSON string.
+string() { printf '"%s"' "$(plain "$1" | sed 's/\\/\\\\/g; s/"/\\"/g')"; }
 
 # raise_running ITEM: the limit of a process that runs.
 raise_running() {
     if limits_are_fixed; then echo "# no prlimit: $fixed"; else echo "prlimit --pid PID --$1=$wanted:$wanted    # a running process, as root"; fi
 }
 
+# The workers that each program takes.
+server_workers_max=256
+loadgen_workers_max=1024
+
+# advise_workers: a table each, so with enough of them the limit that is there suffices; but nobody starts more than he can.
+advise_workers() {
+    [ "$current" != unlimited ] && [ "$current" -gt 0 ] || return 0
+    # So low a limit has nothing to spare for others.
+    room=$current
+    [ "$room" -lt 512 ] || room=$((current - 256))
+    more=$(((N * 5 / 4 + room - 1) / room))
+    case $role in
+        server) who="the server" taker="the server" most=$server_workers_max ;;
+        client) who=loadgen taker=loadgen most=$loadgen_workers_max ;;
+        both) who="the server, and loadgen" taker="the server" most=$server_workers_max ;;
+    esac
+    if [ "$more" -le "$most" ]; then
+        echo "--workers $more    # $who: a table per worker, so the limit there is suffices"
+    else
+        echo "# no number of workers suffices with a limit of $current: $taker takes $most at most, and with those it is $((N * 5 / 4 / most + 256)); so a higher hard limit first"
+    fi
+}
+
 # What to type for the judged row, one command a line; the first takes effect now, the others keep it.
 commands() {
     case $place in
         limit:Max\ open\ files)
-            if [ "$current" != unlimited ] && [ "$current" -gt 512 ]; then
-                more=$(((N * 5 / 4 + current - 257) / (current - 256)))
-                echo "--workers $more    # server and loadgen: a table per worker, so the limit there is suffices"
-            fi
+            advise_workers
             raise_running nofile
             echo "LimitNOFILE=$wanted    # in the systemd unit; docker: --ulimit nofile=$wanted:$wanted" ;;
         limit:Max\ locked\ memory)
@@ -56,7 +77,10 @@ check_row() {
 }
 
 plan_row() {
-    [ "$verdict" != ok ] || return 0
+    if [ "$verdict" = ok ]; then
+        plan_lost
+        return
+    fi
     wanted_in_words
     printf '\n%s (%s): %s, wanted %s  [%s]\n' "$name" "$scope" "$current" "$words" "$verdict"
     echo "  why:     $why"
@@ -74,9 +98,11 @@ json_row() {
         "$(string "$name")" "$(string "$current")" "$(string "$words")" "$verdict" "$(string "$note")"
     json_words
     printf ',\n      "commands": ['
-    if [ "$verdict" != ok ] && [ "$current" != absent ] && [ "$apply" != never ]; then
-        commands | { first=''; while IFS= read -r command; do printf '%s%s' "$first" "$(string "$command")"; first=', '; done; }
-    fi
+    if [ "$verb" = plan ] && lost_at_boot; then
+        each_line "$lost" keep_command
+    elif [ "$verdict" != ok ] && [ "$current" != absent ] && [ "$apply" != never ]; then
+        commands
+    fi | { first=''; while IFS= read -r command; do printf '%s%s' "$first" "$(string "$command")"; first=', '; done; }
     printf '] }'
     comma=,
 }
@@ -92,7 +118,8 @@ show_table() {
         printf '{ "schema": 1, "verb": "%s", "role": "%s", "conns": %s, "workers": %s, "sources": %s, "kernel": %s,\n  "knobs": [' \
             "$verb" "$role" "$N" "$W" "$S" "$(string "$kernel")"
         each_knob json_row
-        printf '\n  ],\n  "ok": %s, "warn": %s, "fail": %s, "verdict": "%s" }\n' "$oks" "$warns" "$fails" "$worst"
+        printf '\n  ],\n  "ok": %s, "warn": %s, "fail": %s, "verdict": "%s", "unread": [%s] }\n' \
+            "$oks" "$warns" "$fails" "$worst" "$(unread_strings)"
         return
     fi
     echo "role $role, $N connections over $W worker(s), $S source address(es), kernel ${kernel:-unknown}"
@@ -100,11 +127,15 @@ show_table() {
         printf '%-34s %-22s %-16s %s\n' knob current wanted verdict
         each_knob check_row
     else
+        kept=0
         each_knob plan_row
+        # Met now, and not after the next boot: that is to change, too.
+        if [ "$worst$kept" = ok1 ]; then worst=warn; fi
         [ "$worst" != ok ] || echo "nothing to change"
     fi
     echo
     echo "$oks ok, $warns warn, $fails fail"
+    each_line "$unread" say_unread
     [ "$worst" != ok ] || return 0
     same="--role $role --conns $N${options_given}"
     [ "$verb" = plan ] || echo "what to do about it: tune.sh plan $same"
@@ -115,8 +146,22 @@ show_table() {
     fi
 }
 
+unread_strings() {
+    comma=''
+    each_line "$unread" unread_string
+}
+
+unread_string() {
+    printf '%s' "$comma"
+    string "$entry"
+    comma=', '
+}
+
+say_unread() { echo "cannot read $entry: what it asks for is not known, and plan may name less (as root it can)"; }
+
 check_or_plan() {
     measure
+    [ "$verb" = check ] || known_before
     show_table
     [ "$verb" = check ] || exit 0
     case $worst in ok) exit 0 ;; warn) exit 1 ;; *) exit 2 ;; esac

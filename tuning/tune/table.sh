@@ -78,5 +78,8 @@ table_rules='
     $11 !~ /^(global|network namespace|process|hardware)$/ { flaw("no scope: " $11) }
     $12 !~ /^[0-9]+(\.[0-9]+)+(-[0-9]+\.[0-9]+)?$/ || length($12) > 20 { flaw("no versions of a kernel: " $12) }
     { count = split($10, roles, " "); for (i = 1; i <= count; i++) if (seen[$1, roles[i]]++) flaw("a second row of " $1 " for " roles[i]) }
+    $9 == "yes" && $2 ~ /^sysctl:net\.ipv4\.ip_local_reserved_ports/ { flaw("apply cannot set that: " $2) }
+    # Under two names it would be set twice, to two values.
+    $9 == "yes" { place = $2; sub(/^[a-z]*:/, "", place); sub(/\[.*/, "", place); for (i = 1; i <= count; i++) if (set[place, roles[i]]++) flaw("a second row that apply sets " place " by, for " roles[i]) }
     END { if (!found && !rows) { print " no row"; exit 1 }; if (found) exit 1 }
 '

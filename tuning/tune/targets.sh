@@ -5,37 +5,6 @@
 
 # The server's ports; the wider range must not hand them to a client.
 own_ports=9001-9002
-sysctl_file=/etc/sysctl.d/90-tickring.conf
-limits_file=/etc/security/limits.d/90-tickring.conf
-
-# asked_for KEY: the values that the sysctl files of this machine give it, one a line.
-asked_for() {
-    asked=$1
-    set -- /dev/null
-    for file in "$root"/usr/lib/sysctl.d/*.conf "$root"/usr/local/lib/sysctl.d/*.conf "$root"/run/sysctl.d/*.conf \
-        "$root"/etc/sysctl.d/*.conf "$root"/etc/sysctl.conf; do
-        if [ -f "$file" ]; then set -- "$@" "$file"; fi
-    done
-    settings "$@" | while IFS='|' read -r other theirs; do
-        [ "$other" != "$asked" ] || echo "$theirs"
-    done
-}
-
-# settings FILE...: the lines `key|value` of sysctl.d(5) files, keys with dots.
-settings() {
-    awk '
-        /^[ \t]*[#;]/ || !(at = index($0, "=")) { next }
-        {
-            key = substr($0, 1, at - 1)
-            value = substr($0, at + 1)
-            gsub(/^[ \t]*-?[ \t]*|[ \t]+$/, "", key)
-            gsub(/^[ \t]+|[ \t\r]+$/, "", value)
-            gsub(/[ \t]+/, " ", value)
-            # With a slash first, slashes separate: net/ipv4/conf/eth0.1/…
-            if (match(key, /[.\/]/) && substr(key, RSTART, 1) == "/") gsub("/", ".", key)
-            print key "|" value
-        }' "$@"
-}
 
 # highest [FIELD]: of the whole numbers in that field (1) of the lines on standard input, of any length. A line
 # of one word counts too; what is no number does not.
@@ -64,8 +33,7 @@ targets_anyway() {
     if [ "$verdict" = ok ] || [ "$current" = absent ]; then return 0; fi
     case $kind-$place in
         ports-*) port_targets ;;
-        least-limit:Max\ open\ files) limit_target nofile 1 ;;
-        least-limit:Max\ locked\ memory) limit_target memlock 1024 ;;
+        least-limit:*) limit_targets ;;
         least-sysctl:*)
             best=$({ echo "$wanted"; asked_for "$key"; } | highest "${field:-1}")
             # Only the last of three fields is a ceiling; the first two stay what they are.
@@ -98,36 +66,21 @@ port_targets() {
     echo "sysctl|$key|$lowest 65535"
 }
 
-# limit_target ITEM UNIT: in the unit of limits.conf, KiB for memory. What logins get now is what the
-# first process has, when nobody says otherwise: the line must not be lower than that.
-limit_target() {
-    best=$(
-        for bytes in "$wanted" "$(read_limit "${place#limit:}" 1)"; do
-            is_number "$bytes" && [ "$bytes" != unlimited ] && echo $(((bytes + $2 - 1) / $2))
-        done | highest
-    )
-    # setrlimit refuses more than that to everybody, and who logs in would keep what he has.
-    if [ "$1" = nofile ] && is_number "$ceiling" && ! reaches "$ceiling" "$best"; then
-        best=$ceiling
-        # Who has more already keeps it.
-        now=$(read_limit "${place#limit:}" 1)
-        if is_number "$now" && ! reaches "$best" "$now"; then return 0; fi
-    fi
+# limit_targets: in the unit of limits.conf, KiB for memory. The line must not be lower than what logins get now, by the
+# files up to ours; what is read later overrules it, whatever it says.
+limit_targets() {
+    limit_of_row || return 0
     for domain in '*' root; do
+        logins_get "$domain" early
+        [ "$given" != unlimited ] || continue
+        goal=$(printf '%s\n' "$wanted_units" "$given" | highest)
+        # setrlimit refuses more than that to everybody, and who logs in would keep what he has.
+        if [ "$item" = nofile ] && is_number "$ceiling" && ! reaches "$ceiling" "$goal"; then
+            goal=$ceiling
+            # Who has more already keeps it.
+            if [ -n "$given" ] && ! reaches "$goal" "$given"; then continue; fi
+        fi
         # A line that is there and high enough already only needs a new login.
-        asked=$(limit_asked_for "$domain" "$1")
-        [ "$asked" != unlimited ] || continue
-        goal=$({ echo "$best"; echo "$asked"; } | highest)
-        [ "$asked" = "$goal" ] || echo "limit|$domain|$1|$goal"
+        if [ -z "$from" ] || [ "$given" != "$goal" ]; then echo "limit|$domain|$item|$goal"; fi
     done
-}
-
-# limit_asked_for DOMAIN ITEM: the highest hard limit the files give it; root is not in `*`.
-limit_asked_for() {
-    lines=$(cat /dev/null "$root"/etc/security/limits.conf "$root"/etc/security/limits.d/*.conf 2>/dev/null |
-        awk -v domain="$1" -v item="$2" '$1 == domain && ($2 == "hard" || $2 == "-") && $3 == item { print $4 }')
-    case " $(echo "$lines" | tr '\n' ' ') " in
-        *' unlimited '* | *' infinity '* | *' -1 '*) echo unlimited ;;
-        *) echo "$lines" | highest ;;
-    esac
 }

@@ -5,9 +5,10 @@
 verify() {
     measure
     held=0 doubtful=0 broken=0 results='' queue_wanted='' nofile_wanted='' again=''
+    known_before
     each_knob read_back
     check_rollback_file
-    check_later_files
+    each_line "$unread" tell_unread
     if [ -n "$root" ]; then
         tell skip probes "the machine is made up (--root)"
     else
@@ -42,11 +43,61 @@ read_back() {
     [ "$kind" != advice ] || return 0
     case $name in net.core.somaxconn) queue_wanted=$wanted ;; RLIMIT_NOFILE) nofile_wanted=$wanted ;; esac
     if is_for_later; then
-        note="${note:+$note; }later: $limits_file has it, and logins from now on get it: log in again. A service has what its unit says (tune.sh emit systemd)"
-        again="; log in again, since $limits_file has more by now"
+        note="${note:+$note; }later: logins from now on get what $givers: log in again. A service has what its unit says (tune.sh emit systemd)"
+        again="; log in again, since logins get more by now"
     fi
     wanted_in_words
     tell "$verdict" "$name" "$current, wanted $words${note:+; $note}"
+    tell_lost
+    [ "$current" = absent ] || tell_the_next
+}
+
+# Files that give the judged knob too little, when they are read at the next boot or login: then what holds now does not.
+tell_the_next() {
+    case $place in
+        limit:*)
+            # What is too little already was told with the row.
+            if [ "$verdict" = ok ] && limit_of_row && short_logins; then
+                tell warn "the next login" "$short_from says $short, wanted >= $wanted_units"
+            fi ;;
+        sysctl:*)
+            boots_with "$key"
+            if ! boots_well; then
+                bad_key=$key
+                # The range of ports may be too small by the list of those that are kept from it.
+                [ -n "$from" ] || { bad_key=net.ipv4.ip_local_reserved_ports && boots_with $bad_key; }
+                tell warn "the next boot" "$from says $bad_key = $said, wanted $words"
+                boots_with "$key"
+            fi
+            [ "$kind" != ports ] || own_ports_stay || tell warn "the next boot" \
+                "$from says net.ipv4.ip_local_reserved_ports = $said, without the server's own, $own_ports, which the range then has" ;;
+    esac
+}
+
+# boots_well: whether the judged row holds with what the files give it. In a shell of its own, which may judge something else.
+boots_well() (
+    if [ "$kind" = ports ]; then
+        range=${said:-$line} range_from=$from
+        boots_with net.ipv4.ip_local_reserved_ports
+        [ -n "$range_from$from" ] || return 0
+        ports=$(usable_ports "$range" "${said:-$reserved}")
+    else
+        [ -n "$from" ] || return 0
+        current=$said
+        [ -z "$field" ] || current=$(part "$field" "$said")
+        if [ "$kind" != among ] && ! is_number "$current"; then return 1; fi
+    fi
+    holds
+)
+
+# own_ports_stay: whether the next boot keeps the server's own ports from the range that it gives to clients. Sets said and from
+# to the list that does not.
+own_ports_stay() {
+    range=${said:-$line}
+    boots_with net.ipv4.ip_local_reserved_ports
+    [ -n "$from" ] && [ "$(merge_ports "$said" "$own_ports")" != "$(merge_ports "$said")" ] || return 0
+    # None of them can be given to a client.
+    [ "$(usable_ports "$range" '')" = "$(usable_ports "$range" "$own_ports")" ]
 }
 
 # What apply wrote is still what is there.
@@ -83,28 +134,8 @@ is_replaced_later() {
         END { exit !found }'
 }
 
-# Files that are read after ours at the next boot, and say less.
-check_later_files() {
-    [ -f "$root$sysctl_file" ] || return 0
-    for file in "$root"/usr/lib/sysctl.d/*.conf "$root"/run/sysctl.d/*.conf "$root"/etc/sysctl.d/*.conf "$root"/etc/sysctl.conf; do
-        [ -f "$file" ] || continue
-        case $(printf '%s\n%s\n' "${file##*/}" "${sysctl_file##*/}" | LC_ALL=C sort | tail -n 1) in
-            "${sysctl_file##*/}") [ "${file##*/}" = sysctl.conf ] || continue ;;
-        esac
-        each_line "$(clashes_with "$file")" tell_clash
-    done
-}
-
-tell_clash() { tell warn "the next boot" "${file#"$root"} is read later and says $entry"; }
-
-# clashes_with FILE: what it sets otherwise than our file, one a line.
-clashes_with() {
-    settings "$root$sysctl_file" | while IFS='|' read -r key value; do
-        settings "$1" | while IFS='|' read -r other theirs; do
-            if [ "$other" = "$key" ] && [ "$theirs" != "$value" ]; then echo "$key = $theirs, ours $value"; fi
-        done
-    done
-}
+# What may not be read may say anything.
+tell_unread() { tell skip "$entry" "may not be read by this user, so what it asks for is not known: run as root"; }
 
 # ---- trying ------------------------------------------------------------------------------------
 

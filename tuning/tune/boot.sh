@@ -1,0 +1,124 @@
+# shellcheck shell=sh
+# shellcheck disable=SC2034,SC2154 # variables of the other parts
+# What the next boot gives. A value that is in force and that no file states is lost then: whoever set it by hand, or
+# the apply that was killed before it wrote its file, leaves such ones behind.
+#
+# A boot gives a sysctl what the last file says of it. Where none does: what it was before the first apply, if the
+# rollback file knows, and else the kernel's own value, by the table; where that follows from the memory, no more than
+# what is sure.
+
+entries=''
+
+# last_line_of KEY LINES: sets said to the value that the last of the lines `key|value` gives it; fails without one.
+last_line_of() {
+    case $2 in *"$newline$1|"*) ;; *) return 1 ;; esac
+    said=${2##*"$newline$1|"}
+    said=${said%%"$newline"*}
+}
+
+# boot_value KEY: sets boot to what the next boot gives it, without a number where that is not known. For a setting of
+# the judged row.
+boot_value() {
+    if last_line_of "$1" "$asked"; then
+        boot=$said
+        return
+    fi
+    case $newline$entries in
+        *"${newline}sysctl|$1|"*)
+            boot=$newline$entries
+            boot=${boot#*"${newline}sysctl|$1|"}
+            boot=${boot%%"|"*} ;;
+        *) kernel_value "$1" ;;
+    esac
+}
+
+# kernel_value KEY: sets boot to what the kernel has by itself, or to what it has at least.
+kernel_value() {
+    case $1-$default in
+        net.ipv4.ip_local_reserved_ports-*) boot='' ;;
+        # A tenth of the memory in KiB, and three parts in 32 of its pages, less what the kernel itself needs.
+        fs.file-max-*) boot=$((M / 12288)) ;;
+        net.ipv4.tcp_mem-*) boot=$((M / G / 12)) ;;
+        *-*' to '*) boot=0 ;;
+        *) boot=$default ;;
+    esac
+    case $default in *' to '*) ;; *) return 0 ;; esac
+    # From what 2 GiB give, twice as much with twice the memory, up to the most.
+    share=$((M / 2147483648)) most=${default##* }
+    [ "$share" -gt 0 ] || return 0
+    boot=${default%% *}
+    while [ "$share" -gt 1 ] && [ $((boot * 2)) -le "$most" ]; do boot=$((boot * 2)) share=$((share / 2)); done
+}
+
+# boot_suffices: whether what the next boot gives the judged row is what it wants.
+boot_suffices() {
+    boot_value "$key"
+    case $kind in
+        least) is_number "${boot##* }" && reaches "${boot##* }" "$wanted" ;;
+        among) case " $wanted " in *" $boot "*) return 0 ;; *) return 1 ;; esac ;;
+        ports)
+            [ "$wanted" -gt 0 ] || return 0
+            boot_range=$boot
+            boot_value net.ipv4.ip_local_reserved_ports
+            [ "$(usable_ports "$boot_range" "$boot")" -ge "$wanted" ] ;;
+    esac
+}
+
+# our_file_has KEY VALUE: whether our file says so already. Where a later one says something else, verify tells.
+our_file_has() {
+    [ -f "$root$sysctl_file" ] || return 1
+    last_line_of "$1" "$newline$(settings "$root$sysctl_file")" && same_value "$1" "$said" "$2"
+}
+
+# lost_at_boot: whether the judged row, which is met, is so no more after the next boot. Sets lost to the lines
+# `key|value` that our file needs for it: what is in force, or more where a file asks for more.
+lost_at_boot() {
+    lost=''
+    if [ "$apply" != yes ] || [ "$verdict" != ok ] || [ "$current" = absent ]; then return 1; fi
+    case $place in sysctl:*) ;; *) return 1 ;; esac
+    if ! kernel_has "$kernels" || boot_suffices; then return 1; fi
+    sysctl_path "$key"
+    [ -n "$(find "$path" -perm -200 2>/dev/null)" ] || return 1
+    case $kind in
+        least)
+            best=$({ echo "$current"; asked_for "$key"; } | highest "${field:-1}")
+            [ -z "$field" ] || best="${line% *} $best"
+            add_lost "$key" "$best" ;;
+        among) add_lost "$key" "$current" ;;
+        ports)
+            ! ports_too_long || return 1
+            add_lost net.ipv4.ip_local_reserved_ports "$ports_list"
+            add_lost "$key" "$line" ;;
+    esac
+    [ -n "$lost" ]
+}
+
+add_lost() { our_file_has "$1" "$2" || lost="$lost${lost:+$newline}$1|$2"; }
+
+# known_before: sets entries to those of the rollback file, where one can be read and trusted.
+known_before() {
+    # In a shell of its own: a damaged one ends it.
+    entries=$( (json=0; journal_read && printf '%s' "$entries") 2>/dev/null) || entries=''
+}
+
+# tell_lost: for verify, of what no file gives at all.
+tell_lost() {
+    if lost_at_boot; then each_line "$lost" tell_lost_line; fi
+}
+
+tell_lost_line() {
+    last_line_of "$what" "$asked" ||
+        tell warn "the next boot" "$what = $first is lost then, since no file sets it: tune.sh apply writes it into $sysctl_file"
+}
+
+# plan_lost: for plan.
+plan_lost() {
+    lost_at_boot || return 0
+    kept=1
+    wanted_in_words
+    printf '\n%s (%s): %s, wanted %s  [ok now, not after the next boot]\n' "$name" "$scope" "$current" "$words"
+    each_line "$lost" keep_command | sed 's/^/  do:      /'
+}
+
+# What to type for a line of lost.
+keep_command() { echo "echo '$what = $first' >> $sysctl_file"; }

@@ -1,0 +1,175 @@
+# shellcheck shell=sh
+# shellcheck disable=SC2034,SC2154 # variables of the other parts
+# What the files of this machine say: to the settings at the next boot (sysctl.d), and to logins from now on (limits.d).
+# Read once, in the order in which those who obey them do, so that everything else asks for a key and gets what counts.
+
+sysctl_file=/etc/sysctl.d/90-tickring.conf
+limits_file=/etc/security/limits.d/90-tickring.conf
+
+# read_files: sets asked (`|FILE`, then its lines `key|value`), granted (`0|FILE`, or `1|FILE` where it is read after ours,
+# then its lines `domain|item|value`) and unread, the files that this user may not read.
+read_files() {
+    asked='' granted='' unread='' late=0
+    sysctl_files=$(list_sysctl_files)
+    limits_files=$(list_limits_files)
+    each_line "$sysctl_files" read_sysctl_file
+    each_line "$limits_files" read_limits_file
+}
+
+# One by one: an awk that cannot open a file reads none of the others.
+read_sysctl_file() {
+    if readable && found=$(settings "$entry" 2>/dev/null); then
+        asked="$asked|${entry#"$root"}$newline$found$newline"
+    else
+        not_read
+    fi
+}
+
+read_limits_file() {
+    if [ ! -e "$entry" ]; then
+        :
+    elif readable && found=$(hard_limits "$entry" 2>/dev/null); then
+        granted="$granted$late|${entry#"$root"}$newline$found$newline"
+    else
+        not_read
+    fi
+    [ "$entry" != "$root$limits_file" ] || late=1
+}
+
+readable() { [ -f "$entry" ] && [ -r "$entry" ]; }
+
+not_read() { unread="$unread${unread:+$newline}${entry#"$root"}"; }
+
+# A folder that may not be listed stands for what is in it.
+closed() { [ -d "$1" ] && [ ! -r "$1" ]; }
+
+# list_sysctl_files: those that count, one a line, in the order of reading: by name, whatever the folder. One in an earlier
+# folder replaces one of the same name in a later one, by nothing where it is a link to /dev/null (sysctl.d(5)). sysctl(8)
+# reads sysctl.conf after them.
+list_sysctl_files() {
+    names=/
+    for folder in /etc /run /usr/local/lib /usr/lib /lib; do
+        if closed "$root$folder/sysctl.d"; then echo "/$root$folder/sysctl.d"; fi
+        for file in "$root$folder"/sysctl.d/*.conf; do
+            name=${file##*/}
+            case $names in */"$name"/*) continue ;; esac
+            if [ -f "$file" ]; then printf '%s/%s\n' "$name" "$file"; elif [ ! -c "$file" ]; then continue; fi
+            names=$names$name/
+        done
+    done | sort -t / -k 1,1 | cut -d / -f 2-
+    [ ! -f "$root/etc/sysctl.conf" ] || echo "$root/etc/sysctl.conf"
+}
+
+# list_limits_files: the same of pam_limits(8), with the place of ours in it, whether or not it is there.
+list_limits_files() {
+    echo "$root/etc/security/limits.conf"
+    {
+        if closed "$root/etc/security/limits.d"; then echo "$root/etc/security/limits.d"; fi
+        echo "$root$limits_file"
+        for file in "$root"/etc/security/limits.d/*.conf; do [ ! -f "$file" ] || printf '%s\n' "$file"; done
+    } | sort -u
+}
+
+# settings FILE: the lines `key|value` of a sysctl.d(5) file, keys with dots.
+settings() {
+    awk '
+        /^[ \t]*[#;]/ || !(at = index($0, "=")) { next }
+        {
+            key = substr($0, 1, at - 1)
+            value = substr($0, at + 1)
+            gsub(/^[ \t]*-?[ \t]*|[ \t]+$/, "", key)
+            gsub(/^[ \t]+|[ \t\r]+$/, "", value)
+            gsub(/[ \t]+/, " ", value)
+            gsub(/[^ -~]/, "?", value)
+            # With a slash first, slashes separate: net/ipv4/conf/eth0.1/…
+            if (match(key, /[.\/]/) && substr(key, RSTART, 1) == "/") gsub("/", ".", key)
+            if (key != "") print key "|" value
+        }' "$1"
+}
+
+# hard_limits FILE: the lines `domain|item|value` of a limits.conf(5) file that set a hard limit for everybody (*) or root.
+# Whoever has lines of his own, or his group has, gets those: nobody knows beforehand who will start the program.
+hard_limits() {
+    awk '
+        { sub(/#.*/, ""); type = tolower($2); value = tolower($4) }
+        NF < 4 || ($1 != "*" && $1 != "root") || (type != "hard" && type != "-") { next }
+        value ~ /^(unlimited|infinity|-1)$/ { value = "unlimited" }
+        value == "unlimited" || value ~ /^[0-9]+$/ { print $1 "|" tolower($3) "|" value }' "$1"
+}
+
+# asked_for KEY: the values that the files give it, one a line.
+asked_for() {
+    printf '%s' "$asked" | awk -v key="$1|" 'index($0, key) == 1 { print substr($0, length(key) + 1) }'
+}
+
+# boots_with KEY: sets said to what the next boot gives it, the last value of all, and from to the file; empty where none does.
+boots_with() {
+    said=$(printf '%s' "$asked" | awk -v key="$1|" '
+        index($0, "|") == 1 { file = substr($0, 2) }
+        index($0, key) == 1 { value = substr($0, length(key) + 1); from = file }
+        END { print from "|" value }')
+    from=${said%"|"*} said=${said##*"|"}
+}
+
+# limit_of_row: sets item and unit of limits.conf where the judged row is such a limit.
+limit_of_row() {
+    case $kind-$place in
+        least-limit:Max\ open\ files) item=nofile unit=1 ;;
+        least-limit:Max\ locked\ memory) item=memlock unit=1024 ;;
+        *) return 1 ;;
+    esac
+    wanted_units=$(((wanted + unit - 1) / unit))
+}
+
+# logins_get DOMAIN [early]: sets given to the hard limit of that item which the files, or those up to ours, give to logins,
+# the last line for the domain (root is not in *), from to the file, and after_ours to 1 where that is read after ours. Without
+# any line they get what the first process has.
+logins_get() {
+    given=$(printf '%s' "$granted" | awk -F '|' -v domain="$1" -v item="$item" -v early="${2:+1}" '
+        NF == 2 { late = $1; file = $2; next }
+        $1 == domain && $2 == item && !(early && late) { value = $3; from = file; after = late }
+        END { print value "|" after "|" from }')
+    from=${given#*"|"*"|"} after_ours=${given#*"|"} after_ours=${after_ours%%"|"*} given=${given%%"|"*}
+    [ -z "$from" ] || return 0
+    given=$(read_limit "${place#limit:}" 1)
+    case $given in *[!0-9]* | '') ;; *) given=$(((given + unit - 1) / unit)) ;; esac
+}
+
+# short_logins [late]: whether a file, or one that is read after ours, gives logins less of the judged limit than is wanted.
+# Sets short to its lines, and short_from to it.
+short_logins() {
+    short='' short_from=''
+    for domain in '*' root; do
+        logins_get "$domain"
+        if [ -z "$from" ] || reaches "$given" "$wanted_units" || [ "${1:+$after_ours}" = 0 ]; then continue; fi
+        short="$short${short:+, }$domain hard $item $given"
+        # One file usually has both.
+        [ "$short_from" = "$from" ] || short_from="$short_from${short_from:+ and }$from"
+    done
+    [ -n "$short" ]
+}
+
+# note_overruled: where lines that are read after those of apply give less, that is a note on the judged row.
+note_overruled() {
+    if limit_of_row && short_logins late; then
+        note="${note:+$note; }$short_from is read after ${limits_file##*/} and says $short, and logins get that: take it out there"
+    fi
+}
+
+# is_for_later: whether the judged row is a limit that logins from now on get, and this shell has not. Sets givers to whom
+# they have it from, in words.
+is_for_later() {
+    limit_of_row || return 1
+    ! limits_are_fixed || return 1
+    # Nobody gets a limit above the ceiling, whatever the file says.
+    if [ "$item" = nofile ] && is_number "$ceiling" && ! reaches "$ceiling" "$wanted"; then return 1; fi
+    [ "$verdict" != ok ] && [ "$current" != absent ] || return 1
+    givers=''
+    for domain in '*' root; do
+        logins_get "$domain"
+        if [ -z "$given" ] || ! reaches "$given" "$wanted_units"; then return 1; fi
+        giver=${from:+$from says}
+        giver=${giver:-process 1 has}
+        [ "$givers" = "$giver" ] || givers="$givers${givers:+ and }$giver"
+    done
+}
