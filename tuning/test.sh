@@ -4,6 +4,11 @@
 # ones lay out); prints `N passed, N failed`.
 set -u
 
+# Who is started in the background without job control ignores INT and QUIT, and no shell takes that back.
+if [ -z "${TUNE_TEST_SIGNALS:-}" ] && command -v perl >/dev/null; then
+    TUNE_TEST_SIGNALS=default exec perl -e '@SIG{"INT", "QUIT"} = ("DEFAULT") x 2; exec @ARGV or die' sh "$0" "$@"
+fi
+
 here=$(cd "$(dirname "$0")" && pwd) || exit 1
 # In memory where there is such a folder: tune.sh syncs what it writes.
 scratch=$(mktemp -d /dev/shm/tickring-tuning.XXXXXX 2>/dev/null) || scratch=$(mktemp -d) || exit 1
