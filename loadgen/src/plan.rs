@@ -30,7 +30,7 @@ pub(crate) use out::{Outs, is_same, probe, report_file, spare_plan, writable};
 pub(crate) use peer::Peer;
 pub(crate) use phases::{Backoff, Phase, Phases, STAGES_MAX, Stages};
 pub(crate) use place::{Place, at_most_conns, parse_cpus};
-pub(crate) use print::Flag;
+pub(crate) use print::{Flag, stages_words, time_words};
 pub(crate) use rooms::{BOTS_PER_ROOM, Names};
 pub(crate) use target::Target;
 pub(crate) use traffic::TrafficName;

@@ -71,7 +71,7 @@ fn a_limit_that_nobody_tells_is_found() {
     assert!(words.contains(&format!("largest load that holds: {load} connections")), "{words}");
     assert!(words.contains("connections were ready"), "what stopped it is told: {words}");
     let again = format!("once more: loadgen run idle --slo 'connect_p99<20s' --target {}", server.target);
-    assert!(words.contains(&again) && words.contains(&format!("--conns {load} --duration 0.3s")), "{words}");
+    assert!(words.contains(&again) && words.contains(&format!("--conns {load} --duration 300ms")), "{words}");
     // Tried twice before it counted.
     let trials = found["trials"].as_array().unwrap();
     let again = trials.iter().find(|trial| trial["again"] == true && trial["load"] == 16.0).unwrap();

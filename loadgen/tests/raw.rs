@@ -111,6 +111,29 @@ fn a_server_that_answers_late_is_measured_from_the_intended_time() {
 }
 
 #[test]
+fn a_byte_too_many_is_something_wrong() {
+    // One after the tenth answer: all others are as they should be.
+    let server = Server::start(|mut stream| {
+        let (mut buffer, mut answers) = ([0; 10], 0);
+        while stream.read_exact(&mut buffer).is_ok() {
+            answers += 1;
+            let answer = [0; 11];
+            if stream.write_all(&answer[..if answers == 10 { 11 } else { 10 }]).is_err() {
+                return;
+            }
+        }
+    });
+    let target = server.tcp();
+    let words = ["echo", "--raw", "--raw-in", "10", "--raw-out", "10", "--closed", "--target", &target];
+    let times = ["--conns", "2", "--duration", "300ms", "--warmup", "0s", "--slo", "p99<20s"];
+    let run = run(&[&words[..], &times].concat());
+    run.expect(5, "correctness");
+    assert_eq!(run.report["messages"]["corrupted"], 2, "{}", run.out);
+    let words = ["another size than --raw-out", "more bytes came back than were sent", "--raw-in"];
+    run.is_diagnosed("wrong-sizes", "generator", words);
+}
+
+#[test]
 fn who_falls_silent_before_the_window_is_unanswered_in_it() {
     let connections = AtomicU32::new(0);
     // Every second connection hears three answers, and then none.
@@ -132,4 +155,6 @@ fn who_falls_silent_before_the_window_is_unanswered_in_it() {
     assert_eq!(run.report["messages"]["unanswered"], 3, "{}", run.out);
     let max = run.report["latency_us"]["service"]["max"].as_f64().unwrap();
     assert!(max > 900_000.0, "the warm-up and the window were waited for: {max} us");
+    let words = ["left 3 messages of the window unanswered", "3 x no answer at steady", "--raw-out"];
+    run.is_diagnosed("messages-unanswered", "server", words);
 }

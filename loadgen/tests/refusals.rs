@@ -4,7 +4,7 @@
 
 mod support;
 
-use std::process::Output;
+use std::process::{Command, Output};
 
 use serde_json::Value;
 use support::{raw_echo, run, sandbox};
@@ -43,6 +43,21 @@ fn a_wrong_value_is_named_with_what_is_allowed() {
         assert!(run.err.contains(named), "{words:?}: {}", run.err);
         assert!(run.report.is_null());
     }
+}
+
+/// `mkdir` would help nobody there.
+#[test]
+fn who_stands_in_a_folder_that_is_gone_is_told_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = format!(
+        "mkdir gone && cd gone && rmdir ../gone && exec {} run idle --out json=run.json",
+        env!("CARGO_BIN_EXE_loadgen")
+    );
+    let output = Command::new("sh").args(["-c", &script]).current_dir(folder.path()).output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(error.contains("is gone") && error.contains("--out json=/tmp/run.json"), "{error}");
+    assert!(!error.contains("mkdir"), "{error}");
 }
 
 #[test]

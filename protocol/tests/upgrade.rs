@@ -177,6 +177,22 @@ fn client_and_server_understand_each_other() {
 }
 
 #[test]
+fn interim_responses_before_the_upgrade_are_skipped() {
+    let interim = |status: &str| format!("HTTP/1.1 {status}\r\nLink: </a>\r\n\r\n").into_bytes();
+    let hints = [interim("100 Continue"), interim("102 Processing"), interim("103 Early Hints")].concat();
+    let whole = [&hints[..], &response(), b"\x82\x00"].concat();
+    let head_bytes = hints.len() + response().len();
+    assert_eq!(parse_response(&whole, &KEY), Ok(Some(head_bytes)));
+    for length in 0..head_bytes {
+        assert_eq!(parse_response(&whole[..length], &KEY), Ok(None), "{length}");
+    }
+    let refused = [&hints[..], b"HTTP/1.1 404 Not Found\r\n\r\n"].concat();
+    assert_eq!(parse_response(&refused, &KEY), Err(UpgradeError::Status(404)));
+    let endless = parse_response(&interim("100 Continue").repeat(1_000), &KEY);
+    assert!(matches!(endless, Err(UpgradeError::Malformed(_))), "{endless:?}");
+}
+
+#[test]
 fn responses_that_are_no_upgrade() {
     assert!(parse_response(&response(), &KEY).unwrap().is_some());
     assert_eq!(response_error("101 Switching Protocols", "404 Not Found"), UpgradeError::Status(404));
@@ -253,6 +269,9 @@ fn fuzz_requests_in_pieces_mutated_and_noise() {
 fn fuzz_responses_in_pieces_mutated_and_noise() {
     fuzz(20_000, |random| {
         let mut bytes = if random.random_ratio(1, 10) { noise(600, random) } else { response() };
+        if random.random_ratio(1, 4) {
+            bytes.splice(0..0, *b"HTTP/1.1 100 Continue\r\n\r\n");
+        }
         mutate(&mut bytes, random);
         let answer = |received: &[u8]| parse_response(received, &KEY).transpose().map(Result::ok);
         let whole = answer(&bytes);

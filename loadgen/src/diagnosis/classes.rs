@@ -30,6 +30,12 @@ pub(super) const MUTE: Class = Class { name: "messages-unanswered", side: Side::
     claims: |stage, cause| stage == Stage::Close && cause.is_timeout(), holds: Signs::is_mute,
     cause: evidence::mute_words, evidence: evidence::mute, remedy: remedies::mute };
 
+/// It answered at first, and holds its connections. No error belongs to that.
+#[rustfmt::skip]
+pub(super) const FELL_SILENT: Class = Class { name: "messages-unanswered", side: Side::Server,
+    claims: |_, _| false, holds: Signs::leaves_unanswered,
+    cause: evidence::fell_silent_words, evidence: evidence::answered, remedy: remedies::fell_silent };
+
 /// All classes, in the order they are tried.
 #[rustfmt::skip]
 pub(super) const CLASSES: &[Class] = &[

@@ -279,6 +279,14 @@ pub(super) fn mute_words(signs: &Signs) -> String {
     )
 }
 
+/// Something came back, and then no more.
+pub(super) fn fell_silent_words(signs: &Signs) -> String {
+    format!(
+        "{} holds its connections, and left {} messages of the window unanswered; others it answered",
+        signs.target, signs.unanswered
+    )
+}
+
 /// The messages, and whether anybody lives there.
 pub(super) fn mute(signs: &Signs) -> Vec<String> {
     let messages = format!("{} messages were sent and none received", signs.sent);

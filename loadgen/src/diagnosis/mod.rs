@@ -16,7 +16,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use self::classes::{CLASSES, Class, MUTE};
+use self::classes::{CLASSES, Class, FELL_SILENT, MUTE};
 pub(crate) use self::meanwhile::Meanwhile;
 pub(crate) use self::signs::Signs;
 use crate::measure::errors::{Cause, ErrorLine, Stage};
@@ -87,7 +87,7 @@ pub(crate) fn diagnose(signs: &Signs) -> Vec<Diagnosis> {
             None => found.push((count, class.diagnosis(signs, shown))),
         }
     }
-    found.extend(mute(signs));
+    found.extend(mute(signs).or_else(|| fell_silent(signs)));
     found.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
     found.into_iter().map(|(_, diagnosis)| diagnosis).collect()
 }
@@ -102,6 +102,17 @@ fn mute(signs: &Signs) -> Option<(u64, Diagnosis)> {
     let is_to_be_told = signs.is_mute() && !is_told;
     let shown = format!("{} x no answer at {}", signs.unanswered, Stage::Steady.name());
     is_to_be_told.then(|| (signs.unanswered, MUTE.diagnosis(signs, shown)))
+}
+
+/// Neither does one that answers at first, and later holds its connections and says nothing. Where connections ended while
+/// there was traffic, or goodbyes stayed unanswered, too, that is told already.
+fn fell_silent(signs: &Signs) -> Option<(u64, Diagnosis)> {
+    let tells = |(stage, cause, _): (Stage, &Cause, u64)| {
+        stage == Stage::Steady || (stage == Stage::Close && cause.is_timeout())
+    };
+    let is_to_be_told = signs.received > 0 && signs.leaves_unanswered() && !signs.errors.counts().any(tells);
+    let shown = format!("{} x no answer at {}", signs.unanswered, Stage::Steady.name());
+    is_to_be_told.then(|| (signs.unanswered, FELL_SILENT.diagnosis(signs, shown)))
 }
 
 /// The lines of all errors, with the side and the remedy that the diagnosis names: it knows more than the error alone

@@ -209,6 +209,19 @@ pub(super) fn mute(signs: &Signs) -> String {
     )
 }
 
+/// Who answered before knows how: it is stuck, or has more to do than it can.
+pub(super) fn fell_silent(signs: &Signs) -> String {
+    let sizes = if signs.is_raw {
+        "check that --raw-out is the size of its answers, since shorter ones never make up the last; else "
+    } else {
+        ""
+    };
+    format!(
+        "{sizes}{STUCK}; where it is busy, the load is too much for it: lower --conns or --rate, or more --workers on the \
+         server; find tells how much it carries"
+    )
+}
+
 /// Who answered everything before is hardly stuck.
 pub(super) fn goodbyes(signs: &Signs) -> String {
     let answer = "what listens there has to read to the end and to answer each close frame with one (RFC 6455 5.5.1), as a \

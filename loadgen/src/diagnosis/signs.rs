@@ -83,7 +83,7 @@ impl Signs {
             gap: timeline.server_gap.clone(),
             ..Self::before(plan, &findings.machine, before)
         };
-        if (!errors.is_empty() || signs.is_mute()) && !timeline.interrupted {
+        if (!errors.is_empty() || signs.leaves_unanswered()) && !timeline.interrupted {
             let at_the_end = timeline.server.last().and_then(|reading| reading.status.clone());
             signs.ask_again(plan, at_the_end, &errors, interrupted);
         }
@@ -185,7 +185,12 @@ impl Signs {
     /// Whether connections were ready, and no message at all was answered. Who interrupts a run does not know what would
     /// have come.
     pub(super) fn is_mute(&self) -> bool {
-        self.received == 0 && self.unanswered > 0 && !self.interrupted
+        self.received == 0 && self.leaves_unanswered()
+    }
+
+    /// Whether messages of the window were never answered. Of an interrupted run nobody knows whether they were.
+    pub(super) fn leaves_unanswered(&self) -> bool {
+        self.unanswered > 0 && !self.interrupted
     }
 
     /// How much a counter of the kernel grew during the run; 0 where it is not known.

@@ -333,9 +333,24 @@ fn who_answers_nothing_is_told_though_there_is_no_error() {
     one.errors.add_many(Stage::Steady, Cause::EndOfStream, 1);
     let classes: Vec<_> = diagnose(&one).iter().map(|found| found.class).collect();
     assert_eq!(classes, ["messages-unanswered", "connections-cut"], "nine of ten are still there, and mute");
-    for other in [Signs { interrupted: true, ..mute.clone() }, Signs { received: 1, ..mute }] {
-        assert_eq!(diagnose(&other), Vec::new());
-    }
+    assert_eq!(diagnose(&Signs { interrupted: true, ..mute }), Vec::new());
+}
+
+#[test]
+fn who_falls_silent_and_holds_its_connections_is_told_though_there_is_no_error() {
+    let silent = Signs { sent: 500, received: 100, unanswered: 390, ..signs() };
+    let told = diagnose(&silent).remove(0);
+    assert_eq!((told.class, told.side), ("messages-unanswered", Side::Server), "{told:?}");
+    assert!(told.cause.contains("left 390 messages") && told.cause.contains("others"), "{told:?}");
+    assert_eq!(told.evidence[..2], ["390 x no answer at steady", "100 messages were received before"]);
+    assert!(told.remedy.contains("ps -o pid,stat") && !told.remedy.contains("--raw-out"), "{told:?}");
+    assert!(diagnose(&Signs { is_raw: true, ..silent.clone() })[0].remedy.contains("--raw-out"));
+    // What is told already, and what nobody knows.
+    assert_eq!(only(silent.clone(), Stage::Close, Cause::Timeout).class, "server-stuck");
+    let cut = Signs { knock: Some(Knock::Accepted), ..silent.clone() };
+    assert_eq!(only(cut, Stage::Steady, Cause::EndOfStream).class, "connections-cut");
+    assert_eq!(diagnose(&Signs { unanswered: 0, ..silent.clone() }), Vec::new());
+    assert_eq!(diagnose(&Signs { interrupted: true, ..silent }), Vec::new());
 }
 
 #[test]

@@ -101,19 +101,22 @@ impl Driver for Raw {
         turn.tally.counters.received += messages;
         match self.traffic {
             Traffic::Echo(pace) => {
-                for _ in 0..messages {
-                    let Some(awaited) = peer.awaited.checked_sub(1) else {
-                        return Err(Cause::Protocol("more bytes came back than were sent"));
-                    };
-                    peer.awaited = awaited;
+                // All of it was on its way before anything more is sent, so it answers what was asked for by now.
+                let is_surplus = messages > peer.awaited || (messages == peer.awaited && peer.partial > 0);
+                for _ in 0..messages.min(peer.awaited) {
+                    peer.awaited -= 1;
                     // When the connection ends, what is under way is given up, and comes all the same.
                     if let Some(departure) = peer.flight.land() {
                         departure.record(turn);
                         self.under_way -= 1;
                     }
-                    if turn.may_send && matches!(pace, Pace::Closed { .. }) {
+                    if turn.may_send && !is_surplus && matches!(pace, Pace::Closed { .. }) {
                         self.send(peer, turn, None);
                     }
+                }
+                if is_surplus {
+                    turn.tally.correctness.corrupted += 1;
+                    return Err(Cause::Protocol("more bytes came back than were sent"));
                 }
             }
             Traffic::Tick { .. } => {
@@ -176,11 +179,11 @@ mod tests {
     use crate::drivers::{Next, Standing};
     use crate::measure::tally::{Tally, Window};
 
-    /// What becomes of a connection that has sent one message and hears `answers`, in this order.
-    fn hears(answers: &[&[u8]]) -> (Result<(), Cause>, u64) {
+    /// What becomes of a connection that has sent two messages, in a closed loop or not, and hears `answers`, in this
+    /// order: how that ends, the messages received, and what is counted as wrong.
+    fn hears_at(pace: Pace, answers: &[&[u8]]) -> (Result<(), Cause>, u64, u64) {
         let plan = Arc::new(crate::cli::Cli::plan("echo --raw --conns 1".split(' ')).unwrap());
-        let (pace, sizes) = (Pace::Open { rate_hz: 1.0 }, RawSizes { in_bytes: 70, out_bytes: 16 });
-        let mut raw = Raw::new(plan, Traffic::Echo(pace), sizes);
+        let mut raw = Raw::new(plan, Traffic::Echo(pace), RawSizes { in_bytes: 70, out_bytes: 16 });
         let mut peer = raw.peer(0);
         let (mut out, mut tally, next) = (Vec::new(), Tally::default(), Next::default());
         let (window, standing) = (Window::UNSET, Standing::Bystander);
@@ -189,7 +192,26 @@ mod tests {
         (0..2).for_each(|_| raw.send(&mut peer, &mut turn, None));
         let result =
             answers.iter().try_for_each(|answer| raw.received(&mut peer, &mut turn, &mut answer.to_vec()));
-        (result, tally.counters.received)
+        (result, tally.counters.received, tally.correctness.corrupted)
+    }
+
+    fn hears(answers: &[&[u8]]) -> (Result<(), Cause>, u64) {
+        let (result, received, _) = hears_at(Pace::Open { rate_hz: 1.0 }, answers);
+        (result, received)
+    }
+
+    #[test]
+    fn a_byte_that_answers_nothing_is_told() {
+        let surplus = || Err(Cause::Protocol("more bytes came back than were sent"));
+        let (open, closed) = (Pace::Open { rate_hz: 1.0 }, Pace::Closed { pipeline: 2 });
+        for pace in [open, closed] {
+            assert_eq!(hears_at(pace, &[&[7; 33]]), (surplus(), 2, 1), "both answers, and a byte: {pace:?}");
+            assert_eq!(hears_at(pace, &[&[7; 5], &[7; 50]]), (surplus(), 3, 1), "{pace:?}");
+            assert_eq!(hears_at(pace, &[&[7; 31]]), (Ok(()), 1, 0), "the second is under way: {pace:?}");
+            assert_eq!(hears_at(pace, &[&[7; 17], &[7; 15]]), (Ok(()), 2, 0), "in two pieces: {pace:?}");
+        }
+        assert_eq!(hears_at(open, &[&[7; 32], &[7]]), (surplus(), 2, 1), "nothing was awaited any more");
+        assert_eq!(hears_at(closed, &[&[7; 32], &[7]]), (Ok(()), 2, 0), "the next answer begins");
     }
 
     #[test]

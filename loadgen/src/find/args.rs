@@ -122,6 +122,15 @@ impl Scale {
         }
     }
 
+    /// The flag that a load is the value of.
+    pub(crate) const fn flag(self, args: &PresetArgs) -> &'static str {
+        match (self.over, args) {
+            (Over::Conns, _) => "conns",
+            (Over::Rate, PresetArgs::Handshake(_)) => "leave-rate",
+            (Over::Rate, _) => "rate",
+        }
+    }
+
     /// The command line of a trial. Its report is the search's, so it writes none.
     pub(crate) fn apply(self, args: &PresetArgs, load: u64, step: Option<Duration>) -> PresetArgs {
         let mut args = args.clone();

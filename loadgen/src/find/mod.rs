@@ -106,19 +106,21 @@ impl Question {
         Ok(plan)
     }
 
-    /// The run that tries a load, as a command.
+    /// The run that tries a load, as a command: it makes the same plan, and writes no report over one of the search's.
     fn command(&self, load: u64) -> Result<String, PlanError> {
-        let mut added = Vec::new();
-        // The lengths of a plan's phases are its own; the longest alone no flag can change.
-        let given = self.args.args();
-        if let Some(step) = self.step.filter(|_| self.file.phases.len() < 2 && given.duration.is_none()) {
-            added.push(("duration", format!("{}s", step.as_secs_f64())));
-        }
-        let plan = self.plan(load)?;
-        added.extend(
-            plan.slo.iter().filter(|slo| !given.slo.contains(slo)).map(|slo| ("slo", slo.to_string())),
-        );
-        Ok(again::command(&self.words, self.scale, load, &added))
+        let (plan, given) = (self.plan(load)?, self.args.args());
+        let mut set = vec![(self.scale.flag(&self.args), self.scale.shown(load).to_string())];
+        // Of several phases it is the longest here and there.
+        set.extend(self.step.map(|step| match given.stages {
+            Some(_) => ("stages", plan::stages_words(plan.phases.list())),
+            None => ("duration", plan::time_words(step)),
+        }));
+        // The last of a kind counts: that of the plan file has the search, or what it was made for.
+        let writes = self.file.flags.iter().any(|(key, _)| key == "out");
+        set.extend(writes.then(|| ("out", "json=/dev/null".to_owned())));
+        let added = plan.slo.iter().filter(|slo| !given.slo.contains(slo));
+        let added: Vec<_> = added.map(|slo| ("slo", slo.to_string())).collect();
+        Ok(again::command(&self.words, &set, &added))
     }
 
     /// The bounds without what will not fit, and what cut it off.
@@ -211,6 +213,81 @@ mod tests {
         let request = Cli::read(words).unwrap();
         let Command::Find(args) = request.command else { panic!("a search") };
         Question::new(args, request.file.unwrap(), &request.words).unwrap()
+    }
+
+    /// What a shell makes of a command.
+    fn shell(command: &str) -> Vec<String> {
+        let output =
+            std::process::Command::new("sh").args(["-c", &format!("printf '%s\\n' {command}")]).output();
+        let text = String::from_utf8(output.unwrap().stdout).unwrap();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    /// Whether a search's command, read as it would be when it is typed, makes the very plan of the trial; `None`: there
+    /// is no such search.
+    fn is_the_trial(words: &[&str]) -> Option<()> {
+        let all = ["loadgen", "find"].iter().chain(words).map(std::ffi::OsString::from);
+        let request = Cli::read(all).ok()?;
+        let Command::Find(args) = request.command else { panic!("a search") };
+        let question = Question::new(args, request.file.unwrap(), &request.words).ok()?;
+        let command = question.command(question.bounds.from).unwrap();
+        let typed = shell(&command);
+        assert_eq!(typed[..2], ["loadgen", "run"], "{command}");
+        let made = Cli::plan(typed[2..].iter().map(String::as_str));
+        let made = made.unwrap_or_else(|why| panic!("{words:?}: {command}: {why}"));
+        let files = [made.outs.csv.clone(), made.outs.hgrm.clone(), made.outs.html.clone()];
+        let json = made.outs.json.clone().filter(|json| json != std::path::Path::new("/dev/null"));
+        assert_eq!((json, files), (None, [None, None, None]), "it writes nothing over: {command}");
+        let shown =
+            |plan: Plan| format!("{:?}", Plan { outs: plan::Outs::default(), is_trial: true, ..plan });
+        assert_eq!(shown(made), shown(question.plan(question.bounds.from).unwrap()), "{words:?}: {command}");
+        Some(())
+    }
+
+    #[test]
+    fn what_is_printed_to_be_made_once_more_is_the_trial() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |preset: &str| {
+            let path = folder.path().join(format!("it's {preset}.toml"));
+            let out = folder.path().join("search.json").display().to_string();
+            let text = PlanFile::preset(preset).unwrap().text;
+            std::fs::write(&path, format!("out = \"json={out}\"\nslo = \"failed==0\"\n{text}")).unwrap();
+            path.to_str().unwrap().to_owned()
+        };
+        let presets = PlanFile::names().flat_map(|preset| [preset.to_owned(), file(preset)]);
+        let lengths = [
+            "",
+            "--step-duration 700ms",
+            "--duration 2s",
+            "--duration 2s --step-duration 500ms",
+            "--duration=1.5s --step-duration=0.1234567",
+            "--stages 500ms:5,500ms:8 --step-duration 300ms",
+            "--stages=1s:5,2s:8",
+        ];
+        let (mut made, all) = (0, presets.collect::<Vec<_>>());
+        for preset in &all {
+            for over in ["", "--over rate", "--over=rate --conns 30"] {
+                for length in lengths {
+                    for others in ["", "--slo failed==0 --best /tmp/b.json --out json=/tmp/s.json --seed 7"] {
+                        let words = [over, length, others].join(" ");
+                        let words = std::iter::once(preset.as_str()).chain(words.split_whitespace());
+                        made += usize::from(is_the_trial(&words.collect::<Vec<_>>()).is_some());
+                    }
+                }
+            }
+        }
+        assert!(made > 200, "{made} of them are searches");
+        for words in [
+            "--over rate handshake --from 300",
+            "echo --raw --over rate --from 5",
+            "--from 10 game --raw --target tcp://127.0.0.1:1",
+            "game --latency 5ms --stall 200ms/2s",
+            "rewind --forge old --step-duration 200ms --no-tui --force",
+            "slow-consumer --traffic echo --input-hz 100 --stall-share 7% --from=7",
+            "churn --leave-rate 12.5 --workers 2 --src 127.0.0.2-127.0.0.3",
+        ] {
+            is_the_trial(&words.split(' ').collect::<Vec<_>>()).unwrap_or_else(|| panic!("{words}"));
+        }
     }
 
     fn slos(words: &[&str]) -> Vec<String> {

@@ -1,5 +1,6 @@
 //! Where the report goes. That it cannot go there is found out before the run, not after it.
 
+use std::env;
 use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
@@ -201,6 +202,12 @@ impl Refusal {
         };
         let remedy = match error.kind() {
             ErrorKind::NotFound if path.ancestors().skip(1).any(is_kernels) => elsewhere,
+            ErrorKind::NotFound if path.is_relative() && env::current_dir().is_err() => {
+                format!(
+                    "the folder that this shell is in is gone, and a relative path leads nowhere: cd to one that is there, or \
+                     name the whole path, for example {form}/tmp/run.{ending}"
+                )
+            }
             ErrorKind::NotFound => format!("create its folder first: mkdir -p {}", folder.display()),
             ErrorKind::IsADirectory => {
                 format!("name a file in it, {}", named(&path.join(format!("run.{ending}"))))

@@ -52,7 +52,12 @@ fn write(out: &mut String, own: &[Flag], flags: &[Flag], phases: &[Phase]) -> st
 }
 
 fn write_phase(out: &mut String, phase: &Phase) -> std::fmt::Result {
-    writeln!(out, "\n[[phase]]\nname = {}\nduration = \"{}\"", quoted(&phase.name), time(phase.duration))?;
+    writeln!(
+        out,
+        "\n[[phase]]\nname = {}\nduration = \"{}\"",
+        quoted(&phase.name),
+        time_words(phase.duration)
+    )?;
     if let Some(conns) = phase.conns {
         writeln!(out, "conns = {conns}")?;
     }
@@ -81,13 +86,22 @@ fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string().replace('\u{7f}', "\\u007F")
 }
 
-/// As a flag's value.
-fn time(duration: Duration) -> String {
+/// A time as a flag's value, which reads the same.
+pub(crate) fn time_words(duration: Duration) -> String {
     match duration.subsec_nanos() {
         0 => format!("{}s", duration.as_secs()),
         nanos if nanos % 1_000_000 == 0 => format!("{}ms", duration.as_millis()),
         _ => format!("{}s", duration.as_secs_f64()),
     }
+}
+
+/// Phases that `--stages` has made, as its value.
+pub(crate) fn stages_words(phases: &[Phase]) -> String {
+    let stage = |phase: &Phase| {
+        let conns = phase.conns.expect("every stage says where it leads");
+        format!("{}:{conns}", time_words(phase.duration))
+    };
+    phases.iter().map(stage).collect::<Vec<_>>().join(",")
 }
 
 #[cfg(test)]

@@ -35,6 +35,8 @@ const WRONG: [&str; 5] = [
     "/messages/corrupted",
     "/game/state_mismatches",
 ];
+/// With any of these above 0 a run has missed something.
+const AMISS: [&str; 2] = ["/conns/lost", "/messages/unanswered"];
 /// No window is longer, s.
 const WINDOW_S_MAX: f64 = 366.0 * 86_400.0;
 
@@ -71,11 +73,35 @@ fn contradiction(report: &Map<String, Value>, verdict: Verdict) -> Option<String
             "`interrupted` is true, and `verdict` \"{word}\": a run that was stopped is not judged"
         ));
     }
+    if verdict == Verdict::Pass
+        && let Some(why) = failing(report)
+    {
+        return Some(format!("{why}, and `verdict` \"{word}\": it would be missed"));
+    }
     let counts = WRONG.iter().filter_map(|place| Some((place, pointed(report, place)?)));
     let (place, count) =
         counts.into_iter().find(|(_, count)| *count > 0.0 && verdict != Verdict::Correctness)?;
     let key = place[1..].replace('/', ".");
     Some(format!("`{key}` is {count}, and `verdict` \"{word}\": it would be correctness"))
+}
+
+/// What no run that passes has, in words.
+fn failing(report: &Map<String, Value>) -> Option<String> {
+    let of = |place| pointed(report, place);
+    for place in AMISS {
+        if let Some(count) = of(place).filter(|count| *count > 0.0) {
+            return Some(format!("`{}` is {count}", place[1..].replace('/', ".")));
+        }
+    }
+    if let Some((connected, requested)) = of("/conns/connected").zip(of("/conns/requested"))
+        && connected < requested
+    {
+        return Some(format!("`conns.connected` is {connected}, of {requested} `conns.requested`"));
+    }
+    let objectives = report.get("slo").and_then(Value::as_array).into_iter().flatten();
+    let is_unmet = |objective: &Value| objective.get("met").and_then(Value::as_bool) == Some(false);
+    let at = objectives.map(is_unmet).position(|is_unmet| is_unmet)?;
+    Some(format!("`slo[{at}].met` is false"))
 }
 
 /// More connections that failed than there can be: attempts, and those asked for that were never attempted.
@@ -279,7 +305,7 @@ mod tests {
     #[test]
     fn a_verdict_fits_what_else_is_told() {
         let problem = |verdict: Verdict, interrupted: bool, gaps: u64| {
-            let mut report = samples::report();
+            let mut report = passed();
             report["verdict"] = verdict.word().into();
             report["exit_code"] = verdict.exit_code().into();
             report["interrupted"] = interrupted.into();
@@ -294,6 +320,34 @@ mod tests {
             assert_eq!(problem(verdict, true, 0).is_none(), may_be_interrupted, "{verdict:?}");
         }
         assert!(problem(Verdict::Pass, true, 0).unwrap().contains("`interrupted` is true"));
+    }
+
+    /// The sample as it would be, had nothing been missed.
+    fn passed() -> Value {
+        let mut passed = samples::report();
+        (passed["verdict"], passed["exit_code"]) = ("pass".into(), 0.into());
+        passed["conns"]["connected"] = passed["conns"]["requested"].clone();
+        passed["slo"] = json!([{"objective": "p99<20ms", "measured": 5_000.0, "met": true}]);
+        passed
+    }
+
+    #[test]
+    fn who_passes_has_missed_nothing() {
+        let passed = passed();
+        assert_eq!(nonsense(passed.as_object().unwrap()), None);
+        for (place, value, said) in [
+            ("/conns/lost", json!(10), "`conns.lost` is 10, and `verdict` \"pass\": it would be missed"),
+            ("/conns/connected", json!(0), "`conns.connected` is 0, of 10 `conns.requested`, and `verdict`"),
+            ("/messages/unanswered", json!(1), "`messages.unanswered` is 1, and"),
+            ("/slo/0/met", json!(false), "`slo[0].met` is false, and"),
+        ] {
+            let mut edited = passed.clone();
+            *edited.pointer_mut(place).unwrap() = value;
+            let problem = nonsense(edited.as_object().unwrap()).unwrap_or_default();
+            assert!(problem.contains(said), "{place}: {problem}");
+            (edited["verdict"], edited["exit_code"]) = ("missed".into(), 99.into());
+            assert_eq!(nonsense(edited.as_object().unwrap()), None, "{place}: that it may be");
+        }
     }
 
     #[test]

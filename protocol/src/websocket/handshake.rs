@@ -83,15 +83,37 @@ fn write_subprotocol(out: &mut Vec<u8>, subprotocol: Option<&str>) {
 }
 
 /// Reads the response to [`write_request`] from the start of `received`, which holds everything since the
-/// connection began.
+/// connection began. Interim responses before it are skipped (RFC 9110 section 15.2): 100, 102 and 103 say nothing of
+/// the upgrade.
 ///
-/// `Ok(None)`: more bytes are needed. Otherwise the length of the head; what follows it belongs to the first
-/// frame. Looks at [`HEAD_BYTES_MAX`] bytes at most.
+/// `Ok(None)`: more bytes are needed. Otherwise the length of the head, with that of the interim ones; what follows it
+/// belongs to the first frame. Looks at [`HEAD_BYTES_MAX`] bytes at most.
 ///
 /// # Errors
 /// [`UpgradeError`]; the connection is of no use then.
 pub fn parse_response(received: &[u8], key: &[u8; 16]) -> Result<Option<usize>, UpgradeError> {
-    let head = &received[..received.len().min(HEAD_BYTES_MAX)];
+    let heads = &received[..received.len().min(HEAD_BYTES_MAX)];
+    let mut begun = 0;
+    loop {
+        match parse_head(&heads[begun..], key)? {
+            Head::Partial if heads.len() == HEAD_BYTES_MAX => return Err(too_large()),
+            Head::Partial => return Ok(None),
+            Head::Interim(head_bytes) => begun += head_bytes,
+            Head::Upgraded(head_bytes) => return Ok(Some(begun + head_bytes)),
+        }
+    }
+}
+
+/// What stands at the start of the bytes received, with its length.
+enum Head {
+    /// More bytes are needed to tell.
+    Partial,
+    /// Another response follows.
+    Interim(usize),
+    Upgraded(usize),
+}
+
+fn parse_head(head: &[u8], key: &[u8; 16]) -> Result<Head, UpgradeError> {
     let mut headers = [const { MaybeUninit::uninit() }; HEADERS_MAX];
     let mut response = httparse::Response::new(&mut []);
     let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
@@ -101,21 +123,22 @@ pub fn parse_response(received: &[u8], key: &[u8; 16]) -> Result<Option<usize>, 
     );
     let head_bytes = match parsed {
         Ok(Status::Complete(head_bytes)) => head_bytes,
-        Ok(Status::Partial) if head.len() == HEAD_BYTES_MAX => return Err(too_large()),
-        Ok(Status::Partial) => return Ok(None),
+        Ok(Status::Partial) => return Ok(Head::Partial),
         Err(Error::TooManyHeaders) => return Err(too_large()),
         Err(_) if is_tls(head) => return Err(UpgradeError::Malformed("it is TLS, not HTTP")),
         Err(_) => return Err(UpgradeError::Malformed("it is not HTTP/1.1")),
     };
-    match response.code {
-        Some(101) => {}
-        Some(status) => return Err(UpgradeError::Status(status)),
-        None => return Err(UpgradeError::Malformed("it has no status")),
+    let status = response.code.ok_or(UpgradeError::Malformed("it has no status"))?;
+    if !(100..=199).contains(&status) {
+        return Err(UpgradeError::Status(status));
     }
     if has_bare_line_feed(&head[..head_bytes]) || response.version != Some(1) {
         return Err(UpgradeError::Malformed("it is not HTTP/1.1"));
     }
-    check_headers(response.headers, key).map(|()| Some(head_bytes))
+    if status != 101 {
+        return Ok(Head::Interim(head_bytes));
+    }
+    check_headers(response.headers, key).map(|()| Head::Upgraded(head_bytes))
 }
 
 /// Whether this begins as an alert or a handshake record of SSL 3.0 or any TLS does (RFC 8446 section 5.1): what a TLS
