@@ -12,6 +12,9 @@ use crate::plan::{BOTS_PER_ROOM, Names, Plan, Preset};
 use crate::preflight::{self, Facts, Wall};
 use crate::sources::{PORTS, Sources};
 
+/// The most connections of a run.
+const CONNS_MAX: u64 = 4_000_000;
+
 /// Whose resource it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
