@@ -41,7 +41,9 @@ impl Seating {
         let count = usize::try_from(count).expect("rooms of a run fit in memory");
         let mut known = self.known.borrow_mut();
         for room in known.len()..count {
-            let worker = worker_of(&self.names.room(room as u64), self.workers);
+            // One worker has them all, whatever they are called.
+            let worker =
+                if self.workers == 1 { 0 } else { worker_of(&self.names.room(room as u64), self.workers) };
             known.push(u8::try_from(worker).expect("there are at most WORKERS_MAX"));
         }
         drop(known);
@@ -143,7 +145,8 @@ impl Seating {
         let fits = |conns: u64| places.hold(&self.players_in(count, conns));
         // Where each room has so many, there are too many.
         let too_many = self.rooms(count).into_iter().zip(&places.free).filter(|(rooms, _)| *rooms > 0);
-        let too_many = too_many.map(|(rooms, free)| (free / rooms + 1).saturating_mul(count)).min();
+        let too_many =
+            too_many.map(|(rooms, free)| (free / rooms).saturating_add(1).saturating_mul(count)).min();
         let most = too_many.map_or(most, |too_many| most.min(too_many - 1));
         if fits(most) {
             return most;

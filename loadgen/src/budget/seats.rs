@@ -16,7 +16,8 @@ pub(super) fn budget(demand: &Demand, status: &Status) -> Option<Budget> {
         Known { seating, there, each: each_makes.unwrap_or(0) }
     });
     // More than there may be connections, nobody asks for.
-    let most = CONNS_MAX.max(demand.conns).div_ceil(rooms.players_each()).max(rooms.count);
+    let fullest = rooms.players_each().min(seats).max(1);
+    let most = CONNS_MAX.max(demand.conns).div_ceil(fullest).max(rooms.count);
     let made = each_makes.map(|each| match &known {
         Some(known) => known.seating.made(&known.free(), most),
         None => enough::held(workers, each),
@@ -137,7 +138,10 @@ impl Seats<'_> {
             ),
             // More players have more rooms, as many as the server makes.
             (Some(made), _) if rooms.follow && players <= *seats => (
-                format!("{players} players a room, {seats} seats in each, and {}", self.made_of(made + 1)),
+                format!(
+                    "{players} players a room, {seats} seats in each, and {}",
+                    self.made_of(made.saturating_add(1))
+                ),
                 String::new(),
             ),
             _ => {
@@ -159,9 +163,12 @@ impl Seats<'_> {
         match &self.known {
             Some(known) if self.workers > 1 => {
                 let (rooms, free) = (known.seating.rooms(count), known.free());
-                let short = (0..rooms.len()).find(|at| rooms[*at] > free[*at]).unwrap_or(0);
+                let Some(short) = (0..rooms.len()).find(|at| rooms[*at] > free[*at]) else {
+                    return format!("{made} rooms or more are made");
+                };
+                let more = if known.there[short] == 0 { "" } else { " more" };
                 format!(
-                    "a room's name chooses its worker, of {}: {} of {count} are worker {short}'s, which makes {} \
+                    "a room's name chooses its worker, of {}: {} of {count} are worker {short}'s, which makes {}{more} \
                      (rooms_max), so that the first {made} are all made",
                     self.workers, rooms[short], free[short]
                 )
@@ -180,7 +187,10 @@ impl Seats<'_> {
             // Each worker has the rooms that it has already, and those of the run that are its own.
             Some(known) => {
                 let rooms = known.seating.rooms(count).into_iter().zip(&known.there);
-                rooms.map(|(rooms, there)| if rooms == 0 { 0 } else { rooms + there }).max().unwrap_or(0)
+                rooms
+                    .map(|(rooms, there)| if rooms == 0 { 0 } else { rooms.saturating_add(*there) })
+                    .max()
+                    .unwrap_or(0)
             }
             None => enough::rooms_max(count, self.workers),
         };
