@@ -5,12 +5,16 @@ mod seating;
 mod seats;
 mod tables;
 
+pub(crate) use memory::waiting_bytes;
 use serde::Serialize;
 
 use crate::doctor::{Readings, enough, ports};
-use crate::plan::{BOTS_PER_ROOM, Names, Plan, Preset};
+use crate::plan::{BOTS_PER_ROOM, Names, Pace, Plan, Preset};
 use crate::preflight::{self, Facts, Wall};
 use crate::sources::{PORTS, Sources};
+
+/// The most connections of a run.
+const CONNS_MAX: u64 = 4_000_000;
 
 /// Whose resource it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -67,6 +71,8 @@ pub(crate) struct Demand {
     pub(crate) rooms: Option<Rooms>,
     /// New connections a second.
     pub(crate) connect_rate: u64,
+    /// What the messages of each connection take here at least, bytes.
+    pub(crate) messages_bytes: u64,
 }
 
 /// Rooms of a run.
@@ -123,6 +129,7 @@ impl Demand {
             sources: plan.sources.clone(),
             rooms,
             connect_rate: plan.connect_rate.into(),
+            messages_bytes: messages_bytes(plan),
         }
     }
 
@@ -130,6 +137,18 @@ impl Demand {
     const fn ends_here(&self) -> u64 {
         if self.is_loopback { 2 } else { 1 }
     }
+}
+
+/// What the messages of a connection take at least, bytes: one waits while another is sent, and one arrives in a list that
+/// grows. In a closed loop all that may be under way are written at once.
+fn messages_bytes(plan: &Plan) -> u64 {
+    let Preset::Echo { pace, size } = plan.preset else { return 0 };
+    let at_once = match pace {
+        Pace::Open { .. } => 1,
+        Pace::Closed { pipeline } => u64::from(pipeline),
+    };
+    let size = plan.raw.map_or(size, |raw| raw.in_bytes);
+    (2 * at_once + 2).saturating_mul(size.into())
 }
 
 /// Everything that is known to have an end.

@@ -86,6 +86,9 @@ pub(crate) struct Plan {
     /// What lies between the bots and the server; `None`: nothing but the machine.
     #[serde(skip)]
     pub(crate) link: Option<LinkModel>,
+    /// Bytes that may wait to be sent on each connection: its share of the memory, once that is known.
+    #[serde(skip)]
+    pub(crate) waiting_bytes_max: usize,
 }
 
 /// What the connections do.
@@ -265,6 +268,7 @@ impl Plan {
             sources: place.sources,
             force: args.force,
             is_trial: false,
+            waiting_bytes_max: usize::MAX,
             peer: Peer::Server,
             raw,
             link,

@@ -10,7 +10,7 @@ use rand_pcg::Pcg64Mcg;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::bots::{Drummer, Fighter, Prober};
-use crate::budget::Demand;
+use crate::budget::{self, Demand};
 use crate::cli::GameName;
 use crate::clock;
 use crate::doctor;
@@ -83,7 +83,8 @@ pub(crate) fn attempt(plan: Plan, interrupted: &AtomicBool) -> anyhow::Result<Re
     if matches!(plan.preset, Preset::Idle) {
         machine::refuse_huge_pages();
     }
-    let plan = Arc::new(plan);
+    let waiting_bytes_max = budget::waiting_bytes(&Demand::of(&plan), &facts);
+    let plan = Arc::new(Plan { waiting_bytes_max, ..plan });
     match execute(&plan, &machine, interrupted, matches!(facts.status, Some(Ok(_)))) {
         Ok((timeline, outcomes)) => Ok(Ok(Findings { plan, machine, timeline, outcomes })),
         Err(Failure::Ring(error)) => {

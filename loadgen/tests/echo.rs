@@ -2,7 +2,10 @@
 
 mod support;
 
-use support::{Answer, Run, run, websocket};
+use std::thread;
+use std::time::Duration;
+
+use support::{Answer, Run, Server, run, run_through, websocket};
 
 fn echo(target: &str, more: &[&str]) -> Run {
     let words = ["echo", "--admin", "127.0.0.1:1", "--target", target, "--conns", "4", "--rate", "50"];
@@ -81,4 +84,20 @@ fn answers_that_never_come_are_missed_and_stand_in_the_latency() {
     assert!(run.report["messages"]["unanswered"].as_u64().unwrap() > 0);
     let max = run.report["latency_us"]["intended"]["max"].as_f64().unwrap();
     assert!(max > 1_000_000.0, "waited for longer than a second: {max} us");
+}
+
+#[test]
+fn a_server_that_takes_nothing_fills_no_memory() {
+    let deaf = Server::start(|_stream| thread::sleep(Duration::from_secs(30)));
+    // Of a mebibyte and more on each of them, a third would be too much.
+    let little = ["sh", "-c", "ulimit -v 120000 || exit 70; exec \"$0\" \"$@\""];
+    let target = deaf.tcp();
+    let words = ["echo", "--raw", "--raw-in", "65536", "--raw-out", "65536", "--target", &target];
+    let load = ["--conns", "40", "--rate", "200", "--duration", "2s", "--warmup", "0s"];
+    let run = run_through(&little, &[&words[..], &load].concat());
+    // On a busy machine it may have been late as well.
+    assert!(matches!(run.code, Some(99 | 4)), "{:?} {} {}", run.code, run.out, run.err);
+    let messages = &run.report["messages"];
+    assert!(messages["sent"].as_u64().unwrap() >= 40 && messages["received"] == 0, "{messages}");
+    assert!(messages["achieved"].as_f64().unwrap() < 0.9, "what nobody takes is not sent: {messages}");
 }

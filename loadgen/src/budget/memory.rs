@@ -17,11 +17,13 @@ const ADDRESS_BYTES_PER_CONNECTION: u64 = 6_000;
 const ADDRESS_BYTES: u64 = 45_000_000;
 /// Addresses of a worker, bytes: its thread's stack, its ring, its receive buffers.
 const ADDRESS_BYTES_PER_WORKER: u64 = 8 << 20;
+/// What may wait to be sent is one part in so many of the memory that is left.
+const WAITING_PART: u64 = 10;
 
 /// What a machine with so many ends of each connection has room for.
 pub(super) fn of_machine(side: Side, demand: &Demand, ends: u64, machine: &Readings) -> Option<Budget> {
     let free = machine.memory_available_bytes;
-    let each = KERNEL_BYTES_PER_END * ends + USER_BYTES_PER_CONNECTION;
+    let each = of_each(demand, ends);
     let carries = free / each;
     // None at all is available where it is not told.
     (free > 0).then(|| Budget {
@@ -42,16 +44,42 @@ pub(super) fn of_process(demand: &Demand, facts: &Facts) -> Option<Budget> {
     facts.memory_bounds.iter().map(|bound| bounded(demand, bound)).min_by_key(|budget| budget.carries)
 }
 
-fn bounded(demand: &Demand, bound: &Bound) -> Budget {
-    let (fixed, each, used) = match bound.of {
+/// Pages of each connection, of which so many ends are here, bytes.
+const fn of_each(demand: &Demand, ends: u64) -> u64 {
+    (KERNEL_BYTES_PER_END * ends + USER_BYTES_PER_CONNECTION).saturating_add(demand.messages_bytes)
+}
+
+/// What a bound is taken up by, bytes: by the workers, by each connection, and already.
+fn taken_up(demand: &Demand, bound: &Bound) -> (u64, u64, u64) {
+    match bound.of {
         // Of what is mapped already, the allocator has reserved most and uses little.
         BoundOf::Addresses => (
             demand.workers.saturating_mul(ADDRESS_BYTES_PER_WORKER),
-            ADDRESS_BYTES_PER_CONNECTION,
+            ADDRESS_BYTES_PER_CONNECTION.saturating_add(demand.messages_bytes),
             ADDRESS_BYTES,
         ),
-        BoundOf::Pages => (0, KERNEL_BYTES_PER_END + USER_BYTES_PER_CONNECTION, bound.used_bytes),
-    };
+        BoundOf::Pages => (0, of_each(demand, 1), bound.used_bytes),
+    }
+}
+
+/// What may wait to be sent on each connection, bytes: equal shares of a tenth of what is left of the machine's memory, and
+/// of what this process may have of it, when all have connected. The other nine: lists are up to twice as long as what is in
+/// them, as much as waits may be on its way into the kernel, and the kernel's own buffers fill at the same time.
+pub(crate) fn waiting_bytes(demand: &Demand, facts: &Facts) -> usize {
+    let free = facts.here.memory_available_bytes;
+    let machine = (free > 0).then(|| (free, of_each(demand, demand.ends_here())));
+    let bounds = facts.memory_bounds.iter().map(|bound| {
+        let (fixed, each, used) = taken_up(demand, bound);
+        (bound.limit_bytes.saturating_sub(used).saturating_sub(fixed), each)
+    });
+    let shares = machine.into_iter().chain(bounds).map(|(free, each)| {
+        free.saturating_sub(demand.conns.saturating_mul(each)) / WAITING_PART / demand.conns.max(1)
+    });
+    shares.min().and_then(|share| usize::try_from(share).ok()).unwrap_or(usize::MAX)
+}
+
+fn bounded(demand: &Demand, bound: &Bound) -> Budget {
+    let (fixed, each, used) = taken_up(demand, bound);
     // The workers' stacks come out of what is not mapped, whatever the allocator has in reserve.
     let has_no_workers = bound.of == BoundOf::Addresses && bound.free_bytes() < fixed;
     let free = bound.limit_bytes.saturating_sub(used);
@@ -113,6 +141,28 @@ mod tests {
         assert!((10..5_000).contains(&tight.carries), "{tight:?}");
         assert!(tight.why.contains("RLIMIT leaves 14 MiB") && tight.remedy.contains("--conns "), "{tight:?}");
         assert!(wall(BoundOf::Addresses, 90_000_000, 60_000_000, 5_000).carries >= 5_000);
+        let messages = Demand { messages_bytes: 4 * 16_384, ..demand(300, None) };
+        let bound = |limit_bytes| Bound {
+            of: BoundOf::Addresses,
+            name: "RLIMIT_AS".to_owned(),
+            limit_bytes,
+            used_bytes: 0,
+        };
+        let carried = |limit_bytes| bounded(&messages, &bound(limit_bytes)).carries;
+        assert_eq!((carried(1), carried(409_600_000)), (0, 4_979), "a message waits, one is sent, one comes");
+        let share = |conns, limit_bytes| {
+            let here = Readings { memory_available_bytes: 8 << 30, ..Readings::default() };
+            let facts = Facts { here, memory_bounds: vec![bound(limit_bytes)], ..Facts::default() };
+            waiting_bytes(&Demand { conns, ..messages.clone() }, &facts)
+        };
+        assert!((50_000..150_000).contains(&share(300, 409_600_000)), "{}", share(300, 409_600_000));
+        assert!(
+            (75_000..90_000).contains(&share(10_000, 1 << 50)),
+            "the machine's: {}",
+            share(10_000, 1 << 50)
+        );
+        assert_eq!(share(5_000, 409_600_000), 0, "what fits just so has nothing to wait in");
+        assert_eq!(waiting_bytes(&messages, &Facts::default()), usize::MAX, "nothing is known to end");
         let reserved = wall(BoundOf::Addresses, 300_000_000, 295_000_000, 10);
         assert_eq!(reserved.carries, 0, "the allocator has reserved what the stacks need");
         assert!(reserved.why.contains("too little to start 1 worker(s)"), "{reserved:?}");

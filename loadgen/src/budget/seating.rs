@@ -1,4 +1,10 @@
 //! On which of a server's workers the players of a run sit: a room lives on one worker, which its name chooses.
+//!
+//! A run may have a million rooms, and each question here is asked for many numbers of players: a name is hashed once, and
+//! what differs between two numbers is looked at, not all of both.
+
+use std::cell::{Ref, RefCell};
+use std::rc::Rc;
 
 use tickring_protocol::placement::worker_of;
 
@@ -8,8 +14,9 @@ use crate::server_side::Status;
 
 /// More workers than any server of this version has.
 const WORKERS_MAX: u64 = 256;
-/// Rooms that are looked at where nobody asks for so many: enough for what one process connects.
-const ROOMS_LOOKED_AT: u64 = 50_000;
+/// Rooms that are looked at again, one number of players after the other, behind the largest that a search by halves has
+/// found: with rooms of a given number one player more may be one less on a worker.
+const LOOKS_MAX: u64 = 1_000_000;
 
 /// The rooms of a run on the workers of one server.
 #[derive(Clone, Debug)]
@@ -17,6 +24,8 @@ pub(super) struct Seating {
     rooms: Rooms,
     names: Names,
     workers: usize,
+    /// The workers of the first rooms, of as many as have been asked for.
+    known: Rc<RefCell<Vec<u8>>>,
 }
 
 impl Seating {
@@ -24,21 +33,51 @@ impl Seating {
     pub(super) fn of(rooms: Rooms, workers: u64, targets: u64, status: &Status) -> Option<Self> {
         let is_one_server = targets == 1 && status.pid.is_some();
         let workers = usize::try_from(workers).ok().filter(|_| (1..=WORKERS_MAX).contains(&workers))?;
-        Some(Self { rooms, names: rooms.names.filter(|_| is_one_server)?, workers })
+        Some(Self { rooms, names: rooms.names.filter(|_| is_one_server)?, workers, known: Rc::default() })
+    }
+
+    /// The workers of the first `count` rooms.
+    fn workers_of(&self, count: u64) -> Ref<'_, [u8]> {
+        let count = usize::try_from(count).expect("rooms of a run fit in memory");
+        let mut known = self.known.borrow_mut();
+        for room in known.len()..count {
+            // One worker has them all, whatever they are called.
+            let worker =
+                if self.workers == 1 { 0 } else { worker_of(&self.names.room(room as u64), self.workers) };
+            known.push(u8::try_from(worker).expect("there are at most WORKERS_MAX"));
+        }
+        drop(known);
+        Ref::map(self.known.borrow(), |known| &known[..count])
     }
 
     fn worker(&self, room: u64) -> usize {
-        worker_of(&self.names.room(room), self.workers)
+        self.workers_of(room + 1).last().map_or(0, |worker| usize::from(*worker))
     }
 
     /// Players of each worker when `conns` sit in `count` rooms: in blocks of equal size, give or take one.
     fn players_in(&self, count: u64, conns: u64) -> Vec<u64> {
+        let workers = self.workers_of(count);
         let mut players = vec![0; self.workers];
-        let first = |room: u64| {
-            let before = (u128::from(room) * u128::from(conns)).div_ceil(u128::from(count));
-            u64::try_from(before).expect("at most all connections")
+        let (Some(each), Some(more)) = (conns.checked_div(count), conns.checked_rem(count)) else {
+            return players;
         };
-        (0..count).for_each(|room| players[self.worker(room)] += first(room + 1) - first(room));
+        workers.iter().for_each(|worker| players[usize::from(*worker)] += each);
+        for nth in 0..more {
+            // A block begins with the first player whose share of the rooms has reached it: so has the nth one more.
+            players[usize::from(workers[share(nth, count, more)])] += 1;
+        }
+        players
+    }
+
+    /// The same when `rooms` of each worker, `count` in all, would have `each` players, and `lacking` do not come.
+    fn players_without(&self, rooms: &[u64], each: u64, count: u64, lacking: u64) -> Vec<u64> {
+        let workers = self.workers_of(count);
+        let mut players: Vec<u64> = rooms.iter().map(|rooms| rooms * each).collect();
+        for nth in 0..lacking {
+            // Seen from the last room, blocks end as they begin when seen from the first.
+            let room = workers.len() - 1 - share(lacking - 1 - nth, count, lacking);
+            players[usize::from(workers[room])] -= 1;
+        }
         players
     }
 
@@ -50,7 +89,7 @@ impl Seating {
     /// Rooms of each worker when there are `count`.
     pub(super) fn rooms(&self, count: u64) -> Vec<u64> {
         let mut rooms = vec![0; self.workers];
-        (0..count).for_each(|room| rooms[self.worker(room)] += 1);
+        self.workers_of(count).iter().for_each(|worker| rooms[usize::from(*worker)] += 1);
         rooms
     }
 
@@ -62,38 +101,57 @@ impl Seating {
     /// The most players, up to `most`, that find a place each.
     pub(super) fn largest(&self, places: &Places, most: u64) -> u64 {
         if !self.rooms.follow {
-            return self.largest_in(places, self.rooms.count, 0, most);
+            return self.largest_in(self.rooms.count, places, most);
         }
-        let each = self.rooms.players_each();
-        let (mut best, mut rooms) = (0, vec![0_u64; self.workers]);
-        for count in 1..=self.rooms.count.max(ROOMS_LOOKED_AT) {
-            let (least, full) = (each * (count - 1) + 1, (each * count).min(most));
-            rooms[self.worker(count - 1)] += 1;
-            // Rooms as empty as they are with so many are too full already, and later ones are fuller.
-            let is_past = rooms.iter().zip(&places.free).any(|(rooms, free)| rooms * (least / count) > *free);
-            if least > most || is_past {
-                break;
+        let (mut count, mut rooms) = self.not_too_many(places, most);
+        while count > 0 {
+            if let Some(conns) = self.largest_of(&rooms, count, places, most) {
+                return conns;
             }
-            let all_full: Vec<u64> = rooms.iter().map(|rooms| rooms * each).collect();
-            best = if full == each * count && places.hold(&all_full) {
-                full
-            } else {
-                best.max(self.largest_in(places, count, least, full))
-            };
+            count -= 1;
+            rooms[self.worker(count)] -= 1;
         }
-        best
+        0
     }
 
-    /// The most players from `least` to `most` that fit in `count` rooms; 0: not even the least.
-    fn largest_in(&self, places: &Places, count: u64, least: u64, most: u64) -> u64 {
+    /// The most rooms that follow, of each worker as well, which are not too full already when as few come as make so many:
+    /// more rooms are fuller still.
+    fn not_too_many(&self, places: &Places, most: u64) -> (u64, Vec<u64>) {
+        let each = self.rooms.players_each();
+        let (mut rooms, mut least) = (vec![0; self.workers], vec![0; self.workers]);
+        for count in 0..most.div_ceil(each) {
+            let worker = self.worker(count);
+            // All that one room more may lack are lacking here, and it has somebody all the same.
+            least[worker] = each * rooms[worker] + 1;
+            if !places.hold(&least) {
+                return (count, rooms);
+            }
+            rooms[worker] += 1;
+        }
+        (most.div_ceil(each), rooms)
+    }
+
+    /// The most players that make exactly so many rooms that follow, and find a place each.
+    fn largest_of(&self, rooms: &[u64], count: u64, places: &Places, most: u64) -> Option<u64> {
+        let each = self.rooms.players_each();
+        let full = each * count;
+        let lacking = (full.saturating_sub(most)..each)
+            .find(|lacking| places.hold(&self.players_without(rooms, each, count, *lacking)))?;
+        Some(full - lacking)
+    }
+
+    /// The most players that find a place each in `count` rooms.
+    fn largest_in(&self, count: u64, places: &Places, most: u64) -> u64 {
         let fits = |conns: u64| places.hold(&self.players_in(count, conns));
+        // Where each room has so many, there are too many.
+        let too_many = self.rooms(count).into_iter().zip(&places.free).filter(|(rooms, _)| *rooms > 0);
+        let too_many =
+            too_many.map(|(rooms, free)| (free / rooms).saturating_add(1).saturating_mul(count)).min();
+        let most = too_many.map_or(most, |too_many| most.min(too_many - 1));
         if fits(most) {
             return most;
         }
-        if !fits(least) {
-            return 0;
-        }
-        let (mut fit, mut not) = (least, most);
+        let (mut fit, mut not) = (0, most);
         while not - fit > 1 {
             let middle = fit.midpoint(not);
             if fits(middle) {
@@ -102,27 +160,19 @@ impl Seating {
                 not = middle;
             }
         }
-        fit
+        let looks = usize::try_from(LOOKS_MAX / count.max(1)).expect("a million at most");
+        (not + 1..most).take(looks).filter(|conns| fits(*conns)).last().unwrap_or(fit)
     }
 
-    /// Rooms that there will be of the run's, where each worker makes so many more; and, where those are all it asks for
-    /// and it may ask for more, as many as there can be.
-    pub(super) fn made(&self, free: &[u64]) -> u64 {
-        let rooms = self.rooms(self.rooms.count);
-        let made: u64 = rooms.iter().zip(free).map(|(rooms, free)| rooms.min(free)).sum();
-        if made < self.rooms.count {
-            return made;
-        }
-        let (mut rooms, mut count) = (rooms, self.rooms.count);
-        while count < ROOMS_LOOKED_AT {
-            let worker = self.worker(count);
-            rooms[worker] += 1;
-            if rooms[worker] > free[worker] {
-                break;
-            }
-            count += 1;
-        }
-        count
+    /// Of the first `most` rooms those before the first one that its worker does not make, where each makes so many.
+    pub(super) fn made(&self, free: &[u64], most: u64) -> u64 {
+        let mut left = free.to_vec();
+        let is_made = |room: &u64| {
+            let left = &mut left[self.worker(*room)];
+            *left = left.wrapping_sub(1);
+            *left != u64::MAX
+        };
+        (0..most).take_while(is_made).count() as u64
     }
 
     /// With other workers, or in other rooms, the same run.
@@ -130,22 +180,29 @@ impl Seating {
         Self {
             workers,
             rooms: Rooms { count, follow: self.rooms.follow && count == self.rooms.count, ..self.rooms },
+            known: if workers == self.workers { Rc::clone(&self.known) } else { Rc::default() },
             ..*self
         }
     }
 }
 
-/// The places that a server's tables have left.
+/// Where the `nth` of `parts` equal parts of `count` rooms begins.
+fn share(nth: u64, count: u64, parts: u64) -> usize {
+    usize::try_from(nth * count / parts).expect("below the number of rooms, which is that of a list")
+}
+
+/// The places that a server's workers have left.
 #[derive(Clone, Debug)]
 pub(super) struct Places {
     /// Of each worker.
     pub(super) free: Vec<u64>,
-    /// Of each table, for connections that are on their way to another worker.
+    /// Of each table, for connections that are on their way to another worker; 0: nobody passes.
     pub(super) passing: u64,
 }
 
 impl Places {
-    /// Whether each worker's players find a place, and those of others pass.
+    /// Whether each worker's players find a place, and those of others pass. More players in the same rooms, or in more of
+    /// them, never find one where fewer do not.
     fn hold(&self, players: &[u64]) -> bool {
         let all: u64 = players.iter().sum();
         players.iter().zip(&self.free).all(|(here, free)| {
@@ -153,7 +210,7 @@ impl Places {
                 // Where nobody comes whose room is elsewhere, nobody passes.
                 here if here == all => 0,
                 // Where nobody stays, one after the other may pass.
-                0 => 1,
+                0 => self.passing.min(1),
                 _ => self.passing,
             };
             here.saturating_add(passing) <= *free
@@ -163,6 +220,9 @@ impl Places {
 
 #[cfg(test)]
 mod tests {
+    use rand::{RngExt, SeedableRng};
+    use rand_pcg::Pcg64Mcg;
+
     use super::*;
     use crate::budget::Demand;
     use crate::cli::Cli;
@@ -230,7 +290,50 @@ mod tests {
         assert_eq!(two.players(100), [100, 0]);
         let places = Places { free: vec![64, 64], passing: 10 };
         assert_eq!(two.largest(&places, 100), 64, "to the last place, for nobody passes");
-        assert_eq!(two.made(&[1, 5]), 1);
-        assert!(two.made(&[5, 5]) >= 5);
+        assert_eq!(two.made(&[1, 5], 9), 1, "the second is the first worker's, too");
+        assert!((2..=9).contains(&two.made(&[5, 5], 9)));
+        assert_eq!(two.made(&[50, 50], 9), 9);
+    }
+
+    #[test]
+    fn the_largest_of_any_is_what_one_by_one_finds() {
+        let mut rng = Pcg64Mcg::seed_from_u64(7);
+        for round in 0..60 {
+            let (conns, workers) = (rng.random_range(2_u64..300), rng.random_range(1..6_u64));
+            let words = match rng.random_range(0..3) {
+                0 => format!("game --conns {conns} --seed {round}"),
+                1 => format!("game --conns {conns} --rooms {} --seed {round}", rng.random_range(1..=conns)),
+                _ => format!("rewind --conns {} --seed {round}", conns * 2),
+            };
+            let free = (0..workers).map(|_| rng.random_range(0..150)).collect();
+            let (seating, places) = (seating(&words, workers), Places { free, passing: round % 4 });
+            for most in [500, conns - 1] {
+                let one_by_one = (0..=most).rev().find(|conns| seating.fits(&places, *conns)).unwrap();
+                let largest = seating.largest(&places, most);
+                assert_eq!(largest, one_by_one, "{words} {workers} {places:?} {most}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_rooms_of_a_large_server_are_hashed_once_and_few_of_their_numbers_looked_at() {
+        for (words, workers, each) in [
+            ("rewind --conns 40", 2, 20_000),
+            ("rewind --conns 4000", 2, 20_000),
+            ("game --conns 100", 2, 20_000),
+            ("rewind --conns 40", 256, 1_000),
+        ] {
+            let (seating, each_room) = (seating(words, workers), if words.contains("game") { 50 } else { 2 });
+            let free = vec![each; usize::try_from(workers).unwrap()];
+            let places = Places { free, passing: 16 };
+            let largest = seating.largest(&places, 4_000_000);
+            let rooms = largest.div_ceil(each_room);
+            assert!(largest > workers * each / 2 && largest < workers * each, "{words}: {largest}");
+            let hashed = seating.known.borrow().len() as u64;
+            let (first, _) = seating.not_too_many(&places, 4_000_000);
+            assert!(hashed == first + 1 && first - rooms <= 8 * workers, "{words}: {hashed} {first} {rooms}");
+            seating.fits(&places, largest);
+            assert_eq!(seating.known.borrow().len() as u64, hashed, "{words}: nothing is hashed again");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! What the server takes as a whole, and what its workers' tables hold.
 
 use super::seating::{Places, Seating};
-use super::{Budget, Demand, Side};
+use super::{Budget, CONNS_MAX, Demand, Side};
 use crate::doctor::{Readings, enough};
 use crate::server_side::Status;
 
@@ -9,8 +9,6 @@ use crate::server_side::Status;
 /// anew at each of its waits, and who finds none promised waits. Measured on loopback at 2,000 a second: with that many
 /// left over, 98 to 100 % of what is predicted connects.
 const PASSING_MS: u64 = 8;
-/// The most connections of a run.
-const CONNS_MAX: u64 = 4_000_000;
 /// Numbers of workers, or of rooms, that are tried for one that fits.
 const TRIES: u64 = 64;
 /// Rooms beyond which no other number of them is tried: a hash shares so many out well.

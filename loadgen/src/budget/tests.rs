@@ -12,6 +12,7 @@ pub(super) fn demand(conns: u64, rooms: Option<Rooms>) -> Demand {
         sources: Sources::Kernel,
         rooms,
         connect_rate: 2_000,
+        messages_bytes: 0,
     }
 }
 

@@ -96,6 +96,8 @@ pub(crate) struct Question {
     place: Place,
     rooms: Option<Rooms>,
     connect_rate: u64,
+    /// What each connection's messages take here at least, bytes.
+    messages_bytes: u64,
     /// Either the rooms are known, or there are none.
     is_seated: bool,
     peer: Peer,
@@ -134,6 +136,7 @@ impl Question {
             place,
             rooms,
             connect_rate: CONNECT_RATE_DEFAULT,
+            messages_bytes: 0,
             is_seated: args.rooms.is_some(),
             peer: Peer::Server,
             form,
@@ -155,7 +158,7 @@ impl Question {
         let (run, file) = Cli::run(words.iter().map(String::as_str))
             .map_err(|error| PlanError::of(format!("doctor {preset}"), error.to_string()))?;
         let plan = Plan::new(&run, &file)?;
-        let mut rooms = Demand::of(&plan).rooms;
+        let Demand { mut rooms, messages_bytes, .. } = Demand::of(&plan);
         if let Some(rooms) = rooms.as_mut() {
             rooms.follow = run.args().rooms.is_none();
         }
@@ -168,7 +171,7 @@ impl Question {
             sources: plan.sources,
             sources_named: run.args().place.src != "auto",
         };
-        Ok(Self { place, rooms, connect_rate, is_seated: true, peer: Peer::Server, form })
+        Ok(Self { place, rooms, connect_rate, messages_bytes, is_seated: true, peer: Peer::Server, form })
     }
 
     fn demand(&self) -> Demand {
@@ -181,6 +184,7 @@ impl Question {
             sources: sources.clone(),
             rooms: self.rooms,
             connect_rate: self.connect_rate,
+            messages_bytes: self.messages_bytes,
         }
     }
 }
@@ -216,9 +220,9 @@ pub(crate) fn refusal(plan: &Plan, facts: &Facts, walls: Vec<Wall>) -> anyhow::R
         sources: sources.clone(),
         sources_named: *sources != Sources::auto(&addresses, plan.phases.ports_needed()),
     };
-    let Demand { rooms, connect_rate, .. } = Demand::of(plan);
-    let question =
-        Question { place, rooms, connect_rate, is_seated: true, peer: plan.peer, form: Form::Json };
+    let Demand { rooms, connect_rate, messages_bytes, .. } = Demand::of(plan);
+    let (peer, form) = (plan.peer, Form::Json);
+    let question = Question { place, rooms, connect_rate, messages_bytes, is_seated: true, peer, form };
     let refusal = Refusal { verdict: "preflight", exit_code: verdict::PREFLIGHT, walls };
     let found = Findings { refusal: Some(refusal), ..judge(&question, facts) };
     Ok(serde_json::to_string_pretty(&found)? + "\n")

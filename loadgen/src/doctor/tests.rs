@@ -13,6 +13,7 @@ fn demand() -> Demand {
         sources: Sources::Kernel,
         rooms: None,
         connect_rate: 2_000,
+        messages_bytes: 0,
     }
 }
 

@@ -9,7 +9,7 @@ use tickring_protocol::websocket::{OpCode, write_masked_frame};
 use super::echoes::Echoes;
 use super::flight::Flight;
 use super::session::Session;
-use super::{Driver, Turn};
+use super::{Driver, Turn, Waits};
 use crate::measure::errors::Cause;
 use crate::pacing::Pacer;
 use crate::plan::{Pace, Plan};
@@ -203,10 +203,8 @@ impl Driver for Echo {
 
     fn due(&mut self, peer: &mut Peer, turn: &mut Turn<'_>, _due_ns: u64) {
         let Some(mut pacer) = peer.pacer else { return };
-        let (under_way, message_bytes) = (peer.stream.flight.len(), self.template.frame.len());
-        turn.catch_up(&mut pacer, under_way, message_bytes, |turn, due_ns| {
-            self.send(peer, turn, Some(due_ns))
-        });
+        let (under_way, waits) = (peer.stream.flight.len(), Waits::of(&self.plan, self.template.frame.len()));
+        turn.catch_up(&mut pacer, under_way, waits, |turn, due_ns| self.send(peer, turn, Some(due_ns)));
         peer.pacer = Some(pacer);
     }
 

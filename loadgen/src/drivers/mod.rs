@@ -12,12 +12,15 @@ mod session;
 use crate::measure::errors::Cause;
 use crate::measure::tally::{PhaseTally, Tally, Window};
 use crate::pacing::Pacer;
+use crate::plan::Plan;
+use flight::Departure;
 
 /// Messages one connection may have under way in an open loop. Beyond it messages are withheld and counted:
 /// memory must not grow with the time that the server does not keep up.
 pub(crate) const UNDER_WAY_MAX: usize = 4_096;
 /// Bytes that may wait to be sent on one connection in an open loop, or two messages if those are more, besides those that
-/// the kernel is given at the time. Beyond it messages are withheld, too.
+/// the kernel is given at the time; less where the memory is too little for so much on each. Beyond it messages are
+/// withheld, too.
 const WAITING_BYTES_MAX: usize = 1_024 * 1_024;
 
 /// One preset's behaviour, shared by all connections of a worker.
@@ -108,6 +111,28 @@ pub(crate) struct Next {
     pub(crate) wake_at_ns: Option<u64>,
 }
 
+/// What may wait on one connection in an open loop.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Waits {
+    message_bytes: usize,
+    /// To be sent.
+    bytes_max: usize,
+    /// Messages that wait to be sent or answered.
+    under_way_max: usize,
+}
+
+impl Waits {
+    /// Messages of so many bytes, frame and all. However little memory there is, one may always wait.
+    pub(crate) fn of(plan: &Plan, message_bytes: usize) -> Self {
+        let share = plan.waiting_bytes_max;
+        Self {
+            message_bytes,
+            bytes_max: WAITING_BYTES_MAX.max(2 * message_bytes).min(share).max(message_bytes),
+            under_way_max: UNDER_WAY_MAX.min(share / size_of::<Departure>()).max(2),
+        }
+    }
+}
+
 impl Turn<'_> {
     /// Asks for [`Driver::due`] at `at_ns`. One timer a connection.
     pub(crate) fn wake_at(&mut self, at_ns: u64) {
@@ -177,20 +202,20 @@ impl Turn<'_> {
 
     /// Sends everything of `pacer` that has become due, more than one message after a late pass, and asks
     /// to be called for the next. What was due in the window is sent however late the pass is, and what is due after it is
-    /// not. `under_way` messages of the connection wait to be sent or answered; up to [`UNDER_WAY_MAX`] there is room for
+    /// not. `under_way` messages of the connection wait to be sent or answered; up to what `waits` says there is room for
     /// more, as long as not too many bytes wait to be sent, and `send` gets the intended time.
     pub(crate) fn catch_up(
         &mut self,
         pacer: &mut Pacer,
         under_way: usize,
-        message_bytes: usize,
+        waits: Waits,
         mut send: impl FnMut(&mut Self, u64),
     ) {
-        let bytes_max = WAITING_BYTES_MAX.max(2 * message_bytes);
+        let Waits { message_bytes, bytes_max, under_way_max } = waits;
         let fit = bytes_max.saturating_sub(self.out.len()) / message_bytes.max(1);
-        let mut room = UNDER_WAY_MAX.saturating_sub(under_way).min(fit);
+        let mut room = under_way_max.saturating_sub(under_way).min(fit);
         // What takes the room up: what heaped up while the generator was away, or what the server does not take.
-        let is_late = under_way < UNDER_WAY_MAX / 2 && self.out.len() < bytes_max / 2;
+        let is_late = under_way < under_way_max / 2 && self.out.len() < bytes_max / 2;
         while pacer.due_ns() <= self.now_ns && pacer.due_ns() < self.window.end_ns {
             let due_ns = pacer.due_ns();
             self.was_due(due_ns);
@@ -228,6 +253,13 @@ impl Turn<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::Cli;
+
+    /// Of a run whose connections may have so many bytes waiting each.
+    fn waits(waiting_bytes_max: usize, message_bytes: usize) -> Waits {
+        let plan = Cli::plan(["echo"]).unwrap();
+        Waits::of(&Plan { waiting_bytes_max, ..plan }, message_bytes)
+    }
 
     const MS: u64 = 1_000_000;
 
@@ -261,7 +293,9 @@ mod tests {
         let catch_up = |under_way| {
             let mut sent = 0;
             let pacer = &mut Pacer::new(0, 1_000.0, 0, 1);
-            let tally = at(4_999 * MS, |turn| turn.catch_up(pacer, under_way, 10, |_, _| sent += 1));
+            let tally = at(4_999 * MS, |turn| {
+                turn.catch_up(pacer, under_way, waits(usize::MAX, 10), |_, _| sent += 1)
+            });
             (sent, left_out(&tally))
         };
         assert_eq!(catch_up(0), (4_096, (5_000, 904, 904)), "too long away");
@@ -270,9 +304,38 @@ mod tests {
     }
 
     #[test]
+    fn what_the_server_does_not_take_is_bounded_by_the_memory_there_is() {
+        // Nobody takes anything: what is written of a thousand messages of so many bytes, and whose fault the others are.
+        let written = |waiting_bytes_max, message_bytes| {
+            let pacer = &mut Pacer::new(0, 1_000.0, 0, 1);
+            let (mut sent, mut most_bytes) = (0, 0);
+            let tally = at(999 * MS, |turn| {
+                let now_ns = turn.now_ns;
+                for ms in 0..1_000 {
+                    turn.now_ns = (ms * MS).min(now_ns);
+                    turn.catch_up(pacer, sent, waits(waiting_bytes_max, message_bytes), |turn, _| {
+                        sent += 1;
+                        turn.out.extend(std::iter::repeat_n(0, message_bytes));
+                    });
+                }
+                most_bytes = turn.out.len();
+            });
+            (most_bytes, tally.withheld, tally.counters.left_out)
+        };
+        assert_eq!(written(usize::MAX, 10_000), (1_040_000, 896, 0), "a mebibyte");
+        assert_eq!(written(100_000, 10_000), (100_000, 990, 0));
+        assert_eq!(written(5_000, 10_000), (10_000, 999, 0), "one always may");
+        assert_eq!(
+            written(64 * size_of::<Departure>(), 10),
+            (640, 936, 0),
+            "when each was sent is noted, too"
+        );
+    }
+
+    #[test]
     fn every_message_of_a_late_pass_is_late() {
         let pacer = &mut Pacer::new(0, 1_000.0, 0, 1);
-        let tally = at(999 * MS, |turn| turn.catch_up(pacer, 0, 10, |_, _| {}));
+        let tally = at(999 * MS, |turn| turn.catch_up(pacer, 0, waits(usize::MAX, 10), |_, _| {}));
         assert!(tally.send_lag.quantile_ns(0.5) > 400 * MS, "half of a thousand waited half of the time");
     }
 }

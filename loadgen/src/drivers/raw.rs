@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::flight::Flight;
-use super::{Driver, Turn};
+use super::{Driver, Turn, Waits};
 use crate::measure::errors::{Cause, HTTP_ANSWER};
 use crate::pacing::Pacer;
 use crate::plan::{Pace, Plan, RawSizes};
@@ -148,10 +148,8 @@ impl Driver for Raw {
     fn due(&mut self, peer: &mut Peer, turn: &mut Turn<'_>, _due_ns: u64) {
         let Some(mut pacer) = peer.pacer else { return };
         let under_way = peer.flight.len().max(turn.out.len() / self.message.len());
-        let message_bytes = self.message.len();
-        turn.catch_up(&mut pacer, under_way, message_bytes, |turn, due_ns| {
-            self.send(peer, turn, Some(due_ns))
-        });
+        let waits = Waits::of(&self.plan, self.message.len());
+        turn.catch_up(&mut pacer, under_way, waits, |turn, due_ns| self.send(peer, turn, Some(due_ns)));
         peer.pacer = Some(pacer);
     }
 
