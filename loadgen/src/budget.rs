@@ -8,7 +8,8 @@ mod tables;
 pub(crate) use memory::waiting_bytes;
 use serde::Serialize;
 
-use crate::doctor::{Readings, enough, ports};
+use crate::doctor::enough::{self, Taker};
+use crate::doctor::{Readings, ports};
 use crate::plan::{BOTS_PER_ROOM, Names, Pace, Plan, Preset};
 use crate::preflight::{self, Facts, Wall};
 use crate::sources::{PORTS, Sources};
@@ -193,7 +194,6 @@ fn none(what: &'static str, wall: Wall) -> Budget {
 /// Each worker's ring has a table of direct descriptors, at most as large as RLIMIT_NOFILE.
 fn descriptors(demand: &Demand, facts: &Facts) -> Option<Budget> {
     let limit = facts.descriptors?;
-    let workers = enough::workers(demand.conns, limit);
     let largest = enough::descriptors(demand.conns, demand.workers);
     Some(Budget {
         side: Side::Generator,
@@ -203,10 +203,15 @@ fn descriptors(demand: &Demand, facts: &Facts) -> Option<Budget> {
             "{} worker(s), and a ring's table holds at most RLIMIT_NOFILE = {limit}",
             demand.workers
         ),
-        remedy: format!(
-            "use --workers {workers} (a table each), or a higher hard limit ({}); both with a quarter to spare",
-            enough::higher_limit(largest, facts.here.limits_are_fixed)
-        ),
+        remedy: {
+            let higher = enough::higher_limit(largest, facts.here.limits_are_fixed);
+            match Taker::LOADGEN.workers_for(demand.conns, limit) {
+                Some(workers) => format!(
+                    "use --workers {workers} (a table each), or a higher hard limit ({higher}); both with a quarter to spare"
+                ),
+                None => format!("{} ({higher})", Taker::LOADGEN.too_few(demand.conns, limit)),
+            }
+        },
     })
 }
 

@@ -41,6 +41,35 @@ pub(crate) fn workers(conns: u64, limit: u64) -> u64 {
     spared(conns).div_ceil(room).max(conns.div_ceil(uneven)).clamp(1, conns.max(1))
 }
 
+/// A program that takes connections over workers, at most so many.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Taker {
+    name: &'static str,
+    workers_max: u64,
+}
+
+impl Taker {
+    /// As its `workers` setting says.
+    pub(crate) const SERVER: Self = Self { name: "the server", workers_max: 256 };
+    /// As `--workers` says.
+    pub(crate) const LOADGEN: Self = Self { name: "loadgen", workers_max: 1_024 };
+
+    /// [`workers`], where it takes that many.
+    pub(crate) fn workers_for(self, conns: u64, limit: u64) -> Option<u64> {
+        Some(workers(conns, limit)).filter(|workers| *workers <= self.workers_max)
+    }
+
+    /// What is said where it does not.
+    pub(crate) fn too_few(self, conns: u64, limit: u64) -> String {
+        let Self { name, workers_max } = self;
+        let asked = descriptors(conns, workers_max);
+        format!(
+            "no number of workers suffices with a limit of {limit}: {name} takes {workers_max} at most, and with those it is \
+             {asked}; so a higher hard limit first"
+        )
+    }
+}
+
 /// What gives a process the hard descriptor limit `limit`, in words; where limits are fixed, nobody here may raise one.
 pub(crate) fn higher_limit(limit: u64, is_fixed: bool) -> String {
     if is_fixed {
@@ -67,11 +96,16 @@ pub(crate) fn server_tables(limits: &StatusLimits, wanted: u64, is_fixed: bool) 
     let each = limits.connections_per_worker_max.unwrap_or(1);
     let has = limits.workers.unwrap_or(1);
     let larger = larger_table(limits, descriptors(wanted, has), is_fixed);
-    let workers = workers(wanted, each).max(has.saturating_add(1));
-    format!(
-        "start the server with {larger}, or with --workers {workers} (a table each), both with a quarter to spare; \
-         --max-conns, if it is set, at {wanted} or auto"
-    )
+    let most = Taker::SERVER.workers_max;
+    let spread = match workers(wanted, each).max(has.saturating_add(1)) {
+        workers if workers <= most => {
+            format!("{larger}, or with --workers {workers} (a table each), both with a quarter to spare")
+        }
+        _ => format!(
+            "{larger}, with a quarter to spare (no number of workers suffices, it takes {most} at most)"
+        ),
+    };
+    format!("start the server with {spread}; --max-conns, if it is set, at {wanted} or auto")
 }
 
 /// The places of a table for so many connections: a quarter to spare.
@@ -165,6 +199,25 @@ mod tests {
     }
 
     #[test]
+    fn nobody_is_advised_more_workers_than_he_takes() {
+        assert_eq!(Taker::SERVER.workers_for(150_000, 1_024), Some(245));
+        assert_eq!(Taker::SERVER.workers_for(2_000_000, 1_024), None);
+        assert_eq!(Taker::LOADGEN.workers_for(500_000, 1_024), Some(814));
+        let words = Taker::SERVER.too_few(2_000_000, 1_024);
+        assert!(words.contains("256 at most, and with those it is 10021"), "{words}");
+        for (workers, is_taken) in
+            [(Taker::LOADGEN.workers_max, true), (Taker::LOADGEN.workers_max + 1, false)]
+        {
+            let words = format!("--workers={workers}");
+            assert_eq!(
+                crate::cli::Cli::plan(["idle", "--conns=5000", &words]).is_ok(),
+                is_taken,
+                "{workers}"
+            );
+        }
+    }
+
+    #[test]
     fn a_server_is_told_what_it_does_not_have() {
         let limits = |descriptors, each| StatusLimits {
             descriptors,
@@ -177,6 +230,8 @@ mod tests {
         assert!(!low.contains("fixed_table"), "{low}");
         let small = server_tables(&limits(Some(20_000), 64), 120, true);
         assert!(small.contains("ring.fixed_table = 331,") && !small.contains("ulimit"), "{small}");
+        let many = server_tables(&limits(Some(64), 64), 100_000, false);
+        assert!(!many.contains("--workers") && many.contains("256 at most"), "{many}");
         let both = server_tables(&limits(Some(100), 64), 120, false);
         assert!(both.contains("ulimit -Hn 331,") && both.contains("ring.fixed_table = auto"), "{both}");
     }

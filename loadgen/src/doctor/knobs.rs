@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::enough;
+use super::enough::{self, Taker};
 use super::formula::Variables;
 use super::ports;
 use super::readings::Readings;
@@ -26,6 +26,14 @@ impl Role {
             Self::Server => "server",
             Self::Client => "client",
             Self::Both => "both",
+        }
+    }
+
+    /// Whose workers have the lower bound.
+    const fn fewest_workers(self) -> Taker {
+        match self {
+            Self::Client => Taker::LOADGEN,
+            Self::Server | Self::Both => Taker::SERVER,
         }
     }
 }
@@ -118,7 +126,7 @@ pub(crate) fn sysctls() -> impl Iterator<Item = &'static str> {
 /// Judges every knob that counts for `role`.
 pub(crate) fn judge_all(role: Role, variables: &Variables, machine: &Readings) -> Vec<Judged> {
     let counts = |knob: &Knob| knob.roles.split(' ').any(|word| word == role.name());
-    table().filter(counts).map(|knob| knob.judge(variables, machine)).collect()
+    table().filter(counts).map(|knob| knob.judge(role, variables, machine)).collect()
 }
 
 /// What raises the knob called `name` for `conns` connections, as the doctor says it: for who has met that wall, whether or
@@ -139,7 +147,7 @@ pub(crate) fn raise(name: &str, conns: u64, is_loopback: bool, machine: &Reading
     let is_it = |knob: &Knob| knob.name == name && knob.roles.split(' ').any(|word| word == role.name());
     table()
         .find(is_it)
-        .map_or_else(Vec::new, |knob| knob.commands(knob.wanted(&variables), &variables, machine))
+        .map_or_else(Vec::new, |knob| knob.commands(role, knob.wanted(&variables), &variables, machine))
 }
 
 /// A number from the machine: a limit may be without bound, and `fs.file-max` may have 20 digits.
@@ -194,7 +202,7 @@ impl Knob {
         }
     }
 
-    fn judge(&self, variables: &Variables, machine: &Readings) -> Judged {
+    fn judge(&self, role: Role, variables: &Variables, machine: &Readings) -> Judged {
         let known = kernel_has(&machine.kernel, self.kernels);
         let current = self.current(machine);
         let numeric = !matches!(self.kind, "among" | "advice");
@@ -209,7 +217,7 @@ impl Knob {
             Some(None) => (Verdict::Warn, false),
             Some(Some(false)) => (verdict_of(self.unmet), self.apply != "never"),
         };
-        let commands = if is_mendable { self.commands(wanted, variables, machine) } else { Vec::new() };
+        let commands = if is_mendable { self.commands(role, wanted, variables, machine) } else { Vec::new() };
         let is_absent = current.is_none() && known && self.kind != "advice";
         Judged {
             name: self.name,
@@ -246,16 +254,16 @@ impl Knob {
         }
     }
 
-    fn commands(&self, wanted: i64, variables: &Variables, machine: &Readings) -> Vec<String> {
+    fn commands(&self, role: Role, wanted: i64, variables: &Variables, machine: &Readings) -> Vec<String> {
         if self.kind == "ports" {
             return ports::commands(machine);
         }
         let Some((name, field)) = self.sysctl() else {
-            return self.limit_commands(wanted, variables, machine);
+            return self.limit_commands(role, wanted, variables, machine);
         };
         let mut value = match self.kind {
             "among" => self.value.split(' ').next().unwrap_or_default().to_owned(),
-            _ => self.target(wanted, variables, machine).to_string(),
+            _ => machine.asked.highest(name, field, self.target(wanted, variables, machine).to_string()),
         };
         if let (Some(field), Some(line)) = (field, machine.sysctls.get(name)) {
             // Only the last of three is a ceiling; the others stay what they are.
@@ -277,14 +285,24 @@ impl Knob {
         wanted.max(i64::try_from(enough).unwrap_or(i64::MAX))
     }
 
-    fn limit_commands(&self, wanted: i64, variables: &Variables, machine: &Readings) -> Vec<String> {
+    fn limit_commands(
+        &self,
+        role: Role,
+        wanted: i64,
+        variables: &Variables,
+        machine: &Readings,
+    ) -> Vec<String> {
         let mut commands = Vec::new();
         // `$$` is the shell that types it, and what is started there has its limits; what runs already keeps its tables.
         match self.place {
             "limit:Max open files" => {
                 // A table for each worker: more workers make the limit that is there enough.
                 if let Some((limit, conns)) = machine.descriptors_hard.zip(variables.conns.try_into().ok()) {
-                    commands.push(format!("--workers {}", enough::workers(conns, limit)));
+                    let taker = role.fewest_workers();
+                    commands.push(match taker.workers_for(conns, limit) {
+                        Some(workers) => format!("--workers {workers}"),
+                        None => format!("# {}", taker.too_few(conns, limit)),
+                    });
                 }
                 commands.push(if machine.limits_are_fixed {
                     let limit = enough::higher_limit(u64::try_from(wanted).unwrap_or(0), true);

@@ -1,6 +1,7 @@
 //! `loadgen doctor`: will N connections fit, on this machine and on the server, which resource ends first, and what to
 //! type. Nothing is connected to but the server's admin endpoint.
 
+mod asked;
 pub(crate) mod enough;
 mod formula;
 pub(crate) mod knobs;
@@ -87,6 +88,9 @@ pub(crate) struct Examined {
     fewer: bool,
     /// What makes `tune.sh` say the same.
     tune_words: String,
+    /// Files of sysctl.d that could not be read.
+    #[serde(skip)]
+    unread: Vec<std::path::PathBuf>,
     knobs: Vec<Judged>,
 }
 
@@ -340,6 +344,7 @@ impl Examined {
                 role.name(),
                 demand.conns
             ),
+            unread: machine.asked.unread.clone(),
             knobs: knobs::judge_all(role, &variables, machine),
         }
     }

@@ -5,6 +5,11 @@ use super::readings::Readings;
 /// The server's own; the widened range must not hand them to a client.
 const OWN: &str = "9001-9002";
 
+const RESERVED: &str = "net.ipv4.ip_local_reserved_ports";
+
+/// Bytes of a list that `tune.sh` writes, which knows why.
+const LIST_BYTES_MAX: usize = 3_900;
+
 /// First and last port.
 fn range(machine: &Readings) -> Option<(u32, u32)> {
     let (first, last) = machine.sysctls.get("net.ipv4.ip_local_port_range")?.split_once(' ')?;
@@ -12,7 +17,7 @@ fn range(machine: &Readings) -> Option<(u32, u32)> {
 }
 
 fn reserved(machine: &Readings) -> &str {
-    machine.sysctls.get("net.ipv4.ip_local_reserved_ports").map_or("", String::as_str)
+    machine.sysctls.get(RESERVED).map_or("", String::as_str)
 }
 
 /// Lists such as `80,9001-9002` as ranges, ascending and without overlap.
@@ -64,8 +69,11 @@ pub(crate) fn usable(machine: &Readings) -> Option<u32> {
 
 /// The same once [`commands`] were typed.
 pub(crate) fn most(machine: &Readings) -> u64 {
+    if is_too_long(machine) {
+        return usable(machine).map_or(0, u64::from);
+    }
     let (first, last) = (lowest(machine), 65_535);
-    let kept = merged(&[reserved(machine), OWN]).into_iter().map(|(from, to)| {
+    let kept = kept(machine).into_iter().map(|(from, to)| {
         let (from, to) = (u64::from(from).max(first), u64::from(to).min(last));
         if from <= to { to - from + 1 } else { 0 }
     });
@@ -78,15 +86,36 @@ fn lowest(machine: &Readings) -> u64 {
     range(machine).map_or(lowest, |(first, _)| lowest.min(u64::from(first)))
 }
 
-/// What widens the range.
-pub(crate) fn commands(machine: &Readings) -> Vec<String> {
+/// Those that are reserved when the range is widened: what is now, what files ask for, and the server's own.
+fn kept(machine: &Readings) -> Vec<(u32, u32)> {
+    let asked = machine.asked.values(RESERVED);
+    merged(&asked.chain([reserved(machine), OWN]).collect::<Vec<_>>())
+}
+
+fn kept_list(machine: &Readings) -> String {
     let words =
         |(first, last): (u32, u32)| if first == last { first.to_string() } else { format!("{first}-{last}") };
-    let keep: Vec<String> = merged(&[reserved(machine), OWN]).into_iter().map(words).collect();
-    vec![
-        format!("sysctl -w 'net.ipv4.ip_local_reserved_ports={}'", keep.join(",")),
-        format!("sysctl -w 'net.ipv4.ip_local_port_range={} 65535'", lowest(machine)),
-    ]
+    kept(machine).into_iter().map(words).collect::<Vec<_>>().join(",")
+}
+
+/// Whether the list of reserved ports is, or would be, longer than is surely written in one piece: then it is left, and with it
+/// the range.
+fn is_too_long(machine: &Readings) -> bool {
+    reserved(machine).len().max(kept_list(machine).len()) > LIST_BYTES_MAX
+}
+
+/// What widens the range; nothing where that is not to be done.
+pub(crate) fn commands(machine: &Readings) -> Vec<String> {
+    if is_too_long(machine) {
+        return Vec::new();
+    }
+    let settings = [
+        (RESERVED, kept_list(machine)),
+        ("net.ipv4.ip_local_port_range", format!("{} 65535", lowest(machine))),
+    ];
+    // What is set already need not be typed.
+    let unset = |(name, value): &(&str, String)| machine.sysctls.get(*name) != Some(value);
+    settings.into_iter().filter(unset).map(|(name, value)| format!("sysctl -w '{name}={value}'")).collect()
 }
 
 #[cfg(test)]

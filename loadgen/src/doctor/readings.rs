@@ -3,9 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::asked::Asked;
 use crate::machine::{self, Machine};
 
 /// A machine as one of its processes sees it.
@@ -29,6 +31,9 @@ pub(crate) struct Readings {
     pub(crate) governor: Option<String>,
     /// By dotted name; those that cannot be read are left out.
     pub(crate) sysctls: BTreeMap<String, String>,
+    /// What files ask of them at the next boot; of other machines nobody tells.
+    #[serde(skip)]
+    pub(crate) asked: Asked,
 }
 
 impl Readings {
@@ -48,6 +53,7 @@ impl Readings {
             limits_are_fixed: machine::limits_are_fixed(),
             governor: governor.map(|text| text.trim().to_owned()),
             sysctls: told.collect(),
+            asked: Asked::below(Path::new("/")),
         }
     }
 

@@ -139,6 +139,19 @@ fn write_fix_plan(found: &Findings, out: &mut String) -> std::fmt::Result {
             parties(machine.role),
             machine.tune_words
         )?;
+        for path in &machine.unread {
+            writeln!(
+                out,
+                "# {} cannot be read: what it asks for is not known, and may be more",
+                path.display()
+            )?;
+        }
+        if machine.role == Role::Server {
+            writeln!(
+                out,
+                "# what its files in sysctl.d ask for is not known here, and may be more: apply, there, goes by it"
+            )?;
+        }
         let largest = machine.knobs.iter().filter_map(descriptors_typed).max();
         for knob in unmet(machine) {
             // One shell may type it all: a lower limit after a higher one would take that back.
@@ -166,10 +179,12 @@ fn write_commands(knob: &Judged, role: Role, out: &mut String) -> std::fmt::Resu
     for command in &knob.commands {
         let whose = parties(knob.process.unwrap_or(role));
         // A word for a command line of ours is none to type, nor is a limit that only others can give.
-        if let Some(word) =
-            command.strip_prefix("# ").or_else(|| command.starts_with("--").then_some(command))
-        {
-            writeln!(out, "# or, for {whose}: {word}")?;
+        if command.starts_with("--") {
+            writeln!(out, "# or, for {whose}: {command}")?;
+            continue;
+        }
+        if let Some(word) = command.strip_prefix("# ") {
+            writeln!(out, "# for {whose}: {word}")?;
             continue;
         }
         if command.starts_with("prlimit") {

@@ -1,0 +1,96 @@
+//! What the files of sysctl.d(5) ask of this machine's settings at the next boot, read as `tuning/tune.sh` reads them: no
+//! setting is advised below that.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::FileTypeExt as _;
+use std::path::{Path, PathBuf};
+
+/// A file in an earlier one replaces a file of the same name in a later one.
+const FOLDERS: [&str; 5] = ["etc", "run", "usr/local/lib", "usr/lib", "lib"];
+
+/// What is asked for, in the order in which it is read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Asked {
+    /// Dotted name and value.
+    settings: Vec<(String, String)>,
+    /// Files that could not be read: what they ask for is not known.
+    pub(crate) unread: Vec<PathBuf>,
+}
+
+impl Asked {
+    /// What the files below `root` ask for.
+    pub(crate) fn below(root: &Path) -> Self {
+        let mut asked = Self::default();
+        for path in files(root) {
+            match fs::read(&path) {
+                Ok(text) => asked.settings.extend(settings(&String::from_utf8_lossy(&text))),
+                Err(_) => asked.unread.push(path),
+            }
+        }
+        asked
+    }
+
+    /// The values that a setting is given.
+    pub(crate) fn values(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.settings.iter().filter(move |(key, _)| key == name).map(|(_, value)| &value[..])
+    }
+
+    /// The highest whole number among them and `wanted`, in `field`, counted from 1, or in values of one word.
+    pub(crate) fn highest(&self, name: &str, field: Option<usize>, wanted: String) -> String {
+        let number = |value: &str| {
+            let mut words = value.split(' ');
+            let first = words.next()?;
+            let word =
+                if value.contains(' ') { value.split(' ').nth(field.unwrap_or(1) - 1)? } else { first };
+            word.bytes().all(|byte| byte.is_ascii_digit()).then(|| word.to_owned())
+        };
+        let all = self.values(name).filter_map(number).chain([wanted]);
+        // Some have 20 digits.
+        all.max_by(|one, other| (one.len(), one).cmp(&(other.len(), other))).unwrap_or_default()
+    }
+}
+
+/// Those that count, by name whatever the folder; sysctl(8) reads `sysctl.conf` after them.
+fn files(root: &Path) -> Vec<PathBuf> {
+    let mut by_name = BTreeMap::new();
+    for folder in FOLDERS {
+        let entries = fs::read_dir(root.join(folder).join("sysctl.d"));
+        for entry in entries.into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let bytes = name.as_encoded_bytes();
+            if !bytes.ends_with(b".conf") || bytes.starts_with(b".") {
+                continue;
+            }
+            let path = entry.path();
+            let Ok(kind) = fs::metadata(&path).map(|facts| facts.file_type()) else { continue };
+            // A link to /dev/null replaces by nothing.
+            if kind.is_file() || kind.is_char_device() {
+                by_name.entry(name).or_insert((path, kind.is_file()));
+            }
+        }
+    }
+    let mut files: Vec<PathBuf> =
+        by_name.into_values().filter_map(|(path, is_file)| is_file.then_some(path)).collect();
+    files.extend(Some(root.join("etc/sysctl.conf")).filter(|path| path.is_file()));
+    files
+}
+
+/// The settings of a file's text, with dotted names and single blanks.
+fn settings(text: &str) -> impl Iterator<Item = (String, String)> {
+    const BLANKS: [char; 2] = [' ', '\t'];
+    let comment = |line: &&str| !line.trim_start_matches(BLANKS).starts_with(['#', ';']);
+    text.split('\n').filter(comment).filter_map(|line| {
+        let (key, value) = line.split_once('=')?;
+        let key = key.trim_matches(BLANKS);
+        let key = key.strip_prefix('-').unwrap_or(key).trim_start_matches(BLANKS);
+        let first = key.find(['.', '/']).map(|at| key.as_bytes()[at]);
+        // With a slash first, slashes separate.
+        let key = if first == Some(b'/') { key.replace('/', ".") } else { key.to_owned() };
+        let words: Vec<&str> = value.split([' ', '\t', '\r']).filter(|word| !word.is_empty()).collect();
+        Some((key, words.join(" ")))
+    })
+}
+
+#[cfg(test)]
+mod tests;

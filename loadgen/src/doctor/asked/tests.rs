@@ -1,0 +1,138 @@
+use std::os::unix::fs::symlink;
+use std::process::Command;
+
+use super::*;
+use crate::budget::Demand;
+use crate::doctor::knobs::{self, Role};
+use crate::doctor::{Examined, Readings};
+use crate::sources::Sources;
+
+/// Makes a file of a made-up machine.
+fn put(root: &Path, path: &str, text: &str) {
+    let path = root.join(path);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
+#[test]
+fn lines_are_read_as_sysctl_reads_them() {
+    let text =
+        "# a.b = 1\n ; a.b = 2\n- net/ipv4/conf/eth0.1/x =\t1  2\t3 \r\n-a.b=4\nnonsense\nnet.core/x = 5\n";
+    let found: Vec<_> = settings(text).collect();
+    let line = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+    assert_eq!(found, [line("net.ipv4.conf.eth0.1.x", "1 2 3"), line("a.b", "4"), line("net.core/x", "5")]);
+}
+
+#[test]
+fn a_file_replaces_those_of_its_name_in_later_folders() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    for folder in FOLDERS.iter().rev() {
+        put(root, &format!("{folder}/sysctl.d/50-a.conf"), &format!("a = {}\n", folder.len()));
+    }
+    put(root, "lib/sysctl.d/60-b.conf", "a = 1\n");
+    put(root, "usr/lib/sysctl.d/10-masked.conf", "a = 99999\n");
+    symlink("/dev/null", root.join("run/sysctl.d/10-masked.conf")).unwrap();
+    put(root, "etc/sysctl.conf", "a = 3 200 300\n");
+    put(root, "etc/sysctl.d/README", "a = 7\n");
+    let asked = Asked::below(root);
+    assert_eq!(asked.values("a").collect::<Vec<_>>(), ["3", "1", "3 200 300"]);
+    assert_eq!(asked.highest("a", Some(3), "250".to_owned()), "300");
+    assert_eq!(asked.highest("a", Some(4), "2".to_owned()), "3");
+    assert_eq!(asked.highest("b", None, "12".to_owned()), "12");
+    assert!(asked.unread.is_empty());
+}
+
+/// The settings that are to be typed, and the workers that are advised, of `tune.sh plan --json`, or of the doctor.
+fn typed<'a>(commands: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let told =
+        |command: &&str| ["sysctl", "--workers", "# no number"].iter().any(|word| command.starts_with(word));
+    commands.filter(told).map(|command| command.split("    # ").next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn what_is_to_be_typed_is_what_the_script_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    for (name, value) in [
+        ("kernel.osrelease", "6.8.0"),
+        ("fs.nr_open", "10000"),
+        ("fs.file-max", "20000"),
+        ("net.core.somaxconn", "128"),
+        ("net.core.netdev_max_backlog", "1000"),
+        ("net.ipv4.tcp_max_syn_backlog", "512"),
+        ("net.ipv4.tcp_max_tw_buckets", "5000"),
+        ("net.ipv4.tcp_mem", "100\t200\t300"),
+        ("net.ipv4.tcp_rmem", "4096\t16384\t100000"),
+        ("net.ipv4.tcp_wmem", "4096\t16384\t100000"),
+        ("net.ipv4.tcp_tw_reuse", "0"),
+        ("net.ipv4.ip_local_port_range", "32768\t60999"),
+        ("net.ipv4.ip_local_reserved_ports", "80"),
+    ] {
+        put(root, &format!("proc/sys/{}", name.replace('.', "/")), &format!("{value}\n"));
+    }
+    put(
+        root,
+        "proc/self/limits",
+        "Max open files            1024                 1024                 files\n",
+    );
+    put(root, "proc/self/smaps", "KernelPageSize:        4 kB\n");
+    put(root, "proc/meminfo", "MemTotal:       8000000 kB\n");
+    put(
+        root,
+        "etc/sysctl.d/10-x.conf",
+        "net.core.somaxconn = 20000\nnet.ipv4.tcp_max_tw_buckets = 300000\nnet.ipv4.tcp_rmem = 1 2 8388608\n\
+         fs.file-max = 18446744073709551615\nnet.ipv4.ip_local_reserved_ports = 7000-7010\n",
+    );
+    put(root, "usr/local/lib/sysctl.d/20-y.conf", "net.ipv4.tcp_wmem = 9999999\nnet.ipv4.tcp_mem = 1\n");
+    let mut compared = 0;
+    for (role, conns, reserved) in [
+        (Role::Both, 50_000, "80"),
+        (Role::Server, 2_000_000, ""),
+        (Role::Client, 60_000, "7000-7010,9001-9002"),
+        // More than is surely written in one piece.
+        (
+            Role::Client,
+            60_000,
+            &(11_000..15_000).step_by(2).map(|port| format!("{port},")).collect::<String>(),
+        ),
+    ] {
+        put(root, "proc/sys/net/ipv4/ip_local_reserved_ports", reserved);
+        let sysctl = |name: &str| {
+            let text = fs::read_to_string(root.join(format!("proc/sys/{}", name.replace('.', "/")))).ok()?;
+            Some((name.to_owned(), text.split_whitespace().collect::<Vec<_>>().join(" ")))
+        };
+        let here = Readings {
+            kernel: "6.8.0".to_owned(),
+            page_bytes: 4_096,
+            memory_bytes: 8_000_000 << 10,
+            descriptors_hard: Some(1_024),
+            sysctls: knobs::sysctls().filter_map(sysctl).collect(),
+            asked: Asked::below(root),
+            ..Readings::default()
+        };
+        let demand = Demand {
+            conns,
+            workers: 1,
+            is_loopback: role == Role::Both,
+            targets: 1,
+            sources: Sources::Kernel,
+            rooms: None,
+            connect_rate: 2_000,
+            messages_bytes: 0,
+        };
+        let examined = Examined::new(role, &demand, false, 1, &here);
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../tuning/tune.sh");
+        let mut tune = Command::new("sh");
+        tune.args([script, "plan", "--json"]).args(examined.tune_words.split(' ')).env("TUNE_ROOT", root);
+        let plan: serde_json::Value = serde_json::from_slice(&tune.output().unwrap().stdout).unwrap();
+        let knobs = plan["knobs"].as_array().unwrap().iter();
+        let theirs = typed(
+            knobs.flat_map(|knob| knob["commands"].as_array().unwrap()).map(|word| word.as_str().unwrap()),
+        );
+        let ours = typed(examined.knobs.iter().flat_map(|knob| &knob.commands).map(String::as_str));
+        assert_eq!(ours, theirs, "{}", examined.tune_words);
+        compared += ours.len();
+    }
+    assert!(compared > 25, "{compared}");
+}
