@@ -308,12 +308,12 @@ mod tests {
         // Nobody takes anything: what is written of a thousand messages of so many bytes, and whose fault the others are.
         let written = |waiting_bytes_max, message_bytes| {
             let pacer = &mut Pacer::new(0, 1_000.0, 0, 1);
-            let (mut sent, mut most_bytes) = (0, 0);
+            let (mut sent, mut most_bytes, waits) = (0, 0, waits(waiting_bytes_max, message_bytes));
             let tally = at(999 * MS, |turn| {
                 let now_ns = turn.now_ns;
                 for ms in 0..1_000 {
                     turn.now_ns = (ms * MS).min(now_ns);
-                    turn.catch_up(pacer, sent, waits(waiting_bytes_max, message_bytes), |turn, _| {
+                    turn.catch_up(pacer, sent, waits, |turn, _| {
                         sent += 1;
                         turn.out.extend(std::iter::repeat_n(0, message_bytes));
                     });
