@@ -50,10 +50,8 @@ fn typed<'a>(commands: impl Iterator<Item = &'a str>) -> Vec<String> {
     commands.filter(told).map(|command| command.split("    # ").next().unwrap().to_owned()).collect()
 }
 
-#[test]
-fn what_is_to_be_typed_is_what_the_script_says() {
-    let folder = tempfile::tempdir().unwrap();
-    let root = folder.path();
+/// A machine on which nearly everything is too little, and files that ask for more than is wanted.
+fn lay_out(root: &Path) {
     for (name, value) in [
         ("kernel.osrelease", "6.8.0"),
         ("fs.nr_open", "10000"),
@@ -85,6 +83,30 @@ fn what_is_to_be_typed_is_what_the_script_says() {
          fs.file-max = 18446744073709551615\nnet.ipv4.ip_local_reserved_ports = 7000-7010\n",
     );
     put(root, "usr/local/lib/sysctl.d/20-y.conf", "net.ipv4.tcp_wmem = 9999999\nnet.ipv4.tcp_mem = 1\n");
+}
+
+/// As the doctor reads it.
+fn readings(root: &Path) -> Readings {
+    let sysctl = |name: &str| {
+        let text = fs::read_to_string(root.join(format!("proc/sys/{}", name.replace('.', "/")))).ok()?;
+        Some((name.to_owned(), text.split_whitespace().collect::<Vec<_>>().join(" ")))
+    };
+    Readings {
+        kernel: "6.8.0".to_owned(),
+        page_bytes: 4_096,
+        memory_bytes: 8_000_000 << 10,
+        descriptors_hard: Some(1_024),
+        sysctls: knobs::sysctls().filter_map(sysctl).collect(),
+        asked: Asked::below(root),
+        ..Readings::default()
+    }
+}
+
+#[test]
+fn what_is_to_be_typed_is_what_the_script_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    lay_out(root);
     let mut compared = 0;
     for (role, conns, reserved) in [
         (Role::Both, 50_000, "80"),
@@ -98,19 +120,7 @@ fn what_is_to_be_typed_is_what_the_script_says() {
         ),
     ] {
         put(root, "proc/sys/net/ipv4/ip_local_reserved_ports", reserved);
-        let sysctl = |name: &str| {
-            let text = fs::read_to_string(root.join(format!("proc/sys/{}", name.replace('.', "/")))).ok()?;
-            Some((name.to_owned(), text.split_whitespace().collect::<Vec<_>>().join(" ")))
-        };
-        let here = Readings {
-            kernel: "6.8.0".to_owned(),
-            page_bytes: 4_096,
-            memory_bytes: 8_000_000 << 10,
-            descriptors_hard: Some(1_024),
-            sysctls: knobs::sysctls().filter_map(sysctl).collect(),
-            asked: Asked::below(root),
-            ..Readings::default()
-        };
+        let here = readings(root);
         let demand = Demand {
             conns,
             workers: 1,
