@@ -254,29 +254,27 @@ mod tests {
             std::fs::write(&path, format!("out = \"json={out}\"\nslo = \"failed==0\"\n{text}")).unwrap();
             path.to_str().unwrap().to_owned()
         };
-        let presets = PlanFile::names().flat_map(|preset| [preset.to_owned(), file(preset)]);
+        let files = ["echo", "game", "storm"].map(file);
         let lengths = [
             "",
             "--step-duration 700ms",
-            "--duration 2s",
+            "--duration 2s --slo failed==0 --best /tmp/b.json --out json=/tmp/s.json --seed 7",
             "--duration 2s --step-duration 500ms",
             "--duration=1.5s --step-duration=0.1234567",
             "--stages 500ms:5,500ms:8 --step-duration 300ms",
             "--stages=1s:5,2s:8",
         ];
-        let (mut made, all) = (0, presets.collect::<Vec<_>>());
-        for preset in &all {
-            for over in ["", "--over rate", "--over=rate --conns 30"] {
+        let mut made = 0;
+        for preset in PlanFile::names().map(str::to_owned).chain(files) {
+            for over in ["", "--over=rate --conns 30"] {
                 for length in lengths {
-                    for others in ["", "--slo failed==0 --best /tmp/b.json --out json=/tmp/s.json --seed 7"] {
-                        let words = [over, length, others].join(" ");
-                        let words = std::iter::once(preset.as_str()).chain(words.split_whitespace());
-                        made += usize::from(is_the_trial(&words.collect::<Vec<_>>()).is_some());
-                    }
+                    let words = [over, length].join(" ");
+                    let words = std::iter::once(preset.as_str()).chain(words.split_whitespace());
+                    made += usize::from(is_the_trial(&words.collect::<Vec<_>>()).is_some());
                 }
             }
         }
-        assert!(made > 200, "{made} of them are searches");
+        assert!(made > 60, "{made} of them are searches");
         for words in [
             "--over rate handshake --from 300",
             "echo --raw --over rate --from 5",

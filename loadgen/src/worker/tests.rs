@@ -139,6 +139,8 @@ fn an_answer_is_as_late_as_it_arrived_not_as_it_was_fetched() {
     core.handshakes = 1;
     assert!(!core.leaves_answers(), "whoever connects is waited for");
     core.handshakes = 0;
+    // The next message, and half of its answer.
+    core.expire(sent_ns + 11 * MS);
     core.received(Some(0), &mut [0; 4], None, fetched_ns);
     assert!(!core.leaves_answers(), "a kernel that does not tell");
 }
