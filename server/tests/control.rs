@@ -160,7 +160,7 @@ fn a_taken_admin_port_is_told_with_address_and_remedy() {
 fn a_tiny_stack_is_no_obstacle() {
     let tiny = || {
         let mut command = Command::new("/bin/sh");
-        command.args(["-c", "ulimit -s 64 && exec \"$0\" \"$@\"", PROGRAM]);
+        command.env_clear().args(["-c", "ulimit -s 64 && exec \"$0\" \"$@\"", PROGRAM]);
         command
     };
     for words in [&["--help"][..], &["check-config"], &["probe"]] {

@@ -3,29 +3,8 @@
 # What must not happen by halves. Wherever apply is refused, interrupted or killed, the machine comes back
 # byte for byte; a rollback file that cannot be trusted is not used.
 
-# Fewer knobs, since every point is tried: one of each kind, the ports as for a client elsewhere.
-awk -F'\t' -v OFS='\t' '
-    $1 == "net.ipv4.ip_local_port_range" { if ($10 == "both") next; $10 = "client both" }
-    /^#/ || /^(fs.nr_open|RLIMIT_NOFILE|net.core.somaxconn|net.ipv4.tcp_mem|net.ipv4.ip_local_port_range)\t/' \
-    "$here/knobs.tsv" >"$scratch/few.tsv"
 TUNE_TABLE=$scratch/few.tsv
 export TUNE_TABLE
-FEW="--role both --conns 40000 --workers 1 --sources 1"
-
-# at POINT ACTION: the hook that does it when the run comes by.
-at() { TUNE_HOOK="[ \"\$TUNE_POINT\" != $1 ] || $2"; }
-
-# few CODE: apply with the hook; the code may also be 0 where the point was not reached.
-few() {
-    # shellcheck disable=SC2086 # several words on purpose
-    TUNE_ROOT=$scratch/fake TUNE_HOOK=$TUNE_HOOK sh "$here/tune.sh" apply $FEW >"$scratch/out" 2>"$scratch/err"
-    code=$?
-    if [ $code -eq 0 ]; then return 1; fi
-    if [ $code -eq "$1" ]; then ok; else bad "ended with $code, expected $1 ($TUNE_HOOK)"; fi
-}
-
-# Enough of them were tried: an apply of 5 sysctls and 2 files has more points than that.
-reached() { if [ "$1" -ge 10 ]; then ok; else bad "only $1 points were tried"; fi; }
 
 for refusal in "5 exit 1" "130 kill -INT \$PPID"; do
     case_="apply that is stopped leaves nothing half-applied: ${refusal#* }"
@@ -183,27 +162,6 @@ says "could not be set back"
 unset TUNE_HOOK
 tune 0 rollback
 unchanged "when it is tried again"
-
-# spoiled WHY: what the rollback file was made to say is not believed, and nothing is touched.
-spoiled() {
-    snapshot before
-    tune 6 rollback
-    complains "$1"
-    complains "nothing was touched"
-    # shellcheck disable=SC2086
-    tune 6 apply $FEW --workers 2
-    unchanged "$1"
-    # shellcheck disable=SC2086
-    tune 2 verify $FEW
-    says "rollback file"
-    cp -a "$scratch/sound/." "$state"
-}
-
-# signed: a rollback file with the right sum all the same.
-signed() {
-    sed '$d' "$state/journal" >"$scratch/body"
-    { cat "$scratch/body"; echo "cksum|$(cksum <"$scratch/body" | tr -s ' \t' ' ')"; } >"$state/journal"
-}
 
 case_="an edited or damaged rollback file is refused"
 small_machine

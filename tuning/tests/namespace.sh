@@ -173,6 +173,8 @@ echo 80 >/proc/sys/net/ipv4/ip_local_reserved_ports
 
 if bash -c : 2>/dev/null; then
     case_="namespace: a shell that keeps here-documents in files, and no room for files"
+    # Where /tmp is another one, a checkout below it is not to be found.
+    cp -R "$here" "$scratch/copy"
     mkdir "$scratch/full"
     mount -t tmpfs -o size=4k tmpfs "$scratch/full"
     head -c 4096 /dev/zero >"$scratch/full/all" 2>/dev/null
@@ -180,7 +182,7 @@ if bash -c : 2>/dev/null; then
     snapshot before
     for command in "apply $MANY" "rollback"; do
         # shellcheck disable=SC2086
-        (cd "$scratch/full" && BASH_COMPAT=4.4 TMPDIR=$scratch/full TUNE_ROOT=/ bash "$here/tune.sh" $command) >"$scratch/out" 2>"$scratch/err"
+        (cd "$scratch/full" && BASH_COMPAT=4.4 TMPDIR=$scratch/full TUNE_ROOT=/ bash "$scratch/copy/tune.sh" $command) >"$scratch/out" 2>"$scratch/err"
         code=$?
         if [ $code -le $fits ]; then ok; else bad "ended with $code: $command"; fi
         [ "$command" = rollback ] || has net.core.somaxconn 12500

@@ -2,6 +2,9 @@
 # shellcheck disable=SC2034,SC2154 # variables of the other parts
 # What somebody else laid out for root: a rollback file with a right sum, links where apply and rollback write.
 
+TUNE_TABLE=$scratch/few.tsv
+export TUNE_TABLE
+
 case_="a rollback file names only what apply could have changed"
 small_machine
 put kernel.modprobe /sbin/modprobe
@@ -222,3 +225,5 @@ tune 0 apply $FEW
 tune 0 rollback
 for name in saved.notes staged.notes notes; do if [ -e "$state/$name" ]; then ok; else bad "$name is gone"; fi; done
 if [ "$(find "$state" -type f | wc -l)" -eq 3 ]; then ok; else bad "more than that stays"; fi
+
+unset TUNE_TABLE
