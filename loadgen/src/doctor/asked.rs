@@ -43,7 +43,9 @@ impl Asked {
             let first = words.next()?;
             let word =
                 if value.contains(' ') { value.split(' ').nth(field.unwrap_or(1) - 1)? } else { first };
-            word.bytes().all(|byte| byte.is_ascii_digit()).then(|| word.to_owned())
+            // Without the zeros in front, a longer one is larger.
+            let digits = word.trim_start_matches('0');
+            digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.to_owned())
         };
         let all = self.values(name).filter_map(number).chain([wanted]);
         // Some have 20 digits.

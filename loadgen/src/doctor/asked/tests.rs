@@ -146,3 +146,11 @@ fn what_is_to_be_typed_is_what_the_script_says() {
     }
     assert!(compared > 25, "{compared}");
 }
+
+#[test]
+fn zeros_in_front_make_no_number_larger() {
+    let settings = vec![("net.core.somaxconn".to_owned(), "00128".to_owned())];
+    let asked = Asked { settings, ..Asked::default() };
+    assert_eq!(asked.highest("net.core.somaxconn", None, "6250".to_owned()), "6250");
+    assert_eq!(asked.highest("net.core.somaxconn", None, "100".to_owned()), "128");
+}
