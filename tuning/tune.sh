@@ -122,8 +122,18 @@ parse_arguments() {
         shift 2
     done
     absolute_root
+    # For commands that are to be typed: without it they would be about another machine.
+    at_root=${root:+ --root $(quoted_word "$root")}
     options_given="${workers:+ --workers $workers}${sources:+ --sources $sources}"
     check_arguments
+}
+
+# quoted_word WORD: as a shell takes it for one word.
+quoted_word() {
+    case $1 in
+        *[!A-Za-z0-9_./:,=%+@-]*) printf "'%s'" "$(printf '%s' "$1" | sed "s/'/'\\\\''/g")" ;;
+        *) printf '%s' "$1" ;;
+    esac
 }
 
 # What begins with a slash is no option, and no assignment to awk.

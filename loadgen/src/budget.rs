@@ -12,6 +12,7 @@ use crate::doctor::enough::{self, Taker};
 use crate::doctor::{Readings, ports};
 use crate::plan::{BOTS_PER_ROOM, Names, Pace, Plan, Preset};
 use crate::preflight::{self, Facts, Wall};
+use crate::server_side::Status;
 use crate::sources::{PORTS, Sources};
 
 /// The most connections of a run.
@@ -170,6 +171,15 @@ pub(crate) fn budgets(demand: &Demand, facts: &Facts) -> Vec<Budget> {
             .flat_map(|status| [tables::budget(demand, status, &facts.here), seats::budget(demand, status)]),
     );
     all.into_iter().flatten().collect()
+}
+
+/// What helps a run's players to places in the tables of a server whose workers their rooms choose; `None` where they
+/// choose none, or all of the players fit.
+pub(crate) fn more_places(demand: &Demand, status: &Status, here: &Readings) -> Option<String> {
+    demand.rooms?;
+    status.limits.workers.filter(|workers| *workers > 1)?;
+    let wall = tables::budget(demand, status, here)?;
+    (wall.carries < demand.conns).then_some(wall.remedy)
 }
 
 /// What a machine that has so many ends of each connection must have room for.

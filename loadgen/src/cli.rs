@@ -73,6 +73,9 @@ pub(crate) struct DoctorArgs {
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
+    /// The flags that were typed, by their names in here: a default is no wish.
+    #[arg(skip)]
+    pub(crate) typed: Vec<String>,
 }
 
 /// Where the load comes from and goes to, and how much of it there is.

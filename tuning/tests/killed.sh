@@ -117,3 +117,59 @@ tune 6 rollback
 complains "262144 at most"
 unchanged "a long line"
 unset TUNE_TABLE
+
+case_="a terminal's signal, which all of its processes get"
+# bash cannot take a trap in the middle of a command with two substitutions, so there must be none.
+for shell in sh bash; do
+    command -v $shell >/dev/null || continue
+    for verb in apply rollback; do
+        small_machine
+        mkdir -p "$scratch/first"
+        snapshot clean
+        [ $verb = apply ] || TUNE_ROOT=$scratch/fake sh "$here/tune.sh" apply --role client --conns 90000 --workers 2 --sources 1 >/dev/null
+        # shellcheck disable=SC2016 # for the script that is made
+        printf '#!/bin/sh\nif [ ! -e %s ] && [ "$(cat %s)" != 10000 ]; then : >%s; kill -INT 0; fi\nexec %s "$@"\n' \
+            "$scratch/first/done" "$scratch/fake/proc/sys/fs/nr_open" "$scratch/first/done" "$(command -v sort)" >"$scratch/first/sort"
+        chmod 755 "$scratch/first/sort"
+        # shellcheck disable=SC2046 # several words on purpose
+        PATH=$scratch/first:$PATH TUNE_ROOT=$scratch/fake setsid -w $shell "$here/tune.sh" $verb \
+            $([ $verb = rollback ] || echo --role client --conns 90000 --workers 2 --sources 1) >"$scratch/out" 2>"$scratch/err" </dev/null
+        code=$?
+        [ -e "$scratch/first/done" ] || bad "$shell $verb: no signal was sent"
+        if [ $code -eq 130 ]; then ok; else bad "$shell $verb ended with $code, expected 130"; fi
+        [ $verb = apply ] || tune 0 rollback
+        snapshot after
+        if cmp -s "$scratch/clean" "$scratch/after"; then ok; else bad "$shell $verb: not as it was"; fi
+        rm -rf "$scratch/first"
+    done
+done
+
+case_="copies without their rollback file are nobody's to delete"
+small_machine
+mkdir -p "${ours%/*}"
+echo 'net.core.somaxconn = 301' >"$ours"
+# shellcheck disable=SC2086 # several words on purpose
+tune 0 apply $FEW
+rm "$state/journal"
+cp "$state/saved.1" "$scratch/only"
+for command in rollback "apply $FEW"; do
+    # shellcheck disable=SC2086
+    tune 6 $command
+    complains "is missing, and $state/saved.1, a copy of a file"
+    if cmp -s "$state/saved.1" "$scratch/only"; then ok; else bad "the copy is gone"; fi
+done
+
+case_="what is to be typed is for the same root, whatever its name"
+small_machine
+mkdir "$scratch/outer"
+mv "$scratch/fake" "$scratch/outer/a\\cb 'c"
+odd_root="$scratch/outer/a\\cb 'c"
+(cd "$odd_root" && find . -type f -exec cksum {} + | LC_ALL=C sort) >"$scratch/odd.before"
+TUNE_ROOT='' sh "$here/tune.sh" apply --role client --conns 90000 --workers 2 --sources 1 --root "$odd_root" >"$scratch/out" 2>"$scratch/err"
+says "back to it: tune.sh rollback --root '"
+undo_words=$(sed -n 's/.*back to it: tune.sh //p' "$scratch/out")
+if [ "$(ls "$scratch/outer")" = "a\\cb 'c" ]; then ok; else bad "something was written beside the root"; fi
+TUNE_ROOT='' sh -c "sh '$here/tune.sh' $undo_words" >"$scratch/out" 2>"$scratch/err" || bad "typed, it ends with $?"
+(cd "$odd_root" && find . -type f -exec cksum {} + | LC_ALL=C sort) >"$scratch/odd.after"
+if cmp -s "$scratch/odd.before" "$scratch/odd.after"; then ok; else bad "not as it was"; fi
+mv "$odd_root" "$scratch/fake"

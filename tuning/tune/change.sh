@@ -6,8 +6,8 @@ changed='' folders='' state_made='' locked=0
 fixed="without CAP_SYS_RESOURCE not even root may raise a hard limit here: it comes from the unit or container"
 
 # Progress. With --json standard output holds the one object at the end and nothing else.
-say() { if [ "$json" = 1 ]; then echo "$1" >&2; else echo "$1"; fi; }
-complain() { echo "tune.sh: $1" >&2; }
+say() { if [ "$json" = 1 ]; then printf '%s\n' "$1" >&2; else printf '%s\n' "$1"; fi; }
+complain() { printf 'tune.sh: %s\n' "$1" >&2; }
 
 # Tests stop, refuse or kill here. Only where they said which machine this is.
 hook() {
@@ -17,20 +17,28 @@ hook() {
 }
 
 # A place where apply can be made to stop.
-stop_here() { hook || abandon 5 "refused at point $point"; }
+stop_here() {
+    [ -z "$held" ] || abandon 5 "stopped"
+    hook || abandon 5 "refused at point $point"
+}
 
 # record NAME BEFORE AFTER: for the JSON.
 record() {
     [ "$json" = 1 ] || return 0
+    name_json=$(string "$1")
+    before_json=$(flat "$2")
+    before_json=$(string "$before_json")
+    after_json=$(flat "$3")
+    after_json=$(string "$after_json")
     changed="$changed${changed:+,}
-    { \"name\": $(string "$1"), \"before\": $(string "$(flat "$2")"), \"after\": $(string "$(flat "$3")") }"
+    { \"name\": $name_json, \"before\": $before_json, \"after\": $after_json }"
 }
 
 # finish CODE: the end of apply and rollback.
 finish() {
     # Without the lock all there is belongs to somebody else.
     if [ "$locked" = 1 ]; then
-        rm -f "$state/staged.sysctl.d" "$state/staged.limits.d"
+        rm -f "$state/staged.sysctl.d" "$state/staged.limits.d" "$state/staged.copy"
         if [ -e "$journal" ]; then unlock; else forget; fi
     fi
     if [ "$json" = 1 ] && ! printf '{ "schema": 1, "verb": "%s", "code": %s, "changed": [%s\n  ] }\n' "$verb" "$1" "$changed"; then
@@ -43,16 +51,19 @@ finish() {
 need_root() {
     [ "$(id -u)" != 0 ] || return 0
     complain "$verb changes settings of this machine and needs root, which it never takes by itself. Nothing was changed"
-    [ "$verb" = rollback ] || complain "run it again as root; what it would do, without root: tune.sh plan --role $role --conns $conns"
+    [ "$verb" = rollback ] || complain "run it again as root; what it would do, without root: tune.sh plan$at_root --role $role --conns $conns"
     finish 3
 }
 
 # same_value KEY A B: whether the kernel means the same by both.
 same_value() {
-    case $1 in
-        net.ipv4.ip_local_reserved_ports) [ "$(merge_ports "$(flat "$2")")" = "$(merge_ports "$(flat "$3")")" ] ;;
-        *) [ "$(flat "$2")" = "$(flat "$3")" ] ;;
-    esac
+    this=$(flat "$2")
+    that=$(flat "$3")
+    if [ "$1" = net.ipv4.ip_local_reserved_ports ]; then
+        this=$(merge_ports "$this")
+        that=$(merge_ports "$that")
+    fi
+    [ "$this" = "$that" ]
 }
 
 # set_sysctl KEY VALUE: writes it and reads it back; sets refusal, and made where the kernel made something else of it,
@@ -122,10 +133,10 @@ collect_target() {
     esac
 }
 
-# Where the new content of a file is made: staged.sysctl.d, staged.limits.d.
+# staged PATH: sets made_at to where the new content of a file is made: staged.sysctl.d, staged.limits.d.
 staged() {
     folder=${1%/*}
-    echo "$state/staged.${folder##*/}"
+    made_at=$state/staged.${folder##*/}
 }
 
 # stage PATH: keeps a copy of the file that is there and adds the entry.
@@ -138,10 +149,13 @@ stage() {
         while [ -e "$state/saved.$number" ]; do number=$((number + 1)); done
         copy=saved.$number
         copies="$copies $copy"
-        cp -a "$path" "$state/$copy" && [ "$(sum_of "$state/$copy")" = "$before" ] || return 1
+        # Under its name it is whole: half a copy is none.
+        cp -a "$path" "$state/staged.copy" && [ "$(sum_of "$state/staged.copy")" = "$before" ] &&
+            mv "$state/staged.copy" "$state/$copy" || return 1
         on_disk "$state/$copy"
     fi
-    becomes=$(sum_of "$(staged "$1")")
+    staged "$1"
+    becomes=$(sum_of "$made_at")
     is_sum "$becomes" || return 1
     folder=${1%/*}
     for parent in "${folder%/*}" "$folder"; do
@@ -195,17 +209,13 @@ apply() {
     changes='' conf_lines='' kept_keys='' least_keys='' limit_lines='' copies='' written=0
     hold_signals
     open_state
-    trap 'abandon 129 "hung up"' HUP
-    trap 'abandon 131 "quit"' QUIT
-    trap 'abandon 130 "interrupted"' INT
-    trap 'abandon 143 "terminated"' TERM
     stop_if_held
     journal_read
     stop_here
     each_knob collect
     if [ -n "$changes$conf_lines$limit_lines" ]; then
         make_changes
-        outcome="kept what was there in $journal; back to it: tune.sh rollback"
+        outcome="kept what was there in $journal; back to it: tune.sh rollback$at_root"
     elif [ "$unread" -gt 0 ]; then
         outcome="nothing to change, as far as it can be read"
     else
@@ -251,11 +261,13 @@ make_changes() {
     # Collected first: the files are made from these, and are entries themselves.
     if [ -n "$kept_keys" ]; then say "note      in force already, and in no file that a boot reads: $kept_keys"; fi
     if [ -n "$conf_lines" ]; then
-        { new_sysctl_file >"$(staged "$sysctl_file")" && stage "$sysctl_file"; } ||
+        staged "$sysctl_file"
+        { new_sysctl_file >"$made_at" && stage "$sysctl_file"; } ||
             abandon 5 "cannot keep a copy of $sysctl_file in $state"
     fi
     if [ -n "$limit_lines" ]; then
-        { new_limits_file >"$(staged "$limits_file")" && stage "$limits_file"; } ||
+        staged "$limits_file"
+        { new_limits_file >"$made_at" && stage "$limits_file"; } ||
             abandon 5 "cannot keep a copy of $limits_file in $state"
     fi
     for folder in $folders; do changes="dir|$folder$newline$changes"; done
@@ -263,7 +275,7 @@ make_changes() {
     stop_here
     written=1
     all=$entries${entries:+$newline}$changes
-    if [ $((${#all} + 1024)) -gt "$journal_bytes_max" ]; then abandon 5 "the rollback file $journal would grow too long: run tune.sh rollback first"; fi
+    if [ $((${#all} + 1024)) -gt "$journal_bytes_max" ]; then abandon 5 "the rollback file $journal would grow too long: run tune.sh rollback$at_root first"; fi
     journal_write "$all" || abandon 5 "cannot write the rollback file $journal"
     total=$(printf '%s\n' "$changes" | grep -Ec '^(sysctl|file)\|') nth=0
     each_line "$changes" make_change
@@ -306,20 +318,26 @@ write_file() {
     path=$root$first
     rm -f "$path.tickring-new"
     if [ -f "$path" ]; then cp -a "$path" "$path.tickring-new" || return 1; fi
-    cat "$(staged "$first")" >"$path.tickring-new" &&
+    staged "$first"
+    cat "$made_at" >"$path.tickring-new" &&
         mv "$path.tickring-new" "$path" && on_disk "$path"
 }
 
 # abandon CODE WHY: puts back what this apply changed, and leaves nothing half-applied.
 abandon() {
     trap '' HUP INT QUIT TERM
+    # A signal to all of the terminal's processes kills what was at work as well: that failed of itself.
+    if [ -n "$held" ]; then
+        held_in_words
+        set -- "$held" "$signal"
+    fi
     hooks=0 changed='' restored=0
     complain "$2"
     if [ "$written" = 1 ]; then
         undo "$changes"
         if [ -n "$remaining" ]; then
             journal_write "$entries${entries:+$newline}$remaining"
-            complain "$restored change(s) were put back, but not all; the rollback file is kept: tune.sh rollback tries again"
+            complain "$restored change(s) were put back, but not all; the rollback file is kept: tune.sh rollback$at_root tries again"
             finish 7
         fi
         # It names the copies until it is shortened.

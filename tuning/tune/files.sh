@@ -49,7 +49,7 @@ closed() { [ -d "$1" ] && [ ! -r "$1" ]; }
 list_sysctl_files() {
     names=/
     for folder in /etc /run /usr/local/lib /usr/lib /lib; do
-        if closed "$root$folder/sysctl.d"; then echo "/$root$folder/sysctl.d"; fi
+        if closed "$root$folder/sysctl.d"; then printf '%s\n' "/$root$folder/sysctl.d"; fi
         for file in "$root$folder"/sysctl.d/*.conf; do
             name=${file##*/}
             case $names in */"$name"/*) continue ;; esac
@@ -57,15 +57,15 @@ list_sysctl_files() {
             names=$names$name/
         done
     done | sort -t / -k 1,1 | cut -d / -f 2-
-    [ ! -f "$root/etc/sysctl.conf" ] || echo "$root/etc/sysctl.conf"
+    [ ! -f "$root/etc/sysctl.conf" ] || printf '%s\n' "$root/etc/sysctl.conf"
 }
 
 # list_limits_files: the same of pam_limits(8), with the place of ours in it, whether or not it is there.
 list_limits_files() {
-    echo "$root/etc/security/limits.conf"
+    printf '%s\n' "$root/etc/security/limits.conf"
     {
-        if closed "$root/etc/security/limits.d"; then echo "$root/etc/security/limits.d"; fi
-        echo "$root$limits_file"
+        if closed "$root/etc/security/limits.d"; then printf '%s\n' "$root/etc/security/limits.d"; fi
+        printf '%s\n' "$root$limits_file"
         for file in "$root"/etc/security/limits.d/*.conf; do [ ! -f "$file" ] || printf '%s\n' "$file"; done
     } | sort -u
 }

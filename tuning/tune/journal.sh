@@ -51,7 +51,10 @@ journal_new() {
 # journal_read: sets entries, empty without a file. Refuses (6) what is not as it was written.
 journal_read() {
     entries=''
-    [ -e "$journal" ] || return 0
+    if [ ! -e "$journal" ]; then
+        ! has_orphans || damaged "it is missing, and $orphan, a copy of a file that an apply replaced, is there. $sysctl_file and $limits_file are what apply writes, and the copy says by its content which it was"
+        return 0
+    fi
     ! odd_kind "$journal" || damaged "$odd"
     size_bytes=$(wc -c <"$journal" | tr -d ' \t')
     if [ "${size_bytes:-0}" -gt "$journal_bytes_max" ]; then damaged "it has $size_bytes bytes, and tune.sh writes $journal_bytes_max at most"; fi
@@ -67,6 +70,18 @@ journal_read() {
     case $content in *"$newline"*) entries=${content#*"$newline"} ;; esac
     raised=$(raised_sysctls)
     each_line "$entries" check_entry
+}
+
+# has_orphans: whether a copy is there that is not what the file still has, as it is before an apply begins. Sets orphan.
+has_orphans() {
+    for orphan in "$state"/saved.*; do
+        case ${orphan##*/saved.} in '' | *[!0-9]*) continue ;; esac
+        for file in "$sysctl_file" "$limits_file"; do
+            ! cmp -s "$orphan" "$root$file" || continue 2
+        done
+        return 0
+    done
+    return 1
 }
 
 check_entry() {
@@ -135,8 +150,13 @@ are_numbers() {
 
 damaged() {
     complain "the rollback file $journal cannot be trusted: $1"
-    complain "nothing was touched. What was there before stands in it in plain text: put back by hand what you need, then"
+    complain "nothing was touched. What was there before stands there in plain text: put back by hand what you need, then"
     complain "remove the folder $state"
+    # What is in the folder stays.
+    if [ "${locked:-0}" = 1 ]; then
+        unlock
+        locked=0
+    fi
     finish 6
 }
 

@@ -56,7 +56,11 @@ read_current() {
         -) current='-' ;;
     esac
     # Whatever bytes are there, a terminal and a program shall read it.
-    case $current$line in *[!\ -~]*) current=$(plain "$current") line=$(plain "$line") ;; esac
+    case $current$line in
+        *[!\ -~]*)
+            current=$(plain "$current")
+            line=$(plain "$line") ;;
+    esac
 }
 
 # part NUMBER VALUE: one of the words in it, counted from 1; empty where there are fewer.

@@ -60,24 +60,32 @@ clear_up() {
 
 # ---- signals -----------------------------------------------------------------------------------
 
-# hold_signals: from now on they are only noted. Whoever is stopped while it takes the lock would leave it behind.
+# hold_signals: from now on they are only noted, and looked at between two changes (stop_here). Whoever is stopped while it
+# takes the lock would leave it behind; and a trap that does more than this is not safe to be taken anywhere: bash may be in
+# the middle of a substitution, whose end it then misses in the trap's words.
 hold_signals() {
     held=''
     # Whoever reads the progress may go: that is no reason to stop half-way.
     trap '' PIPE
-    trap 'held="129 hung up"' HUP
-    trap 'held="130 interrupted"' INT
-    trap 'held="131 quit"' QUIT
-    trap 'held="143 terminated"' TERM
+    trap held=129 HUP
+    trap held=130 INT
+    trap held=131 QUIT
+    trap held=143 TERM
 }
 
 # stop_if_held: ends where one was noted.
 stop_if_held() {
     [ -n "$held" ] || return 0
     trap '' HUP INT QUIT TERM
-    complain "${held#* }; nothing was touched"
+    held_in_words
+    complain "$signal; nothing was touched"
     [ "$verb" = apply ] || held=130
-    finish "${held%% *}"
+    finish "$held"
+}
+
+# held_in_words: sets signal to what was noted.
+held_in_words() {
+    case $held in 129) signal='hung up' ;; 130) signal=interrupted ;; 131) signal=quit ;; *) signal=terminated ;; esac
 }
 
 # take FILE: the lock of that name. Fails with the reason in problem.

@@ -114,7 +114,8 @@ measure() {
     [ -n "$workers" ] || workers=$(grep -c '^processor' "$root/proc/cpuinfo" 2>/dev/null)
     [ "${workers:-0}" -gt 0 ] || workers=1
     reserved=$(read_sysctl net.ipv4.ip_local_reserved_ports)
-    ports=$(usable_ports "$(read_sysctl net.ipv4.ip_local_port_range)" "$reserved")
+    ports=$(read_sysctl net.ipv4.ip_local_port_range)
+    ports=$(usable_ports "$ports" "$reserved")
     read_files
     G=$(page_bytes)
     M=$(memory_bytes)

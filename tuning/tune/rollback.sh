@@ -12,6 +12,7 @@ undo() {
 }
 
 undo_entry() {
+    if [ "$verb" = rollback ] && [ -n "$held" ]; then interrupted; fi
     case $what in
         sysctl) undo_sysctl ;;
         file) undo_file ;;
@@ -48,6 +49,9 @@ undo_sysctl() {
         return
     fi
     now=$raw
+    now_words=$(flat "$now")
+    second_words=$(flat "$second")
+    third_words=$(flat "$third")
     if same_value "$first" "$now" "$third"; then
         if [ "$second" = "$now" ]; then return; fi
         refusal='refused here'
@@ -55,13 +59,13 @@ undo_sysctl() {
             remain stuck "$first is not set back to what stands in the rollback file: more than $ports_bytes_max bytes are not surely written in one piece. Write it in several, each ending after a comma"
         elif hook && set_sysctl "$first" "$second"; then
             restored=$((restored + 1))
-            say "restored  $first: $(flat "$third") -> $(flat "$second")"
+            say "restored  $first: $third_words -> $second_words"
             record "$first" "$third" "$second"
         else
-            remain stuck "$first could not be set back to '$(flat "$second")': $refusal"
+            remain stuck "$first could not be set back to '$second_words': $refusal"
         fi
     elif ! same_value "$first" "$now" "$second" && ! was_before "$now"; then
-        remain left "$first is '$(flat "$now")' now; apply had set '$(flat "$third")' where '$(flat "$second")' was: somebody changed it since, so it stays"
+        remain left "$first is '$now_words' now; apply had set '$third_words' where '$second_words' was: somebody changed it since, so it stays"
     fi
 }
 
@@ -108,20 +112,24 @@ remain() {
 
 # Removes what the rollback file needed. folders: those that apply made.
 forget() {
-    rm -f "$journal" "$journal.new" "$state/staged.sysctl.d" "$state/staged.limits.d"
-    # What somebody else put there stays.
-    for copy in "$state"/saved.*; do
-        case ${copy##*/saved.} in '' | *[!0-9]*) ;; *) rm -f "$copy" ;; esac
-    done
+    rm -f "$journal" "$journal.new" "$state/staged.sysctl.d" "$state/staged.limits.d" "$state/staged.copy"
+    forget_copies
     unlock
     rmdir "$state" 2>/dev/null
     for folder in $folders; do rmdir "$root$folder" 2>/dev/null; done
     return 0
 }
 
+# What somebody else put there stays.
+forget_copies() {
+    for copy in "$state"/saved.*; do
+        case ${copy##*/saved.} in '' | *[!0-9]*) ;; *) rm -f "$copy" ;; esac
+    done
+}
+
 interrupted() {
     trap '' HUP INT QUIT TERM
-    complain "interrupted; the rollback file is kept: run tune.sh rollback again"
+    complain "interrupted; the rollback file is kept: run tune.sh rollback$at_root again"
     finish 130
 }
 
@@ -135,7 +143,6 @@ rollback() {
     fi
     lock
     check_contents
-    trap interrupted HUP INT QUIT TERM
     stop_if_held
     journal_read
     if [ -z "$entries" ]; then
@@ -143,8 +150,11 @@ rollback() {
         finish 0
     fi
     undo "$entries"
+    if [ -n "$held" ] && [ -n "$remaining" ]; then interrupted; fi
     trap '' HUP INT QUIT TERM
     if [ -z "$remaining" ]; then
+        # Copies without a rollback file are the rest of a lost one, so they go first, when it names them no more.
+        if journal_write "${heads%"$newline"}"; then forget_copies; fi
         rm -f "$journal"
         say "$restored change(s) taken back; all is as it was before apply"
         finish 0
@@ -152,7 +162,7 @@ rollback() {
     journal_write "$remaining" || complain "cannot shorten the rollback file; it is as it was"
     say "$restored change(s) taken back, $left left because somebody changed them since, $stuck refused"
     if [ "$stuck" -gt 0 ]; then
-        say "the rollback file is kept: run tune.sh rollback again when the cause is gone"
+        say "the rollback file is kept: run tune.sh rollback$at_root again when the cause is gone"
         finish 7
     fi
     say "the rollback file keeps the $left left. To accept them as they are, remove $state"

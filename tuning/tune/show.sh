@@ -138,11 +138,11 @@ show_table() {
     each_line "$unread" say_unread
     [ "$worst" != ok ] || return 0
     same="--role $role --conns $N${options_given}"
-    [ "$verb" = plan ] || echo "what to do about it: tune.sh plan $same"
+    [ "$verb" = plan ] || echo "what to do about it: tune.sh plan$at_root $same"
     if sysctls_read_only; then
         echo "a container: /proc/sys is read-only. Its settings come from outside: tune.sh emit docker|k8s $same"
     else
-        [ "$verb" = check ] || echo "all at once, as root, and taken back by rollback: tune.sh apply $same"
+        [ "$verb" = check ] || echo "all at once, as root, and taken back by rollback: tune.sh apply$at_root $same"
     fi
 }
 
@@ -157,7 +157,7 @@ unread_string() {
     comma=', '
 }
 
-say_unread() { echo "cannot read $entry: what it asks for is not known, and plan may name less (as root it can)"; }
+say_unread() { printf '%s\n' "cannot read $entry: what it asks for is not known, and plan may name less (as root it can)"; }
 
 check_or_plan() {
     measure

@@ -102,13 +102,13 @@ own_ports_stay() {
 
 # What apply wrote is still what is there.
 check_rollback_file() {
-    [ -e "$journal" ] || return 0
     # In a shell of its own: a damaged one ends it.
     if ! why=$( (json=0; journal_read) 2>&1); then
         tell fail "rollback file" "$(echo "$why" | sed -n '1s/^tune.sh: //p')"
         return
     fi
     journal_read
+    [ -e "$journal" ] || return 0
     each_line "$entries" check_entry_still
     tell ok "rollback file" "sound"
 }

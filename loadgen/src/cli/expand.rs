@@ -7,7 +7,7 @@ use clap::error::{ContextKind, ContextValue};
 use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches};
 
-use super::{Cli, Request, help, hidden};
+use super::{Cli, Command, Request, help, hidden};
 use crate::plan::{FileError, Flag, OFF, PlanFile};
 
 /// The subcommand that stands for a file of the user's.
@@ -96,7 +96,12 @@ pub(super) fn read(mut words: Vec<OsString>) -> Result<Request, Refused> {
     }
     let matches = command().try_get_matches_from(&words).map_err(|error| no_preset(error, &words))?;
     let flags = file.as_ref().map_or_else(Vec::new, |_| given(&matches));
-    Ok(Request { command: Cli::from_arg_matches(&matches)?.command, file, flags, is_plain, words: typed })
+    let mut command = Cli::from_arg_matches(&matches)?.command;
+    if let (Command::Doctor(args), Some((_, given))) = (&mut command, matches.subcommand()) {
+        let is_typed = |id: &&clap::Id| given.value_source(id.as_str()) == Some(ValueSource::CommandLine);
+        args.typed = given.ids().filter(is_typed).map(ToString::to_string).collect();
+    }
+    Ok(Request { command, file, flags, is_plain, words: typed })
 }
 
 /// Makes one word of a flag and the number below zero behind it, `--conns -1`: clap would take that for a flag of its

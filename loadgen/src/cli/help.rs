@@ -37,7 +37,7 @@ Examples:
   loadgen run game --conns 1000
       a thousand bots in 20 rooms of the default server for 30 s
   loadgen run game --conns 1000 --rooms 20 --duration 60s --out json=run.json \\
-      --slo 'effect_p99<34ms' --slo 'lateness_p99<=1ms'
+      --slo 'effect_p99<50ms' --slo 'lateness_p99<=1ms'
       the same for a minute, with objectives and a report
   loadgen run game --conns 200 --latency 40ms --jitter 10ms --stall 200ms/5s
       bots far away: a round trip of 80 ms to 100 ms, now and then a lost packet

@@ -11,7 +11,9 @@ pub(super) const CONNTRACK_FULL: u64 = 99;
 /// Whether the server lives, as far as anybody knows.
 pub(super) fn server_alive(signs: &Signs) -> Vec<String> {
     let knock = signs.knock.map(|knock| knock.words().to_owned());
-    knock.into_iter().chain(signs.gap.clone()).chain(server_known(signs)).collect()
+    // With plain bytes nobody asks for the figures of a server.
+    let known = if signs.is_raw { Vec::new() } else { server_known(signs) };
+    knock.into_iter().chain(signs.gap.clone()).chain(known).collect()
 }
 
 /// Whether a Tickring server answered.

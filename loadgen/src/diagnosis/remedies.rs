@@ -2,6 +2,7 @@
 
 use super::knock::Knock;
 use super::signs::Signs;
+use crate::budget;
 use crate::doctor::{enough, knobs, ports as kernel_ports};
 use crate::server_side::{Status, StatusLimits};
 
@@ -57,21 +58,39 @@ pub(super) fn broken(signs: &Signs) -> String {
 
 /// Nobody listens, though the admin endpoint may answer.
 pub(super) fn nobody_listens(signs: &Signs) -> String {
-    if signs.status().is_some() {
+    if signs.is_raw {
+        format!("start the program that answers plain bytes on {}, or check --target", signs.target)
+    } else if signs.status().is_some() {
         "the server runs, but players connect elsewhere: --target with the address it printed as `listening on`"
             .to_owned()
     } else {
-        format!("start the server (tickring-server --listen {}), or check --target", signs.target)
+        let target = &signs.target;
+        let admin = match target
+            .rsplit_once(':')
+            .and_then(|(host, port)| Some((host, port.parse::<u16>().ok()?)))
+        {
+            Some((host, port)) if port != 9001 && port < u16::MAX => format!(" --admin {host}:{}", port + 1),
+            _ => String::new(),
+        };
+        format!("start the server (tickring-server --listen {target}{admin}), or check --target")
     }
 }
 
 /// The doctor's advice: what it says before a run holds after it.
 pub(super) fn table_full(signs: &Signs) -> String {
-    server_room(signs, enough::server_tables)
+    more_places(signs).unwrap_or_else(|| server_room(signs, enough::server_tables))
+}
+
+/// Where the names of the rooms choose the workers, by these names.
+fn more_places(signs: &Signs) -> Option<String> {
+    budget::more_places(signs.demand.as_ref()?, signs.status_before.as_ref()?, &signs.here)
 }
 
 /// More room for each worker; smaller rooms spread more evenly.
 pub(super) fn worker_full(signs: &Signs) -> String {
+    if let Some(advice) = more_places(signs) {
+        return advice;
+    }
     let limits = signs.status().map(|status| status.limits.clone()).unwrap_or_default();
     let is_fixed = signs.is_here && signs.here.limits_are_fixed;
     let larger = enough::larger_table(&limits, enough::table(signs.conns), is_fixed);

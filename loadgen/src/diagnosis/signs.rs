@@ -4,6 +4,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::AtomicBool;
 
 use super::knock::{self, Knock};
+use crate::budget::Demand;
 use crate::doctor::Readings;
 use crate::kernel::KernelCounters;
 use crate::machine::Machine;
@@ -29,6 +30,8 @@ pub(crate) struct Signs {
     pub(crate) is_raw: bool,
     /// Whether they are a game's.
     pub(crate) plays: bool,
+    /// What the run wants of the server, as the doctor reckons.
+    pub(crate) demand: Option<Demand>,
     /// The address of the target, of several the one that does not answer, for commands.
     pub(crate) target: String,
     /// Whether the target is an address of this machine: then its kernel counters are the server's too.
@@ -101,6 +104,7 @@ impl Signs {
         Self {
             is_raw: plan.raw.is_some(),
             plays: plan.preset.plays(),
+            demand: Some(Demand::of(plan)),
             conns: plan.conns.into(),
             target: target.address.to_string(),
             targets: plan.targets.len() as u64,

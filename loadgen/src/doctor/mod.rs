@@ -14,7 +14,7 @@ use std::sync::atomic::AtomicBool;
 use serde::Serialize;
 
 use crate::budget::{Budget, Demand, Rooms};
-use crate::cli::{Cli, DoctorArgs, TARGET_DEFAULT};
+use crate::cli::{Cli, DoctorArgs};
 use crate::machine::{self, Machine};
 use crate::plan::{Peer, Place, Plan, PlanError, at_most_conns};
 use crate::preflight::{self, Facts, Wall};
@@ -155,10 +155,11 @@ impl Question {
         words.extend(args.rooms.map(|rooms| format!("--rooms={rooms}")));
         words.extend(place.admin.iter().map(|url| format!("--admin={url}")));
         // What is not given is the plan's.
-        let targets = place.target.iter().filter(|url| *url != TARGET_DEFAULT);
+        let is_typed = |flag: &str| args.typed.iter().any(|typed| typed == flag);
+        let targets = place.target.iter().filter(|_| is_typed("target"));
         words.extend(targets.map(|url| format!("--target={url}")));
-        words.extend((place.workers != 1).then(|| format!("--workers={}", place.workers)));
-        words.extend((place.src != "auto").then(|| format!("--src={}", place.src)));
+        words.extend(is_typed("workers").then(|| format!("--workers={}", place.workers)));
+        words.extend(is_typed("src").then(|| format!("--src={}", place.src)));
         let (run, file) = Cli::run(words.iter().map(String::as_str))
             .map_err(|error| PlanError::of(format!("doctor {preset}"), error.to_string()))?;
         let plan = Plan::new(&run, &file)?;

@@ -25,6 +25,21 @@ pub(super) fn question(words: &str) -> Question {
 }
 
 #[test]
+fn what_is_typed_counts_even_where_it_is_the_default() {
+    let both = question("game --conns 9 --target ws://127.0.0.1:9001 --target ws://127.0.0.1:9130");
+    assert_eq!(both.place.targets.len(), 2);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("w.toml");
+    let text = "traffic = \"echo\"\nworkers = 3\ntarget = [\"ws://127.0.0.1:9130\", \"ws://127.0.0.1:9140\"]\n\
+                [[phase]]\nduration = \"1s\"\n";
+    std::fs::write(&file, text).unwrap();
+    let of = |flags: &str| question(&format!("{}{flags}", file.display())).place;
+    assert_eq!((of("").workers, of("").targets.len()), (3, 2), "the file's");
+    let typed = of(" --workers 1 --target ws://127.0.0.1:9001");
+    assert_eq!((typed.workers, typed.targets.len()), (1, 1));
+}
+
+#[test]
 fn each_process_is_judged_by_its_own_limit() {
     let demand = demand();
     let here = Readings { descriptors_hard: Some(20_000), ..Readings::default() };

@@ -132,13 +132,16 @@ fn write_fix_plan(found: &Findings, out: &mut String) -> std::fmt::Result {
         writeln!(out, "# nothing is known of the server: {why}\n# {ASK_THE_SERVER}")?;
     }
     for machine in &found.machines {
-        writeln!(
-            out,
-            "# on {}, for {}, as root; with a way back: tuning/tune.sh apply {}",
-            machine.hostname,
-            parties(machine.role),
-            machine.tune_words
-        )?;
+        let (hostname, parties) = (&machine.hostname, parties(machine.role));
+        if unmet(machine).next().is_none() {
+            writeln!(out, "# on {hostname}, for {parties}: every setting is as wanted, nothing to type")?;
+        } else {
+            let words = &machine.tune_words;
+            writeln!(
+                out,
+                "# on {hostname}, for {parties}, as root; with a way back: tuning/tune.sh apply {words}"
+            )?;
+        }
         for path in &machine.unread {
             writeln!(
                 out,
