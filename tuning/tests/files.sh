@@ -195,3 +195,45 @@ machine
 TUNE_ROOT=$scratch/none sh "$here/tune.sh" check --role server --conns 10 >"$scratch/out" 2>"$scratch/err"
 if [ $? -eq 2 ]; then ok; else bad "a root that is none"; fi
 complains "TUNE_ROOT wants a folder"
+
+case_="numbers of files are what the kernel and PAM make of them"
+machine
+as_booted
+put net.core.somaxconn 8192
+echo 'net.core.somaxconn = 04000' >"$sysctls/99-op.conf"
+# shellcheck disable=SC2086 # several words on purpose, here and below
+tune 1 verify $LATER
+says "/etc/sysctl.d/99-op.conf says net.core.somaxconn = 2048, wanted >= 2500"
+echo 'net.core.somaxconn = 0x2000' >"$sysctls/99-op.conf"
+# shellcheck disable=SC2086
+tune 1 verify $LATER
+never_says "99-op.conf"
+rm "$sysctls/99-op.conf"
+# With zeros in front a number is longer, and no larger.
+put net.core.somaxconn 1000
+for said in 0000128 0004096 0000003000 089 99999999999999999999x '100|5000'; do
+    echo "net.core.somaxconn = $said" >"$sysctls/10-op.conf"
+    # shellcheck disable=SC2086
+    tune 0 plan $LATER
+    says "sysctl -w 'net.core.somaxconn=2500'"
+done
+rm "$sysctls/10-op.conf"
+limits 1024
+for said in 000001000 "$(printf '1000\r')"; do
+    both "$said" >"$logins/99-b.conf"
+    # shellcheck disable=SC2086
+    tune 2 verify $LATER
+    says "/etc/security/limits.d/99-b.conf is read after 90-tickring.conf and says * hard nofile 1000, root hard nofile 1000"
+done
+rm "$logins/99-b.conf"
+
+case_="what was set by hand before an apply is no more in force after a boot than any other value"
+small_machine
+put net.core.netdev_max_backlog 3000
+tune 0 apply --role server --conns 40000 --workers 1
+has net.core.netdev_max_backlog 5000
+rm "$sysctls/90-tickring.conf"
+put net.core.netdev_max_backlog 3000
+# shellcheck disable=SC2086
+tune 0 apply $LATER
+says_of "$sysctls/90-tickring.conf" "net.core.netdev_max_backlog = 3000"

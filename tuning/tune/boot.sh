@@ -27,7 +27,13 @@ boot_value() {
         *"${newline}sysctl|$1|"*)
             boot=$newline$entries
             boot=${boot#*"${newline}sysctl|$1|"}
-            boot=${boot%%"|"*} ;;
+            boot=${boot%%"|"*}
+            # It may have been set by hand, too.
+            if [ "$kind" = least ] && is_number "$boot"; then
+                known=$boot
+                kernel_value "$1"
+                if ! is_number "$boot" || reaches "$boot" "$known"; then boot=$known; fi
+            fi ;;
         *) kernel_value "$1" ;;
     esac
 }

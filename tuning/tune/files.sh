@@ -5,6 +5,8 @@
 
 sysctl_file=/etc/sysctl.d/90-tickring.conf
 limits_file=/etc/security/limits.d/90-tickring.conf
+# The settings of the table, each between two |.
+table_keys=''
 
 # read_files: sets asked (`|FILE`, then its lines `key|value`), granted (`0|FILE`, or `1|FILE` where it is read after ours,
 # then its lines `domain|item|value`) and unread, the files that this user may not read.
@@ -70,9 +72,21 @@ list_limits_files() {
     } | sort -u
 }
 
-# settings FILE: the lines `key|value` of a sysctl.d(5) file, keys with dots.
+# settings FILE: the lines `key|value` of a sysctl.d(5) file, of keys of the table, with dots. Numbers as the kernel reads
+# them: with a zero in front to base 8, with 0x to base 16.
 settings() {
-    awk '
+    [ -n "$table_keys" ] || table_keys=$(awk -F '\t' '
+        $2 ~ /^sysctl:/ { sub(/^sysctl:/, "", $2); sub(/\[.*/, "", $2); printf "|%s", $2 }
+        END { print "|net.ipv4.ip_local_reserved_ports|" }' "$table")
+    awk -v keys="$table_keys" '
+        function decimal(word,    base, at, digit, sum) {
+            if (word ~ /^0[xX][0-9a-fA-F]+$/) { base = 16; word = tolower(substr(word, 3)) }
+            else if (word ~ /^0[0-7]+$/) base = 8
+            # The kernel refuses it.
+            else return (word ~ /^0[0-9]+$/) ? word "?" : word
+            for (at = 1; at <= length(word); at++) sum = sum * base + index("0123456789abcdef", substr(word, at, 1)) - 1
+            return sprintf("%.0f", sum)
+        }
         /^[ \t]*[#;]/ || !(at = index($0, "=")) { next }
         {
             key = substr($0, 1, at - 1)
@@ -80,10 +94,12 @@ settings() {
             gsub(/^[ \t]*-?[ \t]*|[ \t]+$/, "", key)
             gsub(/^[ \t]+|[ \t\r]+$/, "", value)
             gsub(/[ \t]+/, " ", value)
-            gsub(/[^ -~]/, "?", value)
+            gsub(/[^ -~]|\|/, "?", value)
+            count = split(value, words, " ")
+            for (at = 1; at <= count; at++) value = (at == 1 ? "" : value " ") decimal(words[at])
             # With a slash first, slashes separate: net/ipv4/conf/eth0.1/…
             if (match(key, /[.\/]/) && substr(key, RSTART, 1) == "/") gsub("/", ".", key)
-            if (key != "") print key "|" value
+            if (index(keys, "|" key "|")) print key "|" value
         }' "$1"
 }
 
@@ -91,9 +107,10 @@ settings() {
 # Whoever has lines of his own, or his group has, gets those: nobody knows beforehand who will start the program.
 hard_limits() {
     awk '
-        { sub(/#.*/, ""); type = tolower($2); value = tolower($4) }
+        { sub(/#.*/, ""); gsub(/\r/, ""); type = tolower($2); value = tolower($4) }
         NF < 4 || ($1 != "*" && $1 != "root") || (type != "hard" && type != "-") { next }
-        value ~ /^(unlimited|infinity|-1)$/ { value = "unlimited" }
+        value ~ /^(unlimited|infinity|-1?)$/ { value = "unlimited" }
+        value ~ /^0[0-9]+$/ { sub(/^0+/, "", value); if (value == "") value = 0 }
         value == "unlimited" || value ~ /^[0-9]+$/ { print $1 "|" tolower($3) "|" value }' "$1"
 }
 

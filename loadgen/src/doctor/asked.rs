@@ -43,9 +43,7 @@ impl Asked {
             let first = words.next()?;
             let word =
                 if value.contains(' ') { value.split(' ').nth(field.unwrap_or(1) - 1)? } else { first };
-            // Without the zeros in front, a longer one is larger.
-            let digits = word.trim_start_matches('0');
-            digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.to_owned())
+            word.bytes().all(|byte| byte.is_ascii_digit()).then(|| word.to_owned())
         };
         let all = self.values(name).filter_map(number).chain([wanted]);
         // Some have 20 digits.
@@ -55,9 +53,11 @@ impl Asked {
 
 /// Those that count, by name whatever the folder; sysctl(8) reads `sysctl.conf` after them.
 fn files(root: &Path) -> Vec<PathBuf> {
-    let mut by_name = BTreeMap::new();
-    for folder in FOLDERS {
-        let entries = fs::read_dir(root.join(folder).join("sysctl.d"));
+    let (mut by_name, mut closed) = (BTreeMap::new(), Vec::new());
+    for folder in FOLDERS.map(|folder| root.join(folder).join("sysctl.d")) {
+        let entries = fs::read_dir(&folder);
+        // What is in a folder that may not be listed is not known: it stands for that, and cannot be read.
+        closed.extend(entries.as_ref().is_err().then(|| folder.clone()).filter(|folder| folder.is_dir()));
         for entry in entries.into_iter().flatten().flatten() {
             let name = entry.file_name();
             let bytes = name.as_encoded_bytes();
@@ -74,6 +74,7 @@ fn files(root: &Path) -> Vec<PathBuf> {
     }
     let mut files: Vec<PathBuf> =
         by_name.into_values().filter_map(|(path, is_file)| is_file.then_some(path)).collect();
+    files.extend(closed);
     files.extend(Some(root.join("etc/sysctl.conf")).filter(|path| path.is_file()));
     files
 }
@@ -89,9 +90,26 @@ fn settings(text: &str) -> impl Iterator<Item = (String, String)> {
         let first = key.find(['.', '/']).map(|at| key.as_bytes()[at]);
         // With a slash first, slashes separate.
         let key = if first == Some(b'/') { key.replace('/', ".") } else { key.to_owned() };
-        let words: Vec<&str> = value.split([' ', '\t', '\r']).filter(|word| !word.is_empty()).collect();
+        let words: Vec<String> =
+            value.split([' ', '\t', '\r']).filter(|word| !word.is_empty()).map(decimal).collect();
         Some((key, words.join(" ")))
     })
+}
+
+/// A word as the kernel reads it: a number with a zero in front to base 8, with 0x to base 16.
+fn decimal(word: &str) -> String {
+    let number = |digits: &str, base| {
+        let is_plain = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_plain.then(|| u128::from_str_radix(digits, base).ok()).flatten().map(|number| number.to_string())
+    };
+    let (read, refused) = match word.strip_prefix("0x").or_else(|| word.strip_prefix("0X")) {
+        Some(digits) => (number(digits, 16), word.to_owned()),
+        None if word.len() > 1 && word.starts_with('0') && word.bytes().all(|byte| byte.is_ascii_digit()) => {
+            (number(&word[1..], 8), format!("{word}?"))
+        }
+        None => (None, word.to_owned()),
+    };
+    read.unwrap_or(refused)
 }
 
 #[cfg(test)]

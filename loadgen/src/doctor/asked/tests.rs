@@ -80,6 +80,7 @@ fn lay_out(root: &Path) {
         root,
         "etc/sysctl.d/10-x.conf",
         "net.core.somaxconn = 20000\nnet.ipv4.tcp_max_tw_buckets = 300000\nnet.ipv4.tcp_rmem = 1 2 8388608\n\
+         net.ipv4.tcp_max_syn_backlog = 0x7530\nnet.core.netdev_max_backlog = 0000000010\n\
          fs.file-max = 18446744073709551615\nnet.ipv4.ip_local_reserved_ports = 7000-7010\n",
     );
     put(root, "usr/local/lib/sysctl.d/20-y.conf", "net.ipv4.tcp_wmem = 9999999\nnet.ipv4.tcp_mem = 1\n");
@@ -148,9 +149,13 @@ fn what_is_to_be_typed_is_what_the_script_says() {
 }
 
 #[test]
-fn zeros_in_front_make_no_number_larger() {
-    let settings = vec![("net.core.somaxconn".to_owned(), "00128".to_owned())];
-    let asked = Asked { settings, ..Asked::default() };
-    assert_eq!(asked.highest("net.core.somaxconn", None, "6250".to_owned()), "6250");
-    assert_eq!(asked.highest("net.core.somaxconn", None, "100".to_owned()), "128");
+fn numbers_are_what_the_kernel_reads() {
+    for (said, read) in
+        [("00128", "00128?"), ("00127", "87"), ("0x80", "128"), ("0x", "0x"), ("0", "0"), ("-1", "-1")]
+    {
+        let found: Vec<_> = settings(&format!("net.core.somaxconn = {said}")).collect();
+        assert_eq!(found, [("net.core.somaxconn".to_owned(), read.to_owned())]);
+        let asked = Asked { settings: found, ..Asked::default() };
+        assert_eq!(asked.highest("net.core.somaxconn", None, "6250".to_owned()), "6250");
+    }
 }
