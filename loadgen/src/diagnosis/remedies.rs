@@ -280,6 +280,41 @@ mod tests {
         value.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap()
     }
 
+    #[test]
+    fn tables_that_rooms_filled_are_mended_as_the_doctor_says() {
+        let demand = Demand::of(&Cli::plan("game --conns 300".split(' ')).unwrap());
+        let mut status = Status { pid: Some(1), ..Status::default() };
+        let limits = &mut status.limits;
+        (limits.workers, limits.connections_per_worker_max, limits.connections_max) =
+            (Some(2), Some(120), Some(240));
+        let facts = Facts { status: Some(Ok(status.clone())), ..Facts::default() };
+        let wall = budgets(&demand, &facts).into_iter().find(|wall| wall.what == "connections").unwrap();
+        let signs = Signs {
+            demand: Some(demand),
+            conns: 300,
+            status_before: Some(status),
+            plays: true,
+            ..Signs::default()
+        };
+        assert_eq!((table_full(&signs), worker_full(&signs)), (wall.remedy.clone(), wall.remedy));
+        assert_ne!(
+            table_full(&signs),
+            table_full(&Signs { demand: None, ..signs }),
+            "a hash of names is another"
+        );
+    }
+
+    #[test]
+    fn who_is_to_be_started_is_what_the_run_asks_for() {
+        let signs = Signs { target: "127.0.0.1:9190".to_owned(), ..Signs::default() };
+        assert!(nobody_listens(&signs).contains("--listen 127.0.0.1:9190 --admin 127.0.0.1:9191)"));
+        assert!(
+            !nobody_listens(&Signs { target: "127.0.0.1:9001".to_owned(), ..signs.clone() })
+                .contains("--admin")
+        );
+        assert!(!nobody_listens(&Signs { is_raw: true, ..signs }).contains("tickring-server"));
+    }
+
     /// The table's own formulas, for a machine that is full of others' or not.
     #[test]
     fn a_full_table_is_raised_to_what_the_doctor_and_the_script_say() {
