@@ -87,7 +87,7 @@ pub(super) const CLASSES: &[Class] = &[
     Class { name: "rooms-full", side: Side::Server,
         claims: |_, cause| matches!(cause, Cause::Fault(101)), holds: |signs| !evidence::has_filled(signs),
         cause: |_| "the server makes no more rooms".to_owned(),
-        evidence: evidence::rooms, remedy: |_| remedies::ROOMS_FULL.to_owned() },
+        evidence: evidence::rooms, remedy: remedies::rooms_full },
     Class { name: "server-full", side: Side::Server,
         claims: |_, cause| matches!(cause, Cause::Http(503) | Cause::Fault(101)), holds: evidence::is_full,
         cause: |signs| evidence::full_words(signs),
