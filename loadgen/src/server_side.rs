@@ -177,7 +177,7 @@ impl Status {
         self.pid.is_some() && self.pid == other.pid && host(self) == host(other)
     }
 
-    /// Takes another server's in. What is not a number is the first one's.
+    /// Takes another server's in, but for the limits. What is not a number is the first one's.
     fn add(&mut self, other: &Self) {
         // It stands for several processes now; the youngest tells whether one was restarted.
         self.pid = None;
@@ -187,13 +187,6 @@ impl Status {
         self.memory.rss_bytes = sum(self.memory.rss_bytes, other.memory.rss_bytes);
         self.tick.add(&other.tick);
         self.totals.add(&other.totals);
-        self.limits.connections_max = sum(self.limits.connections_max, other.limits.connections_max);
-        self.limits.workers = sum(self.limits.workers, other.limits.workers);
-        if let Some((all, one)) =
-            self.limits.connections_per_worker_max.as_mut().zip(other.limits.connections_per_worker_max)
-        {
-            *all = (*all).min(one);
-        }
     }
 
     /// Connections that it holds now.

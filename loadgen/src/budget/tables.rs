@@ -22,9 +22,10 @@ pub(super) fn budget(demand: &Demand, status: &Status, here: &Readings) -> Optio
     let tables = limits.workers.zip(limits.connections_per_worker_max);
     let (workers, each) = tables.unwrap_or((1, max));
     let is_fixed = demand.is_loopback && here.limits_are_fixed;
-    let rooms = demand.rooms.filter(|_| tables.is_some() && workers > 1);
-    if let Some(seating) = rooms.and_then(|rooms| Seating::of(rooms, workers, demand.targets, status)) {
-        let tables = Tables { demand, status, seating, workers, each };
+    let rooms = demand.rooms.filter(|_| tables.is_some());
+    let seating = rooms.and_then(|rooms| Seating::of(rooms, workers, demand.targets, status));
+    let known = seating.map(|seating| Tables { demand, status, seating, workers, each });
+    if let Some(tables) = known.as_ref().filter(|_| workers > 1) {
         return Some(tables.budget(max, is_fixed));
     }
     let open = status.open();
@@ -51,10 +52,13 @@ pub(super) fn budget(demand: &Demand, status: &Status, here: &Readings) -> Optio
         what: "connections",
         carries: max.min(held).saturating_sub(open),
         why,
-        remedy: if held < wanted && held < max && demand.rooms.is_some() {
-            enough::server_tables(limits, wanted, is_fixed)
-        } else {
-            enough::server_room(limits, wanted, is_fixed)
+        remedy: match known.filter(|_| held < wanted) {
+            // One table has everybody; of more, the names of the rooms choose one.
+            Some(tables) => tables.remedy(is_fixed),
+            None if held < wanted && held < max && demand.rooms.is_some() => {
+                enough::server_tables(limits, wanted, is_fixed)
+            }
+            None => enough::server_room(limits, wanted, is_fixed),
         },
     })
 }
@@ -88,10 +92,15 @@ impl Tables<'_> {
             (self.why(&places), self.remedy(is_fixed))
         } else {
             let wanted = conns.saturating_add(open);
-            (
-                format!("the server takes {max} ({}){}", self.status.limits.connections_bound(), taken(open)),
-                format!("start the server with --max-conns {wanted}"),
-            )
+            let why =
+                format!("the server takes {max} ({}){}", self.status.limits.connections_bound(), taken(open));
+            // With more than its tables hold it does not start, or some find no place.
+            let remedy = if fits {
+                format!("start the server with --max-conns {wanted}")
+            } else {
+                self.remedy(is_fixed)
+            };
+            (why, remedy)
         };
         Budget { side: Side::Server, what: "connections", carries, why, remedy }
     }
@@ -156,7 +165,8 @@ impl Tables<'_> {
         if let Some(workers) = (first..=256).take(tries).find(|workers| fits(*workers, rooms)) {
             advice += &format!(", or with --workers {workers} (a table each: then its rooms fit)");
         }
-        let is_free = demand.rooms.is_some_and(|rooms| rooms.players_max.is_none());
+        // On one worker all rooms are together, however many there are.
+        let is_free = self.workers > 1 && demand.rooms.is_some_and(|rooms| rooms.players_max.is_none());
         let more = (rooms + 1..=demand.conns)
             .take(tries)
             .find(|count| is_free && rooms <= ROOMS_TRIED_MAX && fits(self.workers, *count));
@@ -210,6 +220,34 @@ mod tests {
             assert!(wall(&rooms, &tables(workers, each)).carries >= conns, "{short:?}");
             let fewer = format!("game --conns {}", short.carries);
             assert_eq!(wall(&fewer, &tables(workers, each)).carries, short.carries, "it is what fits");
+        }
+    }
+
+    #[test]
+    fn a_larger_max_conns_is_advised_only_where_the_tables_hold_it() {
+        let mut status = tables(2, 200);
+        status.limits.connections_max = Some(100);
+        let small = wall("game --conns 150", &status);
+        assert_eq!((small.carries, &small.remedy[..]), (100, "start the server with --max-conns 150"));
+        let large = wall("game --conns 600", &status);
+        assert!(large.carries == 100 && large.why.contains("max_conns"), "{large:?}");
+        assert!(large.remedy.contains("--max-conns, if it is set, at 600"), "{large:?}");
+        let larger = tables(2, advised(&large.remedy, "ulimit -Hn "));
+        assert!(wall("game --conns 600", &larger).carries >= 600, "{large:?}");
+    }
+
+    #[test]
+    fn more_workers_than_one_are_advised_only_where_the_rooms_fit_then() {
+        for conns in [101, 133, 190, 260] {
+            let words = format!("game --conns {conns}");
+            let short = wall(&words, &tables(1, 100));
+            assert_eq!(short.carries, 100, "one table is filled to the last place: {short:?}");
+            let larger = tables(1, advised(&short.remedy, "ulimit -Hn "));
+            assert!(wall(&words, &larger).carries >= conns, "{short:?}");
+            if short.remedy.contains("--workers ") {
+                let more = tables(advised(&short.remedy, "--workers "), 100);
+                assert!(wall(&words, &more).carries >= conns, "{short:?}");
+            }
         }
     }
 

@@ -64,6 +64,15 @@ pub(super) fn is_full(signs: &Signs) -> bool {
     status.limits.connections_max.is_none_or(|max| signs.conns + before > max)
 }
 
+/// Whether the connections that are open are about as many as it may have; unknown counts as such. Of what was merely asked
+/// for, rooms may have stopped the rest long before.
+pub(super) fn has_filled(signs: &Signs) -> bool {
+    let Some(max) = signs.status().and_then(|status| status.limits.connections_max) else { return true };
+    let before = signs.status_before.as_ref().map_or(0, Status::open);
+    // Those that are on their way out have a place as well.
+    is_full(signs) && signs.connected + before >= max - max / 10
+}
+
 pub(super) fn full_words(signs: &Signs) -> String {
     let limits = signs.status().map(|status| &status.limits);
     match limits.and_then(|limits| Some((limits.connections_max?, limits.connections_bound()))) {
@@ -313,4 +322,36 @@ pub(super) fn goodbyes(signs: &Signs) -> Vec<String> {
 pub(super) fn websocket_words(signs: &Signs) -> String {
     let who = if signs.status().is_some() { "is a Tickring server" } else { "answers in HTTP" };
     format!("{} {who}: it wants WebSocket, and --raw sends plain bytes", signs.target)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::diagnose;
+    use super::*;
+    use crate::measure::errors::{Cause, Stage};
+    use crate::server_side::StatusLimits;
+
+    #[test]
+    fn rooms_are_the_wall_where_the_server_has_places_left() {
+        let limits = StatusLimits {
+            connections_max: Some(52),
+            workers: Some(1),
+            rooms_max_per_worker: Some(4),
+            ..StatusLimits::default()
+        };
+        let status = Some(Status { limits, ..Status::default() });
+        for (connected, class) in [(8, "rooms-full"), (52, "server-full")] {
+            let status_before = status.clone();
+            let mut signs = Signs {
+                conns: 70,
+                connected,
+                status_before,
+                status_after: status.clone(),
+                ..Signs::default()
+            };
+            signs.errors.add_many(Stage::Upgrade, Cause::Fault(101), 70 - connected);
+            let found = diagnose(&signs);
+            assert_eq!((found.len(), found[0].class), (1, class), "{found:?}");
+        }
+    }
 }

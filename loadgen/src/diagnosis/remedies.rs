@@ -18,8 +18,6 @@ pub(super) const SPEAKS_TLS: &str =
 pub(super) const SHUT_DOWN: &str = "whoever or whatever stopped it stands in its log (SIGTERM, a deploy, systemctl stop); start it, and run again";
 pub(super) const RAW_SIZES: &str = "--raw-in and --raw-out as that program takes and answers them: for one that answers with what it \
      was sent the same size for both, for example --raw-in 70 --raw-out 70";
-pub(super) const ROOMS_FULL: &str = "start the server with a larger --rooms-max (rooms of each worker) or more --workers, or \
-     ask for fewer: --rooms";
 pub(super) const PACKETS_DROPPED: &str =
     "sysctl -w net.core.netdev_max_backlog=10000, or a lower --connect-rate";
 pub(super) const HEARD_TOO_LATE: &str = "see the generator's CPU and send lag: less load per worker, or CPUs of its own \
@@ -112,12 +110,31 @@ fn server_room(signs: &Signs, advice: fn(&StatusLimits, u64, bool) -> String) ->
     advice(&limits, signs.conns.saturating_add(open), is_fixed)
 }
 
+/// Players of each room where the run alone decides how many rooms it has, so that there is no --rooms.
+fn paired(signs: &Signs) -> Option<u64> {
+    signs.demand.as_ref()?.rooms?.players_max
+}
+
+pub(super) fn rooms_full(signs: &Signs) -> String {
+    let fewer = if paired(signs).is_some() { "--conns" } else { "--rooms" };
+    format!(
+        "start the server with a larger --rooms-max (rooms of each worker) or more --workers, or ask for fewer: {fewer}"
+    )
+}
+
 pub(super) fn room_full(signs: &Signs) -> String {
     let seats = signs.status().and_then(|status| status.limits.players_max_per_room);
-    let rooms = seats.map_or("N".to_owned(), |seats| signs.conns.div_ceil(seats.max(1)).to_string());
+    let larger = if let Some(players) = paired(signs) {
+        // Where its own players have seats, somebody else has taken them.
+        let players = players.max(seats.map_or(0, |seats| seats.saturating_add(1)));
+        format!("start the server with larger rooms, --players-per-room {players}")
+    } else {
+        let rooms = seats.map_or("N".to_owned(), |seats| signs.conns.div_ceil(seats.max(1)).to_string());
+        format!("--rooms {rooms}, or larger rooms: room.players_max on the server")
+    };
     format!(
-        "--rooms {rooms}, or larger rooms: room.players_max on the server; where somebody else plays in the same rooms, \
-         such as another loadgen, another --seed gives rooms of your own"
+        "{larger}; where somebody else plays in the same rooms, such as another loadgen, another --seed gives rooms of \
+         your own"
     )
 }
 
@@ -313,6 +330,28 @@ mod tests {
                 .contains("--admin")
         );
         assert!(!nobody_listens(&Signs { is_raw: true, ..signs }).contains("tickring-server"));
+    }
+
+    #[test]
+    fn only_who_has_the_flag_is_advised_to_use_it() {
+        for (preset, has_rooms) in [("game", true), ("rewind", false)] {
+            let plan = Cli::plan([preset, "--conns", "70"]).unwrap();
+            let signs = Signs::before(&plan, &Machine::read(), (KernelCounters::default(), None));
+            for (code, flag) in [(100, "--players-per-room 2;"), (101, "--rooms-max")] {
+                let mut signs = signs.clone();
+                signs.status_before = Some(Status::default());
+                let limits = &mut signs.status_before.as_mut().unwrap().limits;
+                (limits.connections_max, limits.players_max_per_room) = (Some(100), Some(1));
+                signs.errors.add_many(Stage::Upgrade, Cause::Fault(code), 7);
+                let found = diagnose(&signs).remove(0);
+                assert_eq!(
+                    found.remedy.replace("--rooms-max", "").contains("--rooms"),
+                    has_rooms,
+                    "{found:?}"
+                );
+                assert!(has_rooms || found.remedy.contains(flag), "{found:?}");
+            }
+        }
     }
 
     /// The table's own formulas, for a machine that is full of others' or not.

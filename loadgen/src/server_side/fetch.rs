@@ -6,7 +6,7 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::Duration;
 
-use super::Status;
+use super::{Status, StatusLimits};
 use crate::clock;
 use crate::lead::LOOK;
 
@@ -59,10 +59,14 @@ fn fetch_within(admins: &[String], interrupted: &AtomicBool, patience: Duration)
             Err(_) => return Err(not_in_time(&admins[silent], patience)),
         }
     }
-    let all = distinct(told.into_iter().flatten()).into_iter().reduce(|mut all, other| {
+    let servers = distinct(told.into_iter().flatten());
+    let limits = servers.iter().map(|status| &status.limits).collect::<Vec<_>>();
+    let shared = if limits.len() > 1 { Some(StatusLimits::shared(&limits)) } else { None };
+    let all = servers.into_iter().reduce(|mut all, other| {
         all.add(&other);
         all
     });
+    let all = all.map(|all| Status { limits: shared.unwrap_or_else(|| all.limits.clone()), ..all });
     all.ok_or_else(|| "no admin endpoint is known".to_owned())
 }
 

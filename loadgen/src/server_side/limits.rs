@@ -36,6 +36,27 @@ impl StatusLimits {
             && self.descriptors == self.connections_per_worker_max
     }
 
+    /// What several servers hold together of a run that gives each an equal share: so many times what the least of them
+    /// does. What one of them does not say, nobody knows.
+    pub(super) fn shared(all: &[&Self]) -> Self {
+        let count = all.len() as u64;
+        let times = |each: Option<u64>| each.map(|each| each.saturating_mul(count));
+        let product = |one: Option<u64>, other: Option<u64>| Some(one?.saturating_mul(other?));
+        let least =
+            |told: &dyn Fn(&Self) -> Option<u64>| all.iter().map(|limits| told(limits)).min().flatten();
+        let rooms = least(&|limits| product(limits.workers, limits.rooms_max_per_worker));
+        let places = |limits: &&&Self| product(limits.workers, limits.connections_per_worker_max);
+        let Some(narrowest) = all.iter().min_by_key(places) else { return Self::default() };
+        Self {
+            descriptors: narrowest.descriptors,
+            connections_max: times(least(&|limits| limits.connections_max)),
+            connections_per_worker_max: narrowest.connections_per_worker_max,
+            workers: times(narrowest.workers),
+            players_max_per_room: least(&|limits| limits.players_max_per_room),
+            rooms_max_per_worker: rooms.zip(narrowest.workers).map(|(rooms, workers)| rooms / workers.max(1)),
+        }
+    }
+
     /// What the most connections follow from, in words.
     pub(crate) fn connections_bound(&self) -> String {
         match self.workers.zip(self.connections_per_worker_max).filter(|_| self.is_bound_by_descriptors()) {
@@ -118,6 +139,26 @@ mod tests {
         let most =
             r#"{"limits":{"workers":256,"connections_max":268435456,"descriptors":18446744073709551615}}"#;
         assert_eq!(told(most).unwrap().limits.workers, Some(256));
+    }
+
+    #[test]
+    fn servers_that_share_a_run_hold_so_many_times_what_the_least_does() {
+        let limits = |max, workers, each| StatusLimits {
+            connections_max: Some(max),
+            workers: Some(workers),
+            connections_per_worker_max: Some(each),
+            rooms_max_per_worker: Some(8),
+            ..StatusLimits::default()
+        };
+        let (small, large) = (limits(10, 1, 1_000), limits(20_000, 4, 5_000));
+        for all in [[&small, &large], [&large, &small]] {
+            let both = StatusLimits::shared(&all);
+            assert_eq!(both.connections_max, Some(20), "not 20,010: {both:?}");
+            let tables = (both.workers, both.connections_per_worker_max, both.rooms_max_per_worker);
+            assert_eq!(tables, (Some(2), Some(1_000), Some(8)));
+        }
+        let silent = StatusLimits::default();
+        assert_eq!(StatusLimits::shared(&[&small, &silent]).connections_max, None);
     }
 
     #[test]
