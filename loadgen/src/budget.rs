@@ -173,11 +173,10 @@ pub(crate) fn budgets(demand: &Demand, facts: &Facts) -> Vec<Budget> {
     all.into_iter().flatten().collect()
 }
 
-/// What helps a run's players to places in the tables of a server whose workers their rooms choose; `None` where they
-/// choose none, or all of the players fit.
+/// What helps a run's players to places on a server, where their rooms choose its workers; `None` where there are no rooms,
+/// or all of the players fit.
 pub(crate) fn more_places(demand: &Demand, status: &Status, here: &Readings) -> Option<String> {
     demand.rooms?;
-    status.limits.workers.filter(|workers| *workers > 1)?;
     let wall = tables::budget(demand, status, here)?;
     (wall.carries < demand.conns).then_some(wall.remedy)
 }

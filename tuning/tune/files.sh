@@ -5,13 +5,15 @@
 
 sysctl_file=/etc/sysctl.d/90-tickring.conf
 limits_file=/etc/security/limits.d/90-tickring.conf
-# The settings of the table, each between two |.
-table_keys=''
 
 # read_files: sets asked (`|FILE`, then its lines `key|value`), granted (`0|FILE`, or `1|FILE` where it is read after ours,
 # then its lines `domain|item|value`) and unread, the files that this user may not read.
 read_files() {
     asked='' granted='' unread='' late=0
+    # The settings of the table, each between two |.
+    table_keys=$(awk -F '\t' '
+        $2 ~ /^sysctl:/ { sub(/^sysctl:/, "", $2); sub(/\[.*/, "", $2); printf "|%s", $2 }
+        END { print "|net.ipv4.ip_local_reserved_ports|" }' "$table")
     sysctl_files=$(list_sysctl_files)
     limits_files=$(list_limits_files)
     each_line "$sysctl_files" read_sysctl_file
@@ -75,9 +77,6 @@ list_limits_files() {
 # settings FILE: the lines `key|value` of a sysctl.d(5) file, of keys of the table, with dots. Numbers as the kernel reads
 # them: with a zero in front to base 8, with 0x to base 16.
 settings() {
-    [ -n "$table_keys" ] || table_keys=$(awk -F '\t' '
-        $2 ~ /^sysctl:/ { sub(/^sysctl:/, "", $2); sub(/\[.*/, "", $2); printf "|%s", $2 }
-        END { print "|net.ipv4.ip_local_reserved_ports|" }' "$table")
     awk -v keys="$table_keys" '
         function decimal(word,    base, at, digit, sum) {
             if (word ~ /^0[xX][0-9a-fA-F]+$/) { base = 16; word = tolower(substr(word, 3)) }

@@ -62,7 +62,8 @@ clear_up() {
 
 # hold_signals: from now on they are only noted, and looked at between two changes (stop_here). Whoever is stopped while it
 # takes the lock would leave it behind; and a trap that does more than this is not safe to be taken anywhere: bash may be in
-# the middle of a substitution, whose end it then misses in the trap's words.
+# the middle of a substitution, whose end it then misses in the trap's words. For the same reason no command of apply and
+# rollback has two substitutions: bash takes traps between them.
 hold_signals() {
     held=''
     # Whoever reads the progress may go: that is no reason to stop half-way.

@@ -1,5 +1,7 @@
 //! What helps against a class: what to type, or where to look.
 
+use std::net::SocketAddr;
+
 use super::knock::Knock;
 use super::signs::Signs;
 use crate::budget;
@@ -63,13 +65,9 @@ pub(super) fn nobody_listens(signs: &Signs) -> String {
             .to_owned()
     } else {
         let target = &signs.target;
-        let admin = match target
-            .rsplit_once(':')
-            .and_then(|(host, port)| Some((host, port.parse::<u16>().ok()?)))
-        {
-            Some((host, port)) if port != 9001 && port < u16::MAX => format!(" --admin {host}:{}", port + 1),
-            _ => String::new(),
-        };
+        let other = target.parse::<SocketAddr>().ok().filter(|listen| listen.port() != 9001);
+        let admin = other.and_then(|listen| Some((listen.ip(), listen.port().checked_add(1)?)));
+        let admin = admin.map_or(String::new(), |admin| format!(" --admin {}", SocketAddr::from(admin)));
         format!("start the server (tickring-server --listen {target}{admin}), or check --target")
     }
 }
@@ -99,7 +97,8 @@ pub(super) fn worker_full(signs: &Signs) -> String {
 }
 
 pub(super) fn server_full(signs: &Signs) -> String {
-    format!("{}, or ask for fewer --conns", server_room(signs, enough::server_room))
+    let room = more_places(signs).unwrap_or_else(|| server_room(signs, enough::server_room));
+    format!("{room}, or ask for fewer --conns")
 }
 
 /// Room for this run's connections and those that were there before.
