@@ -1,5 +1,6 @@
 //! A run from preflight to report, seen from the thread that leads it.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, ScopedJoinHandle};
@@ -92,6 +93,20 @@ pub(crate) fn attempt(plan: Plan, interrupted: &AtomicBool) -> anyhow::Result<Re
             terminal::say(format_args!("loadgen: preflight: generator side: {error}\n{not_started}"));
             refuse(&plan, &facts, vec![Wall::of_ring(&error)])
         }
+        Err(Failure::Threads(error)) => {
+            let wall = Wall {
+                problem: format!(
+                    "{} worker(s) cannot have a thread each: {error} (generator side)",
+                    plan.workers
+                ),
+                remedy:
+                    "fewer --workers, or more threads (ulimit -u, TasksMax= of the unit, --pids-limit of the \
+                         container) or addresses (ulimit -v) for this process"
+                        .to_owned(),
+            };
+            preflight::say(&wall);
+            refuse(&plan, &facts, vec![wall])
+        }
         Err(Failure::Other(error)) => Err(error),
     }
 }
@@ -135,6 +150,7 @@ pub(crate) fn watch_signals() -> anyhow::Result<Arc<AtomicBool>> {
 /// Why there are no figures.
 enum Failure {
     Ring(tickring_ring::SetupError),
+    Threads(io::Error),
     Other(anyhow::Error),
 }
 
@@ -152,19 +168,22 @@ fn execute(
     }
     let leader = Leader::new((plan, machine), &shared, interrupted, admin_works);
     thread::scope(|scope| {
-        let workers: Vec<ScopedJoinHandle<'_, Result<Outcome, Failure>>> = (0..plan.workers)
-            .map(|index| {
-                let (plan, shared) = (Arc::clone(plan), Arc::clone(&shared));
-                let name = format!("worker-{index}");
-                let body = move || {
-                    // A worker that leaves early must not keep the others waiting.
-                    let _leaving = Leaving { shared: Arc::clone(&shared), index };
-                    pin(plan.cpu_of(index).as_slice());
-                    work(plan, shared, index)
-                };
-                thread::Builder::new().name(name).spawn_scoped(scope, body).expect("a thread can be started")
-            })
-            .collect();
+        let start = |index| {
+            let (plan, shared) = (Arc::clone(plan), Arc::clone(&shared));
+            let body = move || {
+                // A worker that leaves early must not keep the others waiting.
+                let _leaving = Leaving { shared: Arc::clone(&shared), index };
+                pin(plan.cpu_of(index).as_slice());
+                work(plan, shared, index)
+            };
+            thread::Builder::new().name(format!("worker-{index}")).spawn_scoped(scope, body)
+        };
+        let workers: Vec<_> = (0..plan.workers).map(start).collect::<Result<_, _>>().map_err(|error| {
+            // Those that were started wait for the others.
+            shared.advance(Step::Closing);
+            shared.begin();
+            Failure::Threads(error)
+        })?;
         let any_gone = || workers.iter().any(ScopedJoinHandle::is_finished);
         let timeline = leader.lead(any_gone, || workers.iter().all(ScopedJoinHandle::is_finished));
         let outcomes = workers.into_iter().map(|worker| {

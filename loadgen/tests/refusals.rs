@@ -7,7 +7,7 @@ mod support;
 use std::process::{Command, Output};
 
 use serde_json::Value;
-use support::{raw_echo, run, sandbox};
+use support::{raw_echo, run, run_through, sandbox};
 
 /// `loadgen`, with at most 40 descriptors.
 fn with_few_descriptors(words: &[&str]) -> Output {
@@ -133,4 +133,20 @@ fn a_refused_search_or_calibration_leaves_what_a_refused_run_does() {
     let find =
         with_few_descriptors(&[&["find", "idle", "--from", "200", "--out", &out], &place[..]].concat());
     check(&std::fs::read(file.path()).unwrap(), &find);
+}
+
+/// Two hundred stacks of 2 MiB need more addresses than there are.
+#[test]
+fn workers_that_cannot_have_a_thread_are_a_wall() {
+    let server = raw_echo(8, 8);
+    let little = ["sh", "-c", "ulimit -v 400000 || exit 70; exec \"$0\" \"$@\""];
+    let place = ["--raw", "--raw-in", "8", "--raw-out", "8", "--target", &server.tcp()];
+    let run = run_through(
+        &little,
+        &[&["echo", "--conns", "200", "--workers", "200", "--force"], &place[..]].concat(),
+    );
+    assert_eq!(run.code, Some(3), "{} {}", run.out, run.err);
+    assert!(run.err.contains("200 worker(s) cannot have a thread each: Resource temporarily"), "{}", run.err);
+    assert_eq!(run.report["verdict"], "preflight", "{}", run.report);
+    assert_eq!(server.accepted(), 0, "nothing was attempted");
 }

@@ -12,11 +12,12 @@ const USER_BYTES_PER_CONNECTION: u64 = 2_000;
 /// Addresses of a connection, bytes: what its lists grow through is reserved, too (measured: 5,000 need between 20 and
 /// 40 MB more than ten).
 const ADDRESS_BYTES_PER_CONNECTION: u64 = 6_000;
-/// Addresses of this process without connections, what the allocator only reserves left out, bytes (measured: 60 MB are
-/// enough, 40 MB are not).
-const ADDRESS_BYTES: u64 = 45_000_000;
-/// Addresses of a worker, bytes: its thread's stack, its ring, its receive buffers.
-const ADDRESS_BYTES_PER_WORKER: u64 = 8 << 20;
+/// Addresses of this process without connections and workers, bytes: the allocator reserves a gibibyte at a time (and works
+/// with what single pages take where it cannot, up to a moment that nobody can foretell), and the rest is the program.
+const ADDRESS_BYTES: u64 = 5 << 28;
+/// Addresses of a worker, bytes: what the C library reserves for a thread (64 MiB), and its stack, its ring, its receive
+/// buffers.
+const ADDRESS_BYTES_PER_WORKER: u64 = 72 << 20;
 /// What may wait to be sent is one part in so many of the memory that is left.
 const WAITING_PART: u64 = 10;
 
@@ -52,13 +53,13 @@ const fn of_each(demand: &Demand, ends: u64) -> u64 {
 /// What a bound is taken up by, bytes: by the workers, by each connection, and already.
 fn taken_up(demand: &Demand, bound: &Bound) -> (u64, u64, u64) {
     match bound.of {
-        // Of what is mapped already, the allocator has reserved most and uses little.
+        // What is mapped already is part of it: how much that is changes from one moment to the next.
         BoundOf::Addresses => (
             demand.workers.saturating_mul(ADDRESS_BYTES_PER_WORKER),
             ADDRESS_BYTES_PER_CONNECTION.saturating_add(demand.messages_bytes),
             ADDRESS_BYTES,
         ),
-        BoundOf::Pages => (0, of_each(demand, 1), bound.used_bytes),
+        BoundOf::Pages { used_bytes } => (0, of_each(demand, 1), used_bytes),
     }
 }
 
@@ -80,38 +81,27 @@ pub(crate) fn waiting_bytes(demand: &Demand, facts: &Facts) -> usize {
 
 fn bounded(demand: &Demand, bound: &Bound) -> Budget {
     let (fixed, each, used) = taken_up(demand, bound);
-    // The workers' stacks come out of what is not mapped, whatever the allocator has in reserve.
-    let has_no_workers = bound.of == BoundOf::Addresses && bound.free_bytes() < fixed;
     let free = bound.limit_bytes.saturating_sub(used);
-    let carries = if has_no_workers { 0 } else { free.saturating_sub(fixed) / each };
+    let carries = free.saturating_sub(fixed) / each;
     let needed = used.saturating_add(fixed).saturating_add(demand.conns.saturating_mul(each));
     let fewer =
         if carries == 0 { String::new() } else { format!(", or fewer connections: --conns {carries}") };
-    let workers = match fixed {
-        0 => String::new(),
-        _ => format!(" and {} MiB for {} worker(s)", fixed >> 20, demand.workers),
-    };
     let (why, remedy) = match bound.of {
-        _ if has_no_workers => (
-            format!(
-                "{} leaves {} MiB, too little to start {} worker(s)",
-                bound.name,
-                bound.free_bytes() >> 20,
-                demand.workers
-            ),
-            "ulimit -v unlimited; ulimit -d unlimited (or LimitAS= and LimitDATA= of its unit)".to_owned(),
-        ),
         BoundOf::Addresses => (
             format!(
-                "{each} B of addresses a connection{workers}, and {} leaves {} MiB",
+                "{each} B of addresses a connection, {} MiB for {} worker(s), {} MiB for the program and what its \
+                 allocator reserves, and {} is {} MiB",
+                fixed >> 20,
+                demand.workers,
+                used >> 20,
                 bound.name,
-                free >> 20
+                bound.limit_bytes >> 20
             ),
             format!(
                 "ulimit -v unlimited; ulimit -d unlimited (or LimitAS= and LimitDATA= of its unit, at least {needed}){fewer}"
             ),
         ),
-        BoundOf::Pages => (
+        BoundOf::Pages { .. } => (
             format!("{each} B a connection, and {} leaves {} MiB", bound.name, free >> 20),
             format!(
                 "MemoryMax={needed} and MemoryHigh={needed} of its unit (or --memory {needed} of its container){fewer}"
@@ -126,51 +116,58 @@ mod tests {
     use super::super::tests::demand;
     use super::*;
 
-    fn wall(of: BoundOf, limit_bytes: u64, used_bytes: u64, conns: u64) -> Budget {
-        let bound = Bound { of, name: "RLIMIT".to_owned(), limit_bytes, used_bytes };
-        let roomy = Bound { limit_bytes: 1 << 50, ..bound.clone() };
-        let facts = Facts { memory_bounds: vec![roomy, bound], ..Facts::default() };
+    fn bound(of: BoundOf, limit_bytes: u64) -> Bound {
+        Bound { of, name: "RLIMIT".to_owned(), limit_bytes }
+    }
+
+    fn wall(of: BoundOf, limit_bytes: u64, conns: u64) -> Budget {
+        let facts =
+            Facts { memory_bounds: vec![bound(of, 1 << 50), bound(of, limit_bytes)], ..Facts::default() };
         of_process(&demand(conns, None), &facts).unwrap()
     }
 
     #[test]
     fn a_process_may_have_less_than_the_machine() {
         assert_eq!(of_process(&demand(9, None), &Facts::default()), None, "no bound is known");
-        // What was measured: too little for 5,000, enough for 10; enough for both; and too little for a worker.
-        let tight = wall(BoundOf::Addresses, 60_000_000, 45_000_000, 5_000);
-        assert!((10..5_000).contains(&tight.carries), "{tight:?}");
-        assert!(tight.why.contains("RLIMIT leaves 14 MiB") && tight.remedy.contains("--conns "), "{tight:?}");
-        assert!(wall(BoundOf::Addresses, 90_000_000, 60_000_000, 5_000).carries >= 5_000);
-        let messages = Demand { messages_bytes: 4 * 16_384, ..demand(300, None) };
-        let bound = |limit_bytes| Bound {
-            of: BoundOf::Addresses,
-            name: "RLIMIT_AS".to_owned(),
-            limit_bytes,
-            used_bytes: 0,
-        };
-        let carried = |limit_bytes| bounded(&messages, &bound(limit_bytes)).carries;
-        assert_eq!((carried(1), carried(409_600_000)), (0, 4_979), "a message waits, one is sent, one comes");
-        let share = |conns, limit_bytes| {
-            let here = Readings { memory_available_bytes: 8 << 30, ..Readings::default() };
-            let facts = Facts { here, memory_bounds: vec![bound(limit_bytes)], ..Facts::default() };
-            waiting_bytes(&Demand { conns, ..messages.clone() }, &facts)
-        };
-        assert!((50_000..150_000).contains(&share(300, 409_600_000)), "{}", share(300, 409_600_000));
-        assert!(
-            (75_000..90_000).contains(&share(10_000, 1 << 50)),
-            "the machine's: {}",
-            share(10_000, 1 << 50)
-        );
-        assert_eq!(share(5_000, 409_600_000), 0, "what fits just so has nothing to wait in");
-        assert_eq!(waiting_bytes(&messages, &Facts::default()), usize::MAX, "nothing is known to end");
-        let reserved = wall(BoundOf::Addresses, 300_000_000, 295_000_000, 10);
-        assert_eq!(reserved.carries, 0, "the allocator has reserved what the stacks need");
-        assert!(reserved.why.contains("too little to start 1 worker(s)"), "{reserved:?}");
-        let group = wall(BoundOf::Pages, 50_000_000, 15_000_000, 9_000);
+        let of = BoundOf::Addresses;
+        assert_eq!(wall(of, 1 << 30, 10).carries, 0, "the allocator's gibibyte");
+        let tight = wall(of, 1_450_000_000, 9_000);
+        assert!((5_000..9_000).contains(&tight.carries), "{tight:?}");
+        assert!(tight.why.contains("72 MiB for 1 worker(s)") && tight.why.ends_with("RLIMIT is 1382 MiB"));
+        assert!(tight.remedy.contains(&format!("--conns {}", tight.carries)), "{tight:?}");
+        let needed =
+            tight.remedy.split_once("at least ").and_then(|(_, rest)| rest.split_once(')')).unwrap().0;
+        assert_eq!(wall(of, needed.parse().unwrap(), 9_000).carries, 9_000, "{tight:?}");
+        let group = wall(BoundOf::Pages { used_bytes: 15_000_000 }, 50_000_000, 9_000);
         assert_eq!(group.carries, 5_000);
         assert!(
             group.remedy.contains("MemoryMax=78000000") && group.remedy.contains("--conns 5000"),
             "{group:?}"
         );
+    }
+
+    #[test]
+    fn what_may_wait_is_a_part_of_what_is_left() {
+        let messages = Demand { messages_bytes: 4 * 16_384, ..demand(300, None) };
+        let fixed = ADDRESS_BYTES + ADDRESS_BYTES_PER_WORKER;
+        let bound = |left_bytes| bound(BoundOf::Addresses, fixed + left_bytes);
+        assert_eq!(
+            bounded(&messages, &bound(357_680_000)).carries,
+            5_000,
+            "a message waits, one is sent, one comes"
+        );
+        let share = |conns, left_bytes| {
+            let here = Readings { memory_available_bytes: 8 << 30, ..Readings::default() };
+            let facts = Facts { here, memory_bounds: vec![bound(left_bytes)], ..Facts::default() };
+            waiting_bytes(&Demand { conns, ..messages.clone() }, &facts)
+        };
+        assert_eq!(share(300, 357_680_000), (357_680_000 - 300 * 71_536) / 3_000);
+        assert!(
+            (75_000..90_000).contains(&share(10_000, 1 << 50)),
+            "the machine's: {}",
+            share(10_000, 1 << 50)
+        );
+        assert_eq!(share(5_000, 357_680_000), 0, "what fits just so has nothing to wait in");
+        assert_eq!(waiting_bytes(&messages, &Facts::default()), usize::MAX, "nothing is known to end");
     }
 }

@@ -5,8 +5,6 @@ use std::path::{Path, PathBuf};
 
 use rustix::process::{Resource, getrlimit};
 
-use super::kilobytes;
-
 /// A bound of this process's memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Bound {
@@ -14,8 +12,6 @@ pub(crate) struct Bound {
     /// In words, with its value.
     pub(crate) name: String,
     pub(crate) limit_bytes: u64,
-    /// What is in use already.
-    pub(crate) used_bytes: u64,
 }
 
 /// What is counted.
@@ -24,24 +20,18 @@ pub(crate) enum BoundOf {
     /// Addresses, touched or not: stacks of threads, and what the allocator reserves.
     Addresses,
     /// Pages in memory, those of the kernel for its sockets among them.
-    Pages,
-}
-
-impl Bound {
-    /// What is left.
-    pub(crate) const fn free_bytes(&self) -> u64 {
-        self.limit_bytes.saturating_sub(self.used_bytes)
-    }
+    Pages {
+        /// What is in use already.
+        used_bytes: u64,
+    },
 }
 
 /// All that there are.
 pub(crate) fn bounds() -> Vec<Bound> {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let limits = [("RLIMIT_AS", Resource::As, "VmSize"), ("RLIMIT_DATA", Resource::Data, "VmData")];
-    let own = limits.into_iter().filter_map(|(name, resource, used)| {
+    let own = [("RLIMIT_AS", Resource::As), ("RLIMIT_DATA", Resource::Data)];
+    let own = own.into_iter().filter_map(|(name, resource)| {
         let limit_bytes = getrlimit(resource).current?;
-        let name = format!("{name} = {limit_bytes}");
-        Some(Bound { of: BoundOf::Addresses, name, limit_bytes, used_bytes: kilobytes(&status, used) })
+        Some(Bound { of: BoundOf::Addresses, name: format!("{name} = {limit_bytes}"), limit_bytes })
     });
     let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     own.chain(group_bounds(Path::new("/sys/fs/cgroup"), &groups)).collect()
@@ -89,10 +79,9 @@ fn bound(group: &Path, limit: &str, (used, reclaimable): (&str, &str)) -> Option
     // What is only kept of files makes room.
     let cached = stat.lines().find_map(|line| line.strip_prefix(reclaimable)?.trim().parse::<u64>().ok());
     Some(Bound {
-        of: BoundOf::Pages,
+        of: BoundOf::Pages { used_bytes: number(used)?.saturating_sub(cached.unwrap_or(0)) },
         name: format!("{limit} = {limit_bytes} of the control group {}", group.display()),
         limit_bytes,
-        used_bytes: number(used)?.saturating_sub(cached.unwrap_or(0)),
     })
 }
 
@@ -124,16 +113,17 @@ mod tests {
                 ("memory/memory.usage_in_bytes", "6000\n"),
             ],
         );
-        let free = |groups: &str| -> Vec<u64> {
-            group_bounds(root.path(), groups).iter().map(Bound::free_bytes).collect()
+        let found = |groups: &str| -> Vec<(u64, BoundOf)> {
+            group_bounds(root.path(), groups).iter().map(|bound| (bound.limit_bytes, bound.of)).collect()
         };
-        assert_eq!(free("0::/a/b\n"), [899_999, 800_000]);
+        let pages = |used_bytes| BoundOf::Pages { used_bytes };
+        assert_eq!(found("0::/a/b\n"), [(900_000, pages(1)), (1_000_000, pages(200_000))]);
         assert_eq!(
-            free("4:cpu,memory:/c/gone\n3:cpu:/a\n"),
-            [0],
+            found("4:cpu,memory:/c/gone\n3:cpu:/a\n"),
+            [(5_000, pages(6_000))],
             "the top of a container is another group's"
         );
-        assert_eq!(free("0::/\nnonsense\n"), [0_u64; 0]);
+        assert_eq!(found("0::/\nnonsense\n"), []);
         let named = group_bounds(root.path(), "0::/a\n");
         assert!(named[0].name.starts_with("memory.max = 1000000 of the control group "), "{named:?}");
     }
