@@ -9,6 +9,8 @@ use crate::verdict::Verdict;
 
 /// From this share of the window on the summary tells that a worker was kept from running.
 const AWAY_SHARE_TOLD: f64 = 0.05;
+/// From this share of the window on it tells how long one answer of a closed loop took.
+const LONG_WAIT_SHARE: f64 = 0.1;
 
 /// The summary, several lines.
 pub(crate) fn text(report: &Report<'_>) -> String {
@@ -53,6 +55,10 @@ fn write_all(out: &mut String, report: &Report<'_>) -> std::fmt::Result {
     game(out, report)?;
     if report.game.input_to_effect_us.is_none() {
         spread(out, "service", report.latency_us.service)?;
+        let closed = report.latency_us.service.filter(|_| report.latency_us.intended.is_none());
+        if let Some(wait) = closed.and_then(|service| long_wait(service.max / 1e6, report.window_s)) {
+            writeln!(out, "               {wait}")?;
+        }
     }
     if let Some(rewind) = &report.rewind {
         rewind.write(out)?;
@@ -79,6 +85,19 @@ fn write_all(out: &mut String, report: &Report<'_>) -> std::fmt::Result {
     verdict(out, report)
 }
 
+/// What the percentiles of a closed loop hide ("coordinated omission": Gil Tene, "How NOT to Measure Latency"), where it was
+/// much of the window.
+fn long_wait(longest_s: f64, window_s: f64) -> Option<String> {
+    let share = longest_s / window_s;
+    (share > LONG_WAIT_SHARE).then(|| {
+        format!(
+            "an answer took {:.0}% of the window, and counts once: a closed loop sends nothing while it waits, which an \
+             open one (--rate N) shows",
+            share * 100.0
+        )
+    })
+}
+
 fn connections(out: &mut String, report: &Report<'_>) -> std::fmt::Result {
     let conns = &report.conns;
     writeln!(
@@ -89,7 +108,7 @@ fn connections(out: &mut String, report: &Report<'_>) -> std::fmt::Result {
     for line in &conns.errors {
         writeln!(
             out,
-            "               {} x {} while {} ({} side): {}",
+            "               {} x {} at {} ({} side): {}",
             line.count,
             wording::full(&line.error),
             format!("{:?}", line.stage).to_lowercase(),
@@ -267,6 +286,14 @@ mod tests {
         assert_eq!(text(Some(900.0), true, "0.9ms"), "p99<1ms met: 0.9ms");
         assert_eq!(text(Some(2_000.0), false, "2ms"), "p99<1ms NOT MET: 2ms");
         assert_eq!(text(None, false, "ask a fresh one"), "p99<1ms NOT MEASURED: ask a fresh one");
+    }
+
+    #[test]
+    fn what_a_closed_loop_hides_is_told() {
+        assert_eq!(long_wait(0.9, 10.0), None);
+        assert!(
+            long_wait(6.0, 10.0).unwrap().starts_with("an answer took 60% of the window, and counts once")
+        );
     }
 
     #[test]
