@@ -66,7 +66,8 @@ Change (as root):
 Exit status
   check          0 all ok · 1 a warning · 2 a failure          verify  0 holds · 1 something in doubt or not tried · 2 does not
   plan, explain, emit  0
-  apply          0 done, or nothing to do · 1 done, but N still does not fit, or nothing can be read · 3 not root ·
+  apply          0 done, or nothing to do · 1 done, but N still does not fit, or not after the next boot since a file that
+                 is read later says less, or nothing can be read · 3 not root ·
                  4 a container: /proc/sys is read-only · 5 refused, all put back, or another one is at work · 6 the
                  rollback file is damaged or edited, or it or its folder is a link, somebody else's, or may be written by
                  others; nothing touched · 7 refused, and not all could be put back · 129, 130, 131, 143 by a signal, all

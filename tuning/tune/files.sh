@@ -5,11 +5,12 @@
 
 sysctl_file=/etc/sysctl.d/90-tickring.conf
 limits_file=/etc/security/limits.d/90-tickring.conf
+sysctl_conf=/etc/sysctl.conf
 
-# read_files: sets asked (`|FILE`, then its lines `key|value`), granted (`0|FILE`, or `1|FILE` where it is read after ours,
+# read_files: sets asked (`|FILE`, then its lines `key|value`), sure (those of asked that every boot reads), granted (`0|FILE`, or `1|FILE` where it is read after ours,
 # then its lines `domain|item|value`) and unread, the files that this user may not read.
 read_files() {
-    asked='' granted='' unread='' late=0
+    asked=$newline sure='' granted='' unread='' late=0
     # The settings of the table, each between two |.
     table_keys=$(awk -F '\t' '
         $2 ~ /^sysctl:/ { sub(/^sysctl:/, "", $2); sub(/\[.*/, "", $2); printf "|%s", $2 }
@@ -22,11 +23,15 @@ read_files() {
 
 # One by one: an awk that cannot open a file reads none of the others.
 read_sysctl_file() {
-    if readable && found=$(settings "$entry" 2>/dev/null); then
+    if [ ! -e "$entry" ]; then
+        asked="$asked|${entry#"$root"}$newline"
+    elif readable && found=$(settings "$entry" 2>/dev/null); then
         asked="$asked|${entry#"$root"}$newline$found$newline"
     else
         not_read
     fi
+    # sysctl --system reads it, systemd-sysctl only by a link in sysctl.d: it may spoil a boot, and cannot be relied on.
+    [ "$entry" = "$root$sysctl_conf" ] || sure=$asked
 }
 
 read_limits_file() {
@@ -49,19 +54,22 @@ closed() { [ -d "$1" ] && [ ! -r "$1" ]; }
 
 # list_sysctl_files: those that count, one a line, in the order of reading: by name, whatever the folder. One in an earlier
 # folder replaces one of the same name in a later one, by nothing where it is a link to /dev/null (sysctl.d(5)). sysctl(8)
-# reads sysctl.conf after them.
+# reads sysctl.conf after them. Ours has its place among them, whether or not it is there.
 list_sysctl_files() {
     names=/
-    for folder in /etc /run /usr/local/lib /usr/lib /lib; do
-        if closed "$root$folder/sysctl.d"; then printf '%s\n' "/$root$folder/sysctl.d"; fi
-        for file in "$root$folder"/sysctl.d/*.conf; do
-            name=${file##*/}
-            case $names in */"$name"/*) continue ;; esac
-            if [ -f "$file" ]; then printf '%s/%s\n' "$name" "$file"; elif [ ! -c "$file" ]; then continue; fi
-            names=$names$name/
+    {
+        for folder in /etc /run /usr/local/lib /usr/lib /lib; do
+            if closed "$root$folder/sysctl.d"; then printf '%s\n' "/$root$folder/sysctl.d"; fi
+            for file in "$root$folder"/sysctl.d/*.conf; do
+                name=${file##*/}
+                case $names in */"$name"/*) continue ;; esac
+                if [ -f "$file" ]; then printf '%s/%s\n' "$name" "$file"; elif [ ! -c "$file" ]; then continue; fi
+                names=$names$name/
+            done
         done
-    done | sort -t / -k 1,1 | cut -d / -f 2-
-    [ ! -f "$root/etc/sysctl.conf" ] || printf '%s\n' "$root/etc/sysctl.conf"
+        case $names in */"${sysctl_file##*/}"/*) ;; *) printf '%s/%s\n' "${sysctl_file##*/}" "$root$sysctl_file" ;; esac
+    } | sort -t / -k 1,1 | cut -d / -f 2-
+    [ ! -f "$root$sysctl_conf" ] || printf '%s\n' "$root$sysctl_conf"
 }
 
 # list_limits_files: the same of pam_limits(8), with the place of ours in it, whether or not it is there.
@@ -118,13 +126,23 @@ asked_for() {
     printf '%s' "$asked" | awk -v key="$1|" 'index($0, key) == 1 { print substr($0, length(key) + 1) }'
 }
 
-# boots_with KEY: sets said to what the next boot gives it, the last value of all, and from to the file; empty where none does.
+# last_line_of KEY LINES: sets said to the value that the last of the lines `key|value` gives it; fails without one.
+last_line_of() {
+    case $2 in *"$newline$1|"*) ;; *) return 1 ;; esac
+    said=${2##*"$newline$1|"}
+    said=${said%%"$newline"*}
+}
+
+# boots_with KEY: sets said to what the next boot gives it, the last value of all, from to the file, and after_ours to 1 where
+# that is read after ours; empty where none does.
 boots_with() {
-    said=$(printf '%s' "$asked" | awk -v key="$1|" '
-        index($0, "|") == 1 { file = substr($0, 2) }
-        index($0, key) == 1 { value = substr($0, length(key) + 1); from = file }
-        END { print from "|" value }')
-    from=${said%"|"*} said=${said##*"|"}
+    from='' after_ours=0
+    last_line_of "$1" "$asked" || { said=''; return 0; }
+    read_before=${asked%"$newline$1|"*}
+    from=${read_before##*"$newline|"}
+    from=${from%%"$newline"*}
+    if [ "${from##*/}" = "${sysctl_file##*/}" ]; then return 0; fi
+    case $read_before in *"/${sysctl_file##*/}$newline"*) after_ours=1 ;; esac
 }
 
 # limit_of_row: sets item and unit of limits.conf where the judged row is such a limit.
@@ -165,12 +183,25 @@ short_logins() {
     [ -n "$short" ]
 }
 
-# note_overruled: where lines that are read after those of apply give less, that is a note on the judged row.
+# note_overruled: where lines that are read after those of apply give less, that is a note on the judged row. Sets lapse to its
+# verdict after the next boot, where that is worse by them.
 note_overruled() {
-    if limit_of_row && short_logins late; then
-        note="${note:+$note; }$short_from is read after ${limits_file##*/} and says $short, and logins get that: take it out there"
-    fi
+    if [ "$apply" != yes ] || [ "$current" = absent ] || ! kernel_has "$kernels"; then return 0; fi
+    case $place in
+        limit:*)
+            [ "$verdict" != ok ] && limit_of_row && short_logins late || return 0
+            note_late "${limits_file##*/}" "and logins get that: take it out there" ;;
+        sysctl:*)
+            short_boot late || return 0
+            lapse=$short_verdict
+            and_then="and the next boot has that"
+            [ "$short_from" != "$sysctl_conf" ] ||
+                and_then="and a boot with sysctl --system has that (systemd-sysctl reads it only by a link in sysctl.d)"
+            note_late "${sysctl_file##*/}" "$and_then: take it out there, then run apply again" ;;
+    esac
 }
+
+note_late() { note="${note:+$note; }$short_from is read after $1 and says $short, $2"; }
 
 # is_for_later: whether the judged row is a limit that logins from now on get, and this shell has not. Sets givers to whom
 # they have it from, in words.

@@ -125,7 +125,7 @@ measure() {
 # measure_nowhere: the same for a machine that is not known: the kernel's own ports, its smallest page, and one worker
 # where nobody says how many, since that one needs the largest table.
 measure_nowhere() {
-    kernel='' reserved='' asked='' granted='' unread='' ports=28232 G=4096 M=0
+    kernel='' reserved='' asked='' sure='' granted='' unread='' ports=28232 G=4096 M=0
     workers=${workers:-1}
     derive
 }
