@@ -79,7 +79,7 @@ sed 's/^Max locked memory.*/Max locked memory         unlimited            unlim
 cp "$scratch/limits" "$scratch/fake/proc/1/limits"
 snapshot before
 tune 0 apply --role server --conns 1000 --workers 32
-says "logins from now on get what process 1 has"
+says "no line for everybody or root in the limits files"
 unchanged "locked memory without a limit"
 echo '* hard memlock 64' >"$scratch/fake/etc/security/limits.conf"
 tune 0 apply --role server --conns 1000 --workers 32

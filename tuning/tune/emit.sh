@@ -25,12 +25,11 @@ emit() {
 emit_row() {
     [ "$apply" = yes ] || return 0
     case $place in
-        # What systemd and the kernel (5.16) grant without being asked: less would take something away.
-        limit:Max\ open\ files) nofile=$(printf '%s\n' "$wanted" 524288 | highest); return ;;
+        limit:Max\ open\ files) nofile=$(printf '%s\n' "$wanted" "$systemd_files" | highest); return ;;
         limit:Max\ locked\ memory)
             # As many as anybody will start.
             [ -n "$workers_told" ] || wanted=$((wanted * workers_most))
-            memlock=$(printf '%s\n' "$wanted" 8388608 | highest)
+            memlock=$(printf '%s\n' "$wanted" "$systemd_memlock_bytes" | highest)
             return ;;
     esac
     case $kind in

@@ -145,11 +145,15 @@ boots_with() {
     case $read_before in *"/${sysctl_file##*/}$newline"*) after_ours=1 ;; esac
 }
 
-# limit_of_row: sets item and unit of limits.conf where the judged row is such a limit.
+# What systemd gives its services where nobody says how much, and the kernel since 5.16: less would take something away.
+systemd_files=524288
+systemd_memlock_bytes=8388608
+
+# limit_of_row: sets item and unit of limits.conf where the judged row is such a limit, and systemd_gives, in that unit.
 limit_of_row() {
     case $kind-$place in
-        least-limit:Max\ open\ files) item=nofile unit=1 ;;
-        least-limit:Max\ locked\ memory) item=memlock unit=1024 ;;
+        least-limit:Max\ open\ files) item=nofile unit=1 systemd_gives=$systemd_files ;;
+        least-limit:Max\ locked\ memory) item=memlock unit=1024 systemd_gives=$((systemd_memlock_bytes / 1024)) ;;
         *) return 1 ;;
     esac
     wanted_units=$(((wanted + unit - 1) / unit))
@@ -157,7 +161,8 @@ limit_of_row() {
 
 # logins_get DOMAIN [early]: sets given to the hard limit of that item which the files, or those up to ours, give to logins,
 # the last line for the domain (root is not in *), from to the file, and after_ours to 1 where that is read after ours. Without
-# any line they get what the first process has.
+# any line nobody knows what their service gives them: no more than the first process has, and than systemd gives, which raises its
+# own limits.
 logins_get() {
     given=$(printf '%s' "$granted" | awk -F '|' -v domain="$1" -v item="$item" -v early="${2:+1}" '
         NF == 2 { late = $1; file = $2; next }
@@ -167,7 +172,11 @@ logins_get() {
     [ -z "$from" ] || return 0
     given=$(read_limit "${place#limit:}" 1)
     case $given in *[!0-9]* | '') ;; *) given=$(((given + unit - 1) / unit)) ;; esac
+    if reaches "${given:-0}" "$systemd_gives" && grep -qx systemd "$root/proc/1/comm" 2>/dev/null; then given=$systemd_gives; fi
 }
+
+# above_ceiling UNITS: whether it is more open files than setrlimit grants anybody, so that who logs in keeps what he has.
+above_ceiling() { [ "$item" = nofile ] && is_number "$ceiling" && ! reaches "$ceiling" "$1"; }
 
 # short_logins [late]: whether a file, or one that is read after ours, gives logins less of the judged limit than is wanted.
 # Sets short to its lines, and short_from to it.
@@ -189,8 +198,9 @@ note_overruled() {
     if [ "$apply" != yes ] || [ "$current" = absent ] || ! kernel_has "$kernels"; then return 0; fi
     case $place in
         limit:*)
-            [ "$verdict" != ok ] && limit_of_row && short_logins late || return 0
-            note_late "${limits_file##*/}" "and logins get that: take it out there" ;;
+            if [ "$verdict" = ok ] || ! limit_of_row; then return 0; fi
+            ! short_logins late || note_late "${limits_file##*/}" "and logins get that: take it out there"
+            above_ceiling "$wanted_units" || note_unlined ;;
         sysctl:*)
             short_boot late || return 0
             lapse=$short_verdict
@@ -203,20 +213,31 @@ note_overruled() {
 
 note_late() { note="${note:+$note; }$short_from is read after $1 and says $short, $2"; }
 
+# note_unlined: who has no line in the files, and may have enough without, is promised nothing, and gets no line that could be less.
+note_unlined() {
+    who='' lines=''
+    for domain in '*' root; do
+        logins_get "$domain"
+        if [ -n "$from" ] || ! reaches "${given:-0}" "$wanted_units"; then continue; fi
+        case $domain in '*') who=everybody ;; *) who="$who${who:+ or }root" ;; esac
+        lines="$lines; echo '$domain hard $item $wanted_units' >> $limits_file"
+    done
+    [ -z "$who" ] || note="${note:+$note; }no line for $who in the limits files: a login has from its service what it has, and that may \
+be more than here. Log in again and check; if it has no more either: ${lines#; }"
+}
+
 # is_for_later: whether the judged row is a limit that logins from now on get, and this shell has not. Sets givers to whom
 # they have it from, in words.
 is_for_later() {
     limit_of_row || return 1
     ! limits_are_fixed || return 1
-    # Nobody gets a limit above the ceiling, whatever the file says.
-    if [ "$item" = nofile ] && is_number "$ceiling" && ! reaches "$ceiling" "$wanted"; then return 1; fi
+    # Whatever the file says.
+    ! above_ceiling "$wanted_units" || return 1
     [ "$verdict" != ok ] && [ "$current" != absent ] || return 1
     givers=''
     for domain in '*' root; do
         logins_get "$domain"
-        if [ -z "$given" ] || ! reaches "$given" "$wanted_units"; then return 1; fi
-        giver=${from:+$from says}
-        giver=${giver:-process 1 has}
-        [ "$givers" = "$giver" ] || givers="$givers${givers:+ and }$giver"
+        if [ -z "$from" ] || ! reaches "$given" "$wanted_units"; then return 1; fi
+        [ "$givers" = "$from says" ] || givers="$givers${givers:+ and }$from says"
     done
 }

@@ -14,7 +14,7 @@ each_row() {
 
 # each_knob FUNCTION: calls it for every row of this role, judged. Sets oks, warns, fails, worst.
 each_knob() {
-    visit=$1 oks=0 warns=0 fails=0 ceiling=$(read_sysctl fs.nr_open)
+    visit=$1 oks=0 warns=0 fails=0
     each_row visit_knob
     worst=ok
     [ "$warns" -eq 0 ] || worst=warn

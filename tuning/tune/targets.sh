@@ -66,21 +66,14 @@ port_targets() {
     echo "sysctl|$key|$lowest 65535"
 }
 
-# limit_targets: in the unit of limits.conf, KiB for memory. The line must not be lower than what logins get now, by the
-# files up to ours; what is read later overrules it, whatever it says.
+# limit_targets: in the unit of limits.conf, KiB for memory. No line takes away what the files up to ours give to logins, or what
+# they may have without a line; what is read later overrules ours, whatever it says.
 limit_targets() {
     limit_of_row || return 0
+    goal=$wanted_units
+    ! above_ceiling "$goal" || goal=$ceiling
     for domain in '*' root; do
         logins_get "$domain" early
-        [ "$given" != unlimited ] || continue
-        goal=$(printf '%s\n' "$wanted_units" "$given" | highest)
-        # setrlimit refuses more than that to everybody, and who logs in would keep what he has.
-        if [ "$item" = nofile ] && is_number "$ceiling" && ! reaches "$ceiling" "$goal"; then
-            goal=$ceiling
-            # Who has more already keeps it.
-            if [ -n "$given" ] && ! reaches "$goal" "$given"; then continue; fi
-        fi
-        # A line that is there and high enough already only needs a new login.
-        if [ -z "$from" ] || [ "$given" != "$goal" ]; then echo "limit|$domain|$item|$goal"; fi
+        reaches "${given:-0}" "$goal" || echo "limit|$domain|$item|$goal"
     done
 }
