@@ -105,6 +105,7 @@ unchanged "after two applies"
 
 case_="nothing is lowered that an operator raised, now or for the next boot"
 small_machine
+put fs.nr_open 500000
 put net.core.somaxconn 50000
 printf 'net.ipv4.tcp_max_syn_backlog=60000\nnet/ipv4/tcp_max_tw_buckets = 900000\n-net.ipv4.tcp_mem = 1 2 700000\n' >"$theirs/50-operator.conf"
 printf '# fs.file-max = 1\n; fs.file-max = 2\nfs.file-max = 9223372036854775807\n' >"$scratch/fake/etc/sysctl.conf"

@@ -99,6 +99,42 @@ if grep -q 'root hard nofile 3' "$own_limits"; then bad "the old line stays"; el
 tune 0 rollback
 unchanged "the soft half"
 
+case_="a line above fs.nr_open is refused by the kernel, and none that is unlimited: PAM makes fs.nr_open of it"
+machine
+put fs.nr_open 100000
+limits 1024
+both 400000 >"$logins/50-a.conf"
+# shellcheck disable=SC2086
+tune 0 apply $LATER
+says_of "$own_limits" "* hard nofile 25256"
+says_of "$own_limits" "root hard nofile 25256"
+tune 0 rollback
+# Raised for N, but not for the line.
+put fs.nr_open 20000
+# shellcheck disable=SC2086
+tune 0 apply $LATER
+has fs.nr_open 25256
+says_of "$own_limits" "* hard nofile 25256"
+tune 0 rollback
+mv "$logins/50-a.conf" "$logins/99-b.conf"
+# shellcheck disable=SC2086
+tune 1 apply $LATER
+says "99-b.conf is read after 90-tickring.conf and says * hard nofile 400000 (more than fs.nr_open, so the kernel refuses it)"
+tune 0 rollback
+rm "$logins/99-b.conf"
+both unlimited >"$logins/50-a.conf"
+# shellcheck disable=SC2086
+tune 0 apply $LATER
+says "logins from now on get what /etc/security/limits.d/50-a.conf says"
+if [ -e "$own_limits" ]; then bad "unlimited was enough"; else ok; fi
+has fs.nr_open 25256
+tune 0 rollback
+chmod 444 "$scratch/fake/proc/sys/fs/nr_open"
+# shellcheck disable=SC2086
+tune 1 apply $LATER
+never_says "later "
+says "fs.nr_open is 20000 here, and no limit of open files may be above it"
+
 case_="verify: what the next boot says, in every folder, by names, the last of them, and only where it is too little"
 machine
 as_booted

@@ -175,8 +175,18 @@ logins_get() {
     if reaches "${given:-0}" "$systemd_gives" && grep -qx systemd "$root/proc/1/comm" 2>/dev/null; then given=$systemd_gives; fi
 }
 
-# above_ceiling UNITS: whether it is more open files than setrlimit grants anybody, so that who logs in keeps what he has.
+# above_ceiling UNITS: whether it is more open files than setrlimit grants anybody.
 above_ceiling() { [ "$item" = nofile ] && is_number "$ceiling" && ! reaches "$ceiling" "$1"; }
+
+# gives_logins UNITS: whether what logins_get found is so much. Of a line above the ceiling nobody gets anything, he may not even
+# be let in, and of unlimited files PAM makes the ceiling (limits.conf(5)).
+gives_logins() {
+    case ${from:+$item}-$given in
+        nofile-unlimited) ! above_ceiling "$1" ;;
+        nofile-*) ! above_ceiling "$given" && reaches "$given" "$1" ;;
+        *) reaches "${given:-0}" "$1" ;;
+    esac
+}
 
 # short_logins [late]: whether a file, or one that is read after ours, gives logins less of the judged limit than is wanted.
 # Sets short to its lines, and short_from to it.
@@ -184,8 +194,9 @@ short_logins() {
     short='' short_from=''
     for domain in '*' root; do
         logins_get "$domain"
-        if [ -z "$from" ] || reaches "$given" "$wanted_units" || [ "${1:+$after_ours}" = 0 ]; then continue; fi
+        if [ -z "$from" ] || gives_logins "$wanted_units" || [ "${1:+$after_ours}" = 0 ]; then continue; fi
         short="$short${short:+, }$domain hard $item $given"
+        if above_ceiling "$given" && [ "$given" != unlimited ]; then short="$short (more than fs.nr_open, so the kernel refuses it)"; fi
         # One file usually has both.
         [ "$short_from" = "$from" ] || short_from="$short_from${short_from:+ and }$from"
     done
@@ -199,7 +210,7 @@ note_overruled() {
     case $place in
         limit:*)
             if [ "$verdict" = ok ] || ! limit_of_row; then return 0; fi
-            ! short_logins late || note_late "${limits_file##*/}" "and logins get that: take it out there"
+            ! short_logins late || note_late "${limits_file##*/}" "and that counts at a login: take it out there"
             above_ceiling "$wanted_units" || note_unlined ;;
         sysctl:*)
             short_boot late || return 0
@@ -218,7 +229,7 @@ note_unlined() {
     who='' lines=''
     for domain in '*' root; do
         logins_get "$domain"
-        if [ -n "$from" ] || ! reaches "${given:-0}" "$wanted_units"; then continue; fi
+        if [ -n "$from" ] || ! gives_logins "$wanted_units"; then continue; fi
         case $domain in '*') who=everybody ;; *) who="$who${who:+ or }root" ;; esac
         lines="$lines; echo '$domain hard $item $wanted_units' >> $limits_file"
     done
@@ -237,7 +248,7 @@ is_for_later() {
     givers=''
     for domain in '*' root; do
         logins_get "$domain"
-        if [ -z "$from" ] || ! reaches "$given" "$wanted_units"; then return 1; fi
+        if [ -z "$from" ] || ! gives_logins "$wanted_units"; then return 1; fi
         [ "$givers" = "$from says" ] || givers="$givers${givers:+ and }$from says"
     done
 }

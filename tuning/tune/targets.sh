@@ -74,6 +74,6 @@ limit_targets() {
     ! above_ceiling "$goal" || goal=$ceiling
     for domain in '*' root; do
         logins_get "$domain" early
-        reaches "${given:-0}" "$goal" || echo "limit|$domain|$item|$goal"
+        gives_logins "$goal" || echo "limit|$domain|$item|$goal"
     done
 }
