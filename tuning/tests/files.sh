@@ -273,3 +273,17 @@ put net.core.netdev_max_backlog 3000
 # shellcheck disable=SC2086
 tune 0 apply $LATER
 says_of "$sysctls/90-tickring.conf" "net.core.netdev_max_backlog = 3000"
+
+case_="one number for three sets the first: of the others the file says nothing"
+small_machine
+echo 'net.ipv4.tcp_rmem = 9999999' >"$sysctls/10-op.conf"
+tune 0 apply --role client --conns 20000 --workers 1
+has net.ipv4.tcp_rmem "4096 16384 262144"
+tune 0 rollback
+machine
+as_booted
+put net.ipv4.tcp_rmem "4096	131072	262144"
+printf 'net.ipv4.tcp_rmem = 4096 131072 262144\n' >"$sysctls/95-op.conf"
+printf 'net.ipv4.tcp_rmem = 4096\n' >"$sysctls/99-op.conf"
+tune 1 verify --role client --conns 1000 --workers 1
+never_says "99-op.conf"

@@ -11,9 +11,9 @@ sysctl_conf=/etc/sysctl.conf
 # then its lines `domain|item|value`) and unread, the files that this user may not read.
 read_files() {
     asked=$newline sure='' granted='' unread='' late=0
-    # The settings of the table, each between two |.
+    # The settings of the table, each between two |, with the field that counts of them.
     table_keys=$(awk -F '\t' '
-        $2 ~ /^sysctl:/ { sub(/^sysctl:/, "", $2); sub(/\[.*/, "", $2); printf "|%s", $2 }
+        $2 ~ /^sysctl:/ { sub(/^sysctl:/, "", $2); printf "|%s", $2 }
         END { print "|net.ipv4.ip_local_reserved_ports|" }' "$table")
     sysctl_files=$(list_sysctl_files)
     limits_files=$(list_limits_files)
@@ -106,7 +106,8 @@ settings() {
             for (at = 1; at <= count; at++) value = (at == 1 ? "" : value " ") decimal(words[at])
             # With a slash first, slashes separate: net/ipv4/conf/eth0.1/…
             if (match(key, /[.\/]/) && substr(key, RSTART, 1) == "/") gsub("/", ".", key)
-            if (index(keys, "|" key "|")) print key "|" value
+            # Who gives fewer numbers than there are leaves the others as they are.
+            if (index(keys, "|" key "|") || index(keys, "|" key "[3]|") && count > 2) print key "|" value
         }' "$1"
 }
 

@@ -36,13 +36,10 @@ impl Asked {
         self.settings.iter().filter(move |(key, _)| key == name).map(|(_, value)| &value[..])
     }
 
-    /// The highest whole number among them and `wanted`, in `field`, counted from 1, or in values of one word.
+    /// The highest whole number among them and `wanted`, in `field`, counted from 1: fewer leave the others as they are.
     pub(crate) fn highest(&self, name: &str, field: Option<usize>, wanted: String) -> String {
         let number = |value: &str| {
-            let mut words = value.split(' ');
-            let first = words.next()?;
-            let word =
-                if value.contains(' ') { value.split(' ').nth(field.unwrap_or(1) - 1)? } else { first };
+            let word = value.split(' ').nth(field.unwrap_or(1) - 1)?;
             word.bytes().all(|byte| byte.is_ascii_digit()).then(|| word.to_owned())
         };
         let all = self.values(name).filter_map(number).chain([wanted]);

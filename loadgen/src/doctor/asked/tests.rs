@@ -38,7 +38,7 @@ fn a_file_replaces_those_of_its_name_in_later_folders() {
     let asked = Asked::below(root);
     assert_eq!(asked.values("a").collect::<Vec<_>>(), ["3", "1", "3 200 300"]);
     assert_eq!(asked.highest("a", Some(3), "250".to_owned()), "300");
-    assert_eq!(asked.highest("a", Some(4), "2".to_owned()), "3");
+    assert_eq!(asked.highest("a", Some(4), "2".to_owned()), "2");
     assert_eq!(asked.highest("b", None, "12".to_owned()), "12");
     assert!(asked.unread.is_empty());
 }
