@@ -65,6 +65,21 @@ if [ "$(grep -n reserved "$ours" | cut -d: -f1)" -lt "$(grep -n port_range "$our
 tune 0 rollback
 unchanged "after rollback"
 
+case_="a range that begins below 1024 is not cut, where the kernel allows it: now, or by a file at the next boot"
+while IFS='|' read -r of_root range_now range_asked expected_range; do
+    machine
+    put net.ipv4.ip_unprivileged_port_start "$of_root"
+    put net.ipv4.ip_local_port_range "$range_now"
+    echo "net.ipv4.ip_local_port_range = $range_asked" >"$theirs/60-operator.conf"
+    tune 0 apply --role client --conns 60000 --workers 1
+    has net.ipv4.ip_local_port_range "$expected_range"
+done <<RANGES
+0|32768	60999|900 65000|900 65535
+1024|32768	60999|900 65000|1024 65535
+0|700	30000|900 30000|700 65535
+2000|32768	60999|1 2|2000 65535
+RANGES
+
 case_="where a range does not suffice, what remains is said"
 machine
 tune 1 apply --role client --conns 70000

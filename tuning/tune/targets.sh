@@ -59,10 +59,11 @@ port_targets() {
     # Wider without the server's own ports in the list, it would hand them to a client.
     ! ports_too_long || return 0
     echo "sysctl|net.ipv4.ip_local_reserved_ports|$ports_list"
-    # The kernel refuses a range that reaches below the ports it keeps for root.
-    lowest=$(read_sysctl net.ipv4.ip_unprivileged_port_start)
-    [ "${lowest:-0}" -gt 1024 ] || lowest=1024
-    [ "${line%% *}" -gt "$lowest" ] || lowest=${line%% *}
+    # The kernel refuses a range that reaches below the ports it keeps for root. A lower start than 1024 stays.
+    of_root=$(read_sysctl net.ipv4.ip_unprivileged_port_start)
+    lowest=$({ echo "$line"; asked_for "$key"; } | awk -v lowest=1024 -v of_root="${of_root:-0}" '
+        $1 ~ /^[0-9]+$/ && $1 < lowest && $1 > 0 && $1 >= of_root { lowest = $1 }
+        END { print (lowest < of_root) ? of_root : lowest }')
     echo "sysctl|$key|$lowest 65535"
 }
 

@@ -66,6 +66,7 @@ fn lay_out(root: &Path) {
         ("net.ipv4.tcp_tw_reuse", "0"),
         ("net.ipv4.ip_local_port_range", "32768\t60999"),
         ("net.ipv4.ip_local_reserved_ports", "80"),
+        ("net.ipv4.ip_unprivileged_port_start", "0"),
     ] {
         put(root, &format!("proc/sys/{}", name.replace('.', "/")), &format!("{value}\n"));
     }
@@ -81,7 +82,8 @@ fn lay_out(root: &Path) {
         "etc/sysctl.d/10-x.conf",
         "net.core.somaxconn = 20000\nnet.ipv4.tcp_max_tw_buckets = 300000\nnet.ipv4.tcp_rmem = 1 2 8388608\n\
          net.ipv4.tcp_max_syn_backlog = 0x7530\nnet.core.netdev_max_backlog = 0000000010\n\
-         fs.file-max = 18446744073709551615\nnet.ipv4.ip_local_reserved_ports = 7000-7010\n",
+         fs.file-max = 18446744073709551615\nnet.ipv4.ip_local_reserved_ports = 7000-7010\n\
+         net.ipv4.ip_local_port_range = 900 65000\n",
     );
     put(root, "usr/local/lib/sysctl.d/20-y.conf", "net.ipv4.tcp_wmem = 9999999\nnet.ipv4.tcp_mem = 1\n");
 }
