@@ -40,11 +40,12 @@ Look (nothing is changed, no root is needed):
   plan      what would change, why, how its lack shows, and the exact commands
               tune.sh plan --role both --conns 60000 --workers 4
   explain   one knob, or what people advise about it: symptom, counter, default, source; alone, the list
-              tune.sh explain somaxconn --conns 20000      tune.sh explain tcp_tw_recycle
+              tune.sh explain somaxconn --conns 20000
+              tune.sh explain tcp_tw_recycle
   verify    reads back and tries: opens sockets, sets the limit, looks at a listener's queue, sets up a ring
               tune.sh verify --role server --conns 20000
   emit      the same values for elsewhere: systemd [--drop-in], docker, k8s, limits or sysctl, to standard output
-              tune.sh emit systemd --role server --conns 20000 > /etc/systemd/system/tickring.service
+              tune.sh emit systemd --role server --conns 20000
 
 Change (as root):
   apply     keeps what is there, then sets the values and writes /etc/sysctl.d/90-tickring.conf and

@@ -91,8 +91,14 @@ emit_limits_lines() {
     echo "LimitMEMLOCK=$memlock"
 }
 
+# tell_ceiling: where the limit is above fs.nr_open as it is by default.
+tell_ceiling() {
+    case $newline$outside in *"${newline}fs.nr_open|"*) echo "# fs.nr_open must be $nofile first (tune.sh emit sysctl): above it the kernel refuses the limit, at a start or a login." ;; esac
+}
+
 emit_drop_in() {
     made_for
+    tell_ceiling
     echo "# /etc/systemd/system/tickring.service.d/limits.conf, then: systemctl daemon-reload; systemctl restart tickring"
     echo "[Service]"
     emit_limits_lines
@@ -204,6 +210,7 @@ unsafe_names() {
 
 emit_limits() {
     made_for
+    tell_ceiling
     echo "# $limits_file: logins from then on. root is not in *; memlock is in KiB."
     for domain in '*' root; do
         echo "$domain hard nofile $nofile"
