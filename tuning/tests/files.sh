@@ -287,3 +287,48 @@ printf 'net.ipv4.tcp_rmem = 4096 131072 262144\n' >"$sysctls/95-op.conf"
 printf 'net.ipv4.tcp_rmem = 4096\n' >"$sysctls/99-op.conf"
 tune 1 verify --role client --conns 1000 --workers 1
 never_says "99-op.conf"
+
+case_="names with | in them: of files, of users and of items"
+machine
+as_booted
+limits 1024
+both 50000 >"$logins/10-a.conf"
+both 1000 >"$logins/20|b.conf"
+printf 'a|b hard nofile 7\n* hard nofile|9|9 5\n*|nofile|9 hard x 5\n' >"$logins/30-c.conf"
+# shellcheck disable=SC2086
+tune 0 apply $LATER
+says_of "$own_limits" "* hard nofile 25256"
+tune 0 rollback
+mv "$logins/20|b.conf" "$logins/99|b.conf"
+# shellcheck disable=SC2086
+tune 1 apply $LATER
+says "/etc/security/limits.d/99|b.conf is read after 90-tickring.conf and says * hard nofile 1000, root hard nofile 1000"
+if [ -e "$own_limits" ]; then bad "10-a.conf was high enough"; else ok; fi
+rm "$logins/99|b.conf"
+echo 'net.core.somaxconn = 100' >"$sysctls/99|z.conf"
+put net.core.somaxconn 128
+# shellcheck disable=SC2086
+tune 0 apply $LATER
+says "/etc/sysctl.d/99|z.conf is read after 90-tickring.conf and says net.core.somaxconn = 100"
+
+case_="--root: a link that leads out of it is not followed, and named"
+machine
+as_booted
+put net.core.somaxconn 128
+mkdir -p "$scratch/outside"
+echo 'net.core.somaxconn = 9999' >"$scratch/outside/of.conf"
+both 99999 >"$scratch/outside/of-limits.conf"
+ln -s "$scratch/outside/of.conf" "$sysctls/20-out.conf"
+ln -s "$scratch/outside/of-limits.conf" "$logins/20-out.conf"
+ln -s ../../../usr/in.conf "$logins/30-in.conf"
+ln -s ../in.conf "$sysctls/30-in.conf"
+mkdir "$scratch/fake/usr"
+echo 'net.core.somaxconn = 3000' >"$scratch/fake/etc/in.conf"
+limits 1024
+# shellcheck disable=SC2086
+tune 0 plan $LATER
+says "somaxconn=3000"
+says "echo '* hard nofile 25256'"
+says "cannot read /etc/sysctl.d/20-out.conf"
+says "cannot read /etc/security/limits.d/20-out.conf"
+rm -r "$scratch/outside"

@@ -45,7 +45,11 @@ read_limits_file() {
     [ "$entry" != "$root$limits_file" ] || late=1
 }
 
-readable() { [ -f "$entry" ] && [ -r "$entry" ]; }
+# A link that leads out of a made-up machine is about another one.
+readable() {
+    [ -f "$entry" ] && [ -r "$entry" ] || return 1
+    [ -z "$root" ] || case $(readlink -f "$entry") in "$(readlink -f "$root")"/*) ;; *) return 1 ;; esac
+}
 
 not_read() { unread="$unread${unread:+$newline}${entry#"$root"}"; }
 
@@ -116,7 +120,7 @@ settings() {
 hard_limits() {
     awk '
         { sub(/#.*/, ""); gsub(/\r/, ""); type = tolower($2); value = tolower($4) }
-        NF < 4 || ($1 != "*" && $1 != "root") || (type != "hard" && type != "-") { next }
+        NF < 4 || ($1 != "*" && $1 != "root") || $3 !~ /^[A-Za-z]+$/ || (type != "hard" && type != "-") { next }
         value ~ /^(unlimited|infinity|-1?)$/ { value = "unlimited" }
         value ~ /^0[0-9]+$/ { sub(/^0+/, "", value); if (value == "") value = 0 }
         value == "unlimited" || value ~ /^[0-9]+$/ { print $1 "|" tolower($3) "|" value }' "$1"
@@ -166,7 +170,7 @@ limit_of_row() {
 # own limits.
 logins_get() {
     given=$(printf '%s' "$granted" | awk -F '|' -v domain="$1" -v item="$item" -v early="${2:+1}" '
-        NF == 2 { late = $1; file = $2; next }
+        $1 ~ /^[01]$/ { late = $1; file = substr($0, 3); next }
         $1 == domain && $2 == item && !(early && late) { value = $3; from = file; after = late }
         END { print value "|" after "|" from }')
     from=${given#*"|"*"|"} after_ours=${given#*"|"} after_ours=${after_ours%%"|"*} given=${given%%"|"*}

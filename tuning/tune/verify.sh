@@ -99,7 +99,7 @@ is_replaced_later() {
 }
 
 # What may not be read may say anything.
-tell_unread() { tell skip "$entry" "may not be read by this user, so what it asks for is not known: run as root"; }
+tell_unread() { tell skip "$entry" "may not be read by this user${root:+, or is a link that leads out of --root}, so what it asks for is not known: run as root"; }
 
 # ---- trying ------------------------------------------------------------------------------------
 
