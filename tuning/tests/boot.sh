@@ -231,3 +231,30 @@ echo 'net.core.somaxconn = 128' >"$scratch/fake/etc/sysctl.conf"
 tune 0 apply --role server --conns 200000 --workers 1
 in_file "$ours" "net.core.somaxconn = 30000"
 says "/etc/sysctl.conf is read after 90-tickring.conf and says net.core.somaxconn = 128, wanted >= 25000, and a boot with sysctl --system has that"
+
+case_="globs as keys: they count where no line names the setting, and adding to our file helps against them"
+machine
+as_booted
+put net.core.somaxconn 128
+echo 'net.core.some*conn = 4000' >"$theirs/10-op.conf"
+echo '-net.core.so?axc** = 3000' >"$theirs/20-op.conf"
+echo 'net.core.* = 100' >"$theirs/99-z.conf"
+echo 'net.ipv4.tcp_*mem = 1 2' >"$theirs/99-y.conf"
+echo 'net.*conn = 100000' >"$theirs/99-x.conf"
+# shellcheck disable=SC2086
+tune 0 apply $SERVER
+has net.core.somaxconn 3000
+in_file "$ours" "net.core.somaxconn = 3000"
+never_says "is read after"
+# shellcheck disable=SC2086
+tune 1 verify $SERVER
+never_says "somaxconn = 100"
+# What is met now, and named in no file.
+rm "$ours"
+put net.core.netdev_max_backlog 70000
+# shellcheck disable=SC2086
+tune 1 verify $SERVER
+says "99-z.conf says net.core.somaxconn = 100, wanted >= 2500"
+# shellcheck disable=SC2086
+tune 0 apply $SERVER
+in_file "$ours" "net.core.somaxconn = 3000"

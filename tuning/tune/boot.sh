@@ -16,6 +16,9 @@ boot_value() {
         boot=$said
         return
     fi
+    boot=''
+    # There may be exceptions.
+    ! last_line_of "*$1" "$asked" || return 0
     case $newline$entries in
         *"${newline}sysctl|$1|"*)
             boot=$newline$entries

@@ -86,7 +86,8 @@ list_limits_files() {
     } | sort -u
 }
 
-# settings FILE: the lines `key|value` of a sysctl.d(5) file, of keys of the table, with dots. Numbers as the kernel reads
+# settings FILE: the lines `key|value` of a sysctl.d(5) file, of keys of the table, with dots; `*key|value` where a key with * or ?
+# in it means that one, which counts where no line names it. Numbers as the kernel reads
 # them: with a zero in front to base 8, with 0x to base 16.
 settings() {
     awk -v keys="$table_keys" '
@@ -97,6 +98,13 @@ settings() {
             else return (word ~ /^0[0-9]+$/) ? word "?" : word
             for (at = 1; at <= length(word); at++) sum = sum * base + index("0123456789abcdef", substr(word, at, 1)) - 1
             return sprintf("%.0f", sum)
+        }
+        function matches(pattern, name,    first, of) {
+            if (pattern == "" || name == "") return pattern == name || pattern == "*"
+            first = substr(pattern, 1, 1)
+            of = substr(name, 1, 1)
+            if (first == "*") return matches(substr(pattern, 2), name) || of != "." && matches(pattern, substr(name, 2))
+            return (first == of || first == "?" && of != ".") && matches(substr(pattern, 2), substr(name, 2))
         }
         /^[ \t]*[#;]/ || !(at = index($0, "=")) { next }
         {
@@ -112,6 +120,13 @@ settings() {
             if (match(key, /[.\/]/) && substr(key, RSTART, 1) == "/") gsub("/", ".", key)
             # Who gives fewer numbers than there are leaves the others as they are.
             if (index(keys, "|" key "|") || index(keys, "|" key "[3]|") && count > 2) print key "|" value
+            if (key !~ /[*?]/) next
+            gsub(/\*+/, "*", key)
+            all = split(keys, names, "|")
+            for (at = 2; at < all; at++) {
+                if (sub(/\[3\]$/, "", names[at]) && count < 3) continue
+                if (matches(key, names[at])) print "*" names[at] "|" value
+            }
         }' "$1"
 }
 
@@ -128,7 +143,7 @@ hard_limits() {
 
 # asked_for KEY: the values that the files give it, one a line.
 asked_for() {
-    printf '%s' "$asked" | awk -v key="$1|" 'index($0, key) == 1 { print substr($0, length(key) + 1) }'
+    printf '%s' "$asked" | awk -v key="$1|" '{ sub(/^\*/, "") } index($0, key) == 1 { print substr($0, length(key) + 1) }'
 }
 
 # last_line_of KEY LINES: sets said to the value that the last of the lines `key|value` gives it; fails without one.
@@ -141,12 +156,13 @@ last_line_of() {
 # boots_with KEY: sets said to what the next boot gives it, the last value of all, from to the file, and after_ours to 1 where
 # that is read after ours; empty where none does.
 boots_with() {
-    from='' after_ours=0
-    last_line_of "$1" "$asked" || { said=''; return 0; }
-    read_before=${asked%"$newline$1|"*}
+    from='' after_ours=0 means=$1
+    # Whatever file has it: what names the setting counts before what means it.
+    last_line_of "$1" "$asked" || { means="*$1" && last_line_of "*$1" "$asked"; } || { said=''; return 0; }
+    read_before=${asked%"$newline$means|"*}
     from=${read_before##*"$newline|"}
     from=${from%%"$newline"*}
-    if [ "${from##*/}" = "${sysctl_file##*/}" ]; then return 0; fi
+    if [ "$means" != "$1" ] || [ "${from##*/}" = "${sysctl_file##*/}" ]; then return 0; fi
     case $read_before in *"/${sysctl_file##*/}$newline"*) after_ours=1 ;; esac
 }
 
