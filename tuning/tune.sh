@@ -40,11 +40,12 @@ Look (nothing is changed, no root is needed):
   plan      what would change, why, how its lack shows, and the exact commands
               tune.sh plan --role both --conns 60000 --workers 4
   explain   one knob, or what people advise about it: symptom, counter, default, source; alone, the list
-              tune.sh explain somaxconn --conns 20000      tune.sh explain tcp_tw_recycle
+              tune.sh explain somaxconn --conns 20000
+              tune.sh explain tcp_tw_recycle
   verify    reads back and tries: opens sockets, sets the limit, looks at a listener's queue, sets up a ring
               tune.sh verify --role server --conns 20000
   emit      the same values for elsewhere: systemd [--drop-in], docker, k8s, limits or sysctl, to standard output
-              tune.sh emit systemd --role server --conns 20000 > /etc/systemd/system/tickring.service
+              tune.sh emit systemd --role server --conns 20000
 
 Change (as root):
   apply     keeps what is there, then sets the values and writes /etc/sysctl.d/90-tickring.conf and
@@ -66,7 +67,8 @@ Change (as root):
 Exit status
   check          0 all ok · 1 a warning · 2 a failure          verify  0 holds · 1 something in doubt or not tried · 2 does not
   plan, explain, emit  0
-  apply          0 done, or nothing to do · 1 done, but N still does not fit, or nothing can be read · 3 not root ·
+  apply          0 done, or nothing to do · 1 done, but N still does not fit, or not after the next boot since a file that
+                 is read later says less, or nothing can be read · 3 not root ·
                  4 a container: /proc/sys is read-only · 5 refused, all put back, or another one is at work · 6 the
                  rollback file is damaged or edited, or it or its folder is a link, somebody else's, or may be written by
                  others; nothing touched · 7 refused, and not all could be put back · 129, 130, 131, 143 by a signal, all

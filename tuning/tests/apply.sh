@@ -65,6 +65,21 @@ if [ "$(grep -n reserved "$ours" | cut -d: -f1)" -lt "$(grep -n port_range "$our
 tune 0 rollback
 unchanged "after rollback"
 
+case_="a range that begins below 1024 is not cut, where the kernel allows it: now, or by a file at the next boot"
+while IFS='|' read -r of_root range_now range_asked expected_range; do
+    machine
+    put net.ipv4.ip_unprivileged_port_start "$of_root"
+    put net.ipv4.ip_local_port_range "$range_now"
+    echo "net.ipv4.ip_local_port_range = $range_asked" >"$theirs/60-operator.conf"
+    tune 0 apply --role client --conns 60000 --workers 1
+    has net.ipv4.ip_local_port_range "$expected_range"
+done <<RANGES
+0|32768	60999|900 65000|900 65535
+1024|32768	60999|900 65000|1024 65535
+0|700	30000|900 30000|700 65535
+2000|32768	60999|1 2|2000 65535
+RANGES
+
 case_="where a range does not suffice, what remains is said"
 machine
 tune 1 apply --role client --conns 70000
@@ -105,6 +120,7 @@ unchanged "after two applies"
 
 case_="nothing is lowered that an operator raised, now or for the next boot"
 small_machine
+put fs.nr_open 500000
 put net.core.somaxconn 50000
 printf 'net.ipv4.tcp_max_syn_backlog=60000\nnet/ipv4/tcp_max_tw_buckets = 900000\n-net.ipv4.tcp_mem = 1 2 700000\n' >"$theirs/50-operator.conf"
 printf '# fs.file-max = 1\n; fs.file-max = 2\nfs.file-max = 9223372036854775807\n' >"$scratch/fake/etc/sysctl.conf"
@@ -125,12 +141,49 @@ not_in_file "$ours" somaxconn
 tune 0 rollback
 unchanged "after rollback"
 
-case_="what logins get already is not lowered by a shell that has less"
+case_="what logins may have already is not lowered by a shell that has less, and promised to nobody"
 small_machine
 limits 1024 524288
 put fs.nr_open 1048576
-tune 0 apply --role server --conns 20000 --workers 1
-in_file "$limits_conf" "* hard nofile 524288"
+tune 1 apply --role server --conns 20000 --workers 1
+if [ -e "$limits_conf" ]; then bad "a line was written that may take something away"; else ok; fi
+says "no line for everybody or root in the limits files: a login has from its service what it has, and that may be more than here"
+says "if it has no more either: echo '* hard nofile 25256' >> /etc/security/limits.d/90-tickring.conf; echo 'root hard nofile 25256' >> "
+never_says "later "
+# shellcheck disable=SC2086 # several words on purpose, here and below
+tune 2 verify $BOTH
+never_says "log in again, since"
+tune 0 explain RLIMIT_NOFILE --role server --conns 100000
+says "no line for everybody or root in the limits files"
+# Who has a line gets what it says.
+echo '* hard nofile 30000' >"$scratch/fake/etc/security/limits.conf"
+tune 1 apply --role server --conns 20000 --workers 1
+says "no line for root in the limits files"
+tune 0 rollback
+
+case_="nobody gets more than is wanted because process 1 has it"
+for first_process in systemd init; do
+    machine
+    put fs.nr_open 1073741816
+    limits 524288 1073741816
+    echo "$first_process" >"$scratch/fake/proc/1/comm"
+    if [ "$first_process" = systemd ]; then
+        # It raises its own, and gives its services 524288.
+        tune 0 apply --role server --conns 600000 --workers 1
+        in_file "$limits_conf" "* hard nofile 750256"
+        in_file "$limits_conf" "root hard nofile 750256"
+        tune 0 rollback
+    else
+        tune 1 apply --role server --conns 600000 --workers 1
+        if [ -e "$limits_conf" ]; then bad "$first_process: a line was written"; else ok; fi
+    fi
+done
+machine
+sed 's/^Max locked memory.*/Max locked memory         67108864             67108864             bytes/' "$scratch/fake/proc/1/limits" >"$scratch/limits"
+cp "$scratch/limits" "$scratch/fake/proc/1/limits"
+echo systemd >"$scratch/fake/proc/1/comm"
+tune 0 apply --role server --conns 1000 --workers 32
+in_file "$limits_conf" "* hard memlock 16384"
 tune 0 rollback
 
 case_="folders that are missing are made, and removed again"

@@ -27,7 +27,7 @@ tune 137 apply $SERVER
 unset TUNE_HOOK
 # shellcheck disable=SC2086
 tune 2 verify $SERVER
-says "fs.nr_open = 25256 is lost then, since no file sets it"
+says "fs.nr_open = 25256 is lost then, since no file of sysctl.d sets it"
 # shellcheck disable=SC2086
 tune 0 apply $SERVER
 same_file "killed"
@@ -71,7 +71,7 @@ tune 0 plan --role server --conns 200000 --workers 1 --json
 is_json
 says "\"commands\": [\"echo 'net.core.somaxconn = 30000' >> /etc/sysctl.d/90-tickring.conf\"]"
 tune 1 verify --role server --conns 200000 --workers 1
-says "net.core.somaxconn = 30000 is lost then, since no file sets it"
+says "net.core.somaxconn = 30000 is lost then, since no file of sysctl.d sets it"
 never_says "fs.file-max = "
 tune 0 apply --role server --conns 200000 --workers 1
 in_file "$ours" "net.core.somaxconn = 30000"
@@ -150,3 +150,111 @@ PATH=$usual_path
 unset ROUND_ADD
 has net.netfilter.nf_conntrack_buckets 4096
 unchanged "made less"
+
+case_="a file that is read after ours and says less: apply, plan and check say that the next boot will have that, and what to do"
+small_machine
+echo 'net.core.somaxconn = 100' >"$theirs/99-z.conf"
+snapshot before
+# shellcheck disable=SC2086
+tune 0 plan $SERVER
+says "/etc/sysctl.d/99-z.conf is read after 90-tickring.conf and says net.core.somaxconn = 100, wanted >= 2500"
+# What only slows down does not keep N from fitting.
+# shellcheck disable=SC2086
+tune 0 apply $SERVER
+has net.core.somaxconn 2500
+says "warn      net.core.somaxconn is 2500 now (/etc/sysctl.d/99-z.conf is read after 90-tickring.conf and says net.core.somaxconn = 100, wanted >= 2500, and the next boot has that: take it out there, then run apply again)"
+# Without our file there is nothing to add to it: that would not help.
+rm "$ours"
+# shellcheck disable=SC2086
+tune 0 plan $SERVER
+says "net.core.somaxconn (network namespace): 2500, wanted >= 2500  [ok now, not after the next boot]"
+says "  note:    /etc/sysctl.d/99-z.conf is read after"
+never_says "net.core.somaxconn = 2500"
+never_says "nothing to change"
+# shellcheck disable=SC2086
+tune 0 plan $SERVER --json
+is_json
+says '"verdict": "ok", "note": "/etc/sysctl.d/99-z.conf is read after'
+# shellcheck disable=SC2086
+tune 2 check $SERVER
+says "/etc/sysctl.d/99-z.conf is read after"
+# shellcheck disable=SC2086
+tune 0 apply $SERVER
+not_in_file "$ours" somaxconn
+rm "$theirs/99-z.conf"
+# shellcheck disable=SC2086
+tune 0 apply $SERVER
+in_file "$ours" "net.core.somaxconn = 2500"
+never_says "is read after"
+
+case_="what a later file says of a setting without which N does not fit ends apply with 1, and what is enough with 0"
+small_machine
+echo 'net.netfilter.nf_conntrack_max = 9000' >"$theirs/99-z.conf"
+echo 'fs.file-max = 30000' >"$scratch/fake/etc/sysctl.conf"
+echo 'net.core.somaxconn = 2500' >>"$theirs/99-z.conf"
+for times in first second; do
+    # shellcheck disable=SC2086
+    tune 1 apply $SERVER
+    says "fail      net.netfilter.nf_conntrack_max is 33192 now (/etc/sysctl.d/99-z.conf is read after"
+    never_says "still do not fit"
+    says "20000 connections fit, but not after the next boot, for what is above"
+    never_says "somaxconn = 2500,"
+done
+says "nothing to change"
+has fs.file-max 30000
+never_says "sysctl.conf"
+tune 0 rollback
+
+case_="later files on the ports: a list or a range that leaves too few, or gives away the server's own"
+for what in "ip_local_port_range = 40000 50000" "ip_local_reserved_ports = 9001-9002,10000-65000" "ip_local_reserved_ports = 80"; do
+    small_machine
+    echo "net.ipv4.$what" >"$theirs/99-z.conf"
+    expected_end=1
+    [ "$what" != "ip_local_reserved_ports = 80" ] || expected_end=0
+    tune "$expected_end" apply --role client --conns 40000 --workers 1
+    says "/etc/sysctl.d/99-z.conf is read after 90-tickring.conf and says net.ipv4.$what"
+done
+
+case_="/etc/sysctl.conf is not relied on: a boot by systemd reads it only where a link leads to it"
+machine
+as_booted
+put net.core.somaxconn 30000
+echo 'net.core.somaxconn = 30000' >"$scratch/fake/etc/sysctl.conf"
+tune 0 apply --role server --conns 200000 --workers 1
+in_file "$ours" "net.core.somaxconn = 30000"
+tune 0 rollback
+ln -s ../sysctl.conf "$theirs/99-sysctl.conf"
+tune 0 apply --role server --conns 200000 --workers 1
+not_in_file "$ours" somaxconn
+rm "$theirs/99-sysctl.conf"
+echo 'net.core.somaxconn = 128' >"$scratch/fake/etc/sysctl.conf"
+tune 0 apply --role server --conns 200000 --workers 1
+in_file "$ours" "net.core.somaxconn = 30000"
+says "/etc/sysctl.conf is read after 90-tickring.conf and says net.core.somaxconn = 128, wanted >= 25000, and a boot with sysctl --system has that"
+
+case_="globs as keys: they count where no line names the setting, and adding to our file helps against them"
+machine
+as_booted
+put net.core.somaxconn 128
+echo 'net.core.some*conn = 4000' >"$theirs/10-op.conf"
+echo '-net.core.so?axc** = 3000' >"$theirs/20-op.conf"
+echo 'net.core.* = 100' >"$theirs/99-z.conf"
+echo 'net.ipv4.tcp_*mem = 1 2' >"$theirs/99-y.conf"
+echo 'net.*conn = 100000' >"$theirs/99-x.conf"
+# shellcheck disable=SC2086
+tune 0 apply $SERVER
+has net.core.somaxconn 3000
+in_file "$ours" "net.core.somaxconn = 3000"
+never_says "is read after"
+# shellcheck disable=SC2086
+tune 1 verify $SERVER
+never_says "somaxconn = 100"
+# What is met now, and named in no file.
+rm "$ours"
+put net.core.netdev_max_backlog 70000
+# shellcheck disable=SC2086
+tune 1 verify $SERVER
+says "99-z.conf says net.core.somaxconn = 100, wanted >= 2500"
+# shellcheck disable=SC2086
+tune 0 apply $SERVER
+in_file "$ours" "net.core.somaxconn = 3000"

@@ -358,3 +358,4 @@ refuses "'/no/such/folder' is none" check --role server --conns 10 --root /no/su
 case_="help names every command and every exit status"
 tune 0 --help
 for word in check plan explain verify emit apply rollback "Exit status" 130; do says "$word"; done
+if grep 'tune.sh [a-z]* ' "$scratch/out" | grep -q '.\{81\}'; then bad "a command of the help is wider than 80 columns"; else ok; fi

@@ -152,3 +152,13 @@ if command -v python3 >/dev/null 2>&1 && python3 -c 'import yaml' 2>/dev/null; t
     if python3 -c 'import sys, yaml; assert yaml.safe_load(open(sys.argv[1]))["kind"] == "Pod"' "$scratch/out" 2>"$scratch/err"
     then ok; else bad "not YAML"; fi
 fi
+
+case_="emit: a limit above fs.nr_open as it is by default is named, since the kernel refuses it"
+for kind in limits "systemd --drop-in"; do
+    # shellcheck disable=SC2086
+    tune 0 emit $kind --role server --conns 1000000 --workers 1
+    says "# fs.nr_open must be 1250256 first (tune.sh emit sysctl): above it the kernel refuses the limit"
+    # shellcheck disable=SC2086
+    tune 0 emit $kind --role server --conns 600000 --workers 1
+    never_says "fs.nr_open must be"
+done

@@ -79,7 +79,7 @@ sed 's/^Max locked memory.*/Max locked memory         unlimited            unlim
 cp "$scratch/limits" "$scratch/fake/proc/1/limits"
 snapshot before
 tune 0 apply --role server --conns 1000 --workers 32
-says "logins from now on get what process 1 has"
+says "no line for everybody or root in the limits files"
 unchanged "locked memory without a limit"
 echo '* hard memlock 64' >"$scratch/fake/etc/security/limits.conf"
 tune 0 apply --role server --conns 1000 --workers 32
@@ -98,6 +98,42 @@ says_of "$own_limits" "kim - nofile 5"
 if grep -q 'root hard nofile 3' "$own_limits"; then bad "the old line stays"; else ok; fi
 tune 0 rollback
 unchanged "the soft half"
+
+case_="a line above fs.nr_open is refused by the kernel, and none that is unlimited: PAM makes fs.nr_open of it"
+machine
+put fs.nr_open 100000
+limits 1024
+both 400000 >"$logins/50-a.conf"
+# shellcheck disable=SC2086
+tune 0 apply $LATER
+says_of "$own_limits" "* hard nofile 25256"
+says_of "$own_limits" "root hard nofile 25256"
+tune 0 rollback
+# Raised for N, but not for the line.
+put fs.nr_open 20000
+# shellcheck disable=SC2086
+tune 0 apply $LATER
+has fs.nr_open 25256
+says_of "$own_limits" "* hard nofile 25256"
+tune 0 rollback
+mv "$logins/50-a.conf" "$logins/99-b.conf"
+# shellcheck disable=SC2086
+tune 1 apply $LATER
+says "99-b.conf is read after 90-tickring.conf and says * hard nofile 400000 (more than fs.nr_open, so the kernel refuses it)"
+tune 0 rollback
+rm "$logins/99-b.conf"
+both unlimited >"$logins/50-a.conf"
+# shellcheck disable=SC2086
+tune 0 apply $LATER
+says "logins from now on get what /etc/security/limits.d/50-a.conf says"
+if [ -e "$own_limits" ]; then bad "unlimited was enough"; else ok; fi
+has fs.nr_open 25256
+tune 0 rollback
+chmod 444 "$scratch/fake/proc/sys/fs/nr_open"
+# shellcheck disable=SC2086
+tune 1 apply $LATER
+never_says "later "
+says "fs.nr_open is 20000 here, and no limit of open files may be above it"
 
 case_="verify: what the next boot says, in every folder, by names, the last of them, and only where it is too little"
 machine
@@ -237,3 +273,62 @@ put net.core.netdev_max_backlog 3000
 # shellcheck disable=SC2086
 tune 0 apply $LATER
 says_of "$sysctls/90-tickring.conf" "net.core.netdev_max_backlog = 3000"
+
+case_="one number for three sets the first: of the others the file says nothing"
+small_machine
+echo 'net.ipv4.tcp_rmem = 9999999' >"$sysctls/10-op.conf"
+tune 0 apply --role client --conns 20000 --workers 1
+has net.ipv4.tcp_rmem "4096 16384 262144"
+tune 0 rollback
+machine
+as_booted
+put net.ipv4.tcp_rmem "4096	131072	262144"
+printf 'net.ipv4.tcp_rmem = 4096 131072 262144\n' >"$sysctls/95-op.conf"
+printf 'net.ipv4.tcp_rmem = 4096\n' >"$sysctls/99-op.conf"
+tune 1 verify --role client --conns 1000 --workers 1
+never_says "99-op.conf"
+
+case_="names with | in them: of files, of users and of items"
+machine
+as_booted
+limits 1024
+both 50000 >"$logins/10-a.conf"
+both 1000 >"$logins/20|b.conf"
+printf 'a|b hard nofile 7\n* hard nofile|9|9 5\n*|nofile|9 hard x 5\n' >"$logins/30-c.conf"
+# shellcheck disable=SC2086
+tune 0 apply $LATER
+says_of "$own_limits" "* hard nofile 25256"
+tune 0 rollback
+mv "$logins/20|b.conf" "$logins/99|b.conf"
+# shellcheck disable=SC2086
+tune 1 apply $LATER
+says "/etc/security/limits.d/99|b.conf is read after 90-tickring.conf and says * hard nofile 1000, root hard nofile 1000"
+if [ -e "$own_limits" ]; then bad "10-a.conf was high enough"; else ok; fi
+rm "$logins/99|b.conf"
+echo 'net.core.somaxconn = 100' >"$sysctls/99|z.conf"
+put net.core.somaxconn 128
+# shellcheck disable=SC2086
+tune 0 apply $LATER
+says "/etc/sysctl.d/99|z.conf is read after 90-tickring.conf and says net.core.somaxconn = 100"
+
+case_="--root: a link that leads out of it is not followed, and named"
+machine
+as_booted
+put net.core.somaxconn 128
+mkdir -p "$scratch/outside"
+echo 'net.core.somaxconn = 9999' >"$scratch/outside/of.conf"
+both 99999 >"$scratch/outside/of-limits.conf"
+ln -s "$scratch/outside/of.conf" "$sysctls/20-out.conf"
+ln -s "$scratch/outside/of-limits.conf" "$logins/20-out.conf"
+ln -s ../../../usr/in.conf "$logins/30-in.conf"
+ln -s ../in.conf "$sysctls/30-in.conf"
+mkdir "$scratch/fake/usr"
+echo 'net.core.somaxconn = 3000' >"$scratch/fake/etc/in.conf"
+limits 1024
+# shellcheck disable=SC2086
+tune 0 plan $LATER
+says "somaxconn=3000"
+says "echo '* hard nofile 25256'"
+says "cannot read /etc/sysctl.d/20-out.conf"
+says "cannot read /etc/security/limits.d/20-out.conf"
+rm -r "$scratch/outside"

@@ -73,6 +73,11 @@ echo 80,32768-32777 >/proc/sys/net/ipv4/ip_local_reserved_ports
 echo 1000 >/proc/sys/net/ipv4/tcp_max_tw_buckets
 echo 0 >/proc/sys/net/ipv4/tcp_tw_reuse
 echo "4096 16384 100000" >/proc/sys/net/ipv4/tcp_wmem
+# Logins, and this shell, have too little, whatever this machine gives them.
+mkdir -p /etc/security
+printf '* hard nofile 1024\nroot hard nofile 1024\n' >>/etc/security/limits.conf
+# shellcheck disable=SC3045 # -n is in every shell this meets
+[ "$(ulimit -H -n)" -le 20000 ] || ulimit -n 20000
 # Where root may not raise a limit, what is applied does not suffice.
 fits=0
 # shellcheck disable=SC3045 # -n is in every shell this meets

@@ -9,20 +9,16 @@
 
 entries=''
 
-# last_line_of KEY LINES: sets said to the value that the last of the lines `key|value` gives it; fails without one.
-last_line_of() {
-    case $2 in *"$newline$1|"*) ;; *) return 1 ;; esac
-    said=${2##*"$newline$1|"}
-    said=${said%%"$newline"*}
-}
-
 # boot_value KEY: sets boot to what the next boot gives it, without a number where that is not known. For a setting of
 # the judged row.
 boot_value() {
-    if last_line_of "$1" "$asked"; then
+    if last_line_of "$1" "$sure"; then
         boot=$said
         return
     fi
+    boot=''
+    # There may be exceptions.
+    ! last_line_of "*$1" "$asked" || return 0
     case $newline$entries in
         *"${newline}sysctl|$1|"*)
             boot=$newline$entries
@@ -60,14 +56,59 @@ kernel_value() {
 boot_suffices() {
     boot_value "$key"
     case $kind in
-        least) is_number "${boot##* }" && reaches "${boot##* }" "$wanted" ;;
-        among) case " $wanted " in *" $boot "*) return 0 ;; *) return 1 ;; esac ;;
         ports)
             [ "$wanted" -gt 0 ] || return 0
             boot_range=$boot
             boot_value net.ipv4.ip_local_reserved_ports
             [ "$(usable_ports "$boot_range" "$boot")" -ge "$wanted" ] ;;
+        *) suffices "$boot" ;;
     esac
+}
+
+# short_boot [late]: whether the files, or those that are read after ours, give the judged sysctl too little at the next boot.
+# Sets short to what they say, short_from to the file, and short_verdict to what the row is then.
+short_boot() {
+    culprit=$key short_verdict=$unmet
+    boots_with "$key"
+    [ "$kind" = ports ] || [ -n "$from" ] || return 1
+    if boots_well; then
+        if [ "$kind" != ports ] || own_ports_stay; then return 1; fi
+        short_verdict=warn
+        short="net.ipv4.ip_local_reserved_ports = $said, without the server's own, $own_ports, which the range then has"
+    else
+        # The range of ports may be too small by the list of those that are kept from it.
+        if [ "$kind" = ports ] && { [ -z "$from" ] || [ "$(usable_ports "$said" '')" -ge "$wanted" ]; }; then
+            culprit=net.ipv4.ip_local_reserved_ports
+            boots_with "$culprit"
+        fi
+        wanted_in_words
+        short="$culprit = $said, wanted $words"
+    fi
+    short_from=$from
+    [ -n "$from" ] && [ "${1:+$after_ours}" != 0 ]
+}
+
+# boots_well: whether the judged row holds with what the files give it.
+boots_well() {
+    if [ "$kind" != ports ]; then
+        suffices "$said"
+        return
+    fi
+    range=${said:-$line}
+    boots_with net.ipv4.ip_local_reserved_ports
+    list=${said:-$reserved} list_from=$from
+    boots_with "$key"
+    [ -z "$from$list_from" ] || [ "$(usable_ports "$range" "$list")" -ge "$wanted" ]
+}
+
+# own_ports_stay: whether the next boot keeps the server's own ports from the range that it gives to clients. Sets said and from
+# to the list that does not.
+own_ports_stay() {
+    range=${said:-$line}
+    boots_with net.ipv4.ip_local_reserved_ports
+    [ -n "$from" ] && [ "$(merge_ports "$said" "$own_ports")" != "$(merge_ports "$said")" ] || return 0
+    # None of them can be given to a client.
+    [ "$(usable_ports "$range" '')" = "$(usable_ports "$range" "$own_ports")" ]
 }
 
 # our_file_has KEY VALUE: whether our file says so already. Where a later one says something else, verify tells.
@@ -76,12 +117,14 @@ our_file_has() {
     last_line_of "$1" "$newline$(settings "$root$sysctl_file")" && same_value "$1" "$said" "$2"
 }
 
-# lost_at_boot: whether the judged row, which is met, is so no more after the next boot. Sets lost to the lines
+# lost_at_boot: whether the judged row, which is met, is so no more after the next boot, unless our file says so: where a file
+# that is read later says less, that does not help. Sets lost to the lines
 # `key|value` that our file needs for it: what is in force, or more where a file asks for more.
 lost_at_boot() {
     lost=''
     if [ "$apply" != yes ] || [ "$verdict" != ok ] || [ "$current" = absent ]; then return 1; fi
     case $place in sysctl:*) ;; *) return 1 ;; esac
+    [ "$lapse" = ok ] || [ "$short_from" = "$sysctl_conf" ] || return 1
     if ! kernel_has "$kernels" || boot_suffices; then return 1; fi
     sysctl_path "$key"
     [ -n "$(find "$path" -perm -200 2>/dev/null)" ] || return 1
@@ -113,16 +156,17 @@ tell_lost() {
 }
 
 tell_lost_line() {
-    last_line_of "$what" "$asked" ||
-        tell warn "the next boot" "$what = $first is lost then, since no file sets it: tune.sh apply writes it into $sysctl_file"
+    last_line_of "$what" "$sure" ||
+        tell warn "the next boot" "$what = $first is lost then, since no file of sysctl.d sets it: tune.sh apply writes it into $sysctl_file"
 }
 
 # plan_lost: for plan.
 plan_lost() {
-    lost_at_boot || return 0
+    lost_at_boot || [ "$lapse" != ok ] || return 0
     kept=1
     wanted_in_words
     printf '\n%s (%s): %s, wanted %s  [ok now, not after the next boot]\n' "$name" "$scope" "$current" "$words"
+    [ "$lapse" = ok ] || echo "  note:    $note"
     each_line "$lost" keep_command | sed 's/^/  do:      /'
 }
 

@@ -355,17 +355,24 @@ abandon() {
 
 tell_what_remains() {
     measure
-    unfit=0
+    unfit=0 fleeting=0
     each_knob remaining_row
     if [ "$unfit" -gt 0 ]; then
         say "$N connections still do not fit, for what is above"
+        finish 1
+    elif [ "$fleeting" -gt 0 ]; then
+        say "$N connections fit, but not after the next boot, for what is above"
         finish 1
     fi
     finish 0
 }
 
 remaining_row() {
-    [ "$verdict" != ok ] || return 0
+    if [ "$verdict" = ok ]; then
+        [ "$lapse" = ok ] || say "$lapse      $name is $current now ($note)"
+        [ "$lapse" != fail ] || fleeting=1
+        return
+    fi
     case $place in
         limit:*)
             if is_for_later; then

@@ -25,12 +25,11 @@ emit() {
 emit_row() {
     [ "$apply" = yes ] || return 0
     case $place in
-        # What systemd and the kernel (5.16) grant without being asked: less would take something away.
-        limit:Max\ open\ files) nofile=$(printf '%s\n' "$wanted" 524288 | highest); return ;;
+        limit:Max\ open\ files) nofile=$(printf '%s\n' "$wanted" "$systemd_files" | highest); return ;;
         limit:Max\ locked\ memory)
             # As many as anybody will start.
             [ -n "$workers_told" ] || wanted=$((wanted * workers_most))
-            memlock=$(printf '%s\n' "$wanted" 8388608 | highest)
+            memlock=$(printf '%s\n' "$wanted" "$systemd_memlock_bytes" | highest)
             return ;;
     esac
     case $kind in
@@ -92,8 +91,14 @@ emit_limits_lines() {
     echo "LimitMEMLOCK=$memlock"
 }
 
+# tell_ceiling: where the limit is above fs.nr_open as it is by default.
+tell_ceiling() {
+    case $newline$outside in *"${newline}fs.nr_open|"*) echo "# fs.nr_open must be $nofile first (tune.sh emit sysctl): above it the kernel refuses the limit, at a start or a login." ;; esac
+}
+
 emit_drop_in() {
     made_for
+    tell_ceiling
     echo "# /etc/systemd/system/tickring.service.d/limits.conf, then: systemctl daemon-reload; systemctl restart tickring"
     echo "[Service]"
     emit_limits_lines
@@ -205,6 +210,7 @@ unsafe_names() {
 
 emit_limits() {
     made_for
+    tell_ceiling
     echo "# $limits_file: logins from then on. root is not in *; memlock is in KiB."
     for domain in '*' root; do
         echo "$domain hard nofile $nofile"

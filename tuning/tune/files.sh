@@ -5,14 +5,15 @@
 
 sysctl_file=/etc/sysctl.d/90-tickring.conf
 limits_file=/etc/security/limits.d/90-tickring.conf
+sysctl_conf=/etc/sysctl.conf
 
-# read_files: sets asked (`|FILE`, then its lines `key|value`), granted (`0|FILE`, or `1|FILE` where it is read after ours,
+# read_files: sets asked (`|FILE`, then its lines `key|value`), sure (those of asked that every boot reads), granted (`0|FILE`, or `1|FILE` where it is read after ours,
 # then its lines `domain|item|value`) and unread, the files that this user may not read.
 read_files() {
-    asked='' granted='' unread='' late=0
-    # The settings of the table, each between two |.
+    asked=$newline sure='' granted='' unread='' late=0
+    # The settings of the table, each between two |, with the field that counts of them.
     table_keys=$(awk -F '\t' '
-        $2 ~ /^sysctl:/ { sub(/^sysctl:/, "", $2); sub(/\[.*/, "", $2); printf "|%s", $2 }
+        $2 ~ /^sysctl:/ { sub(/^sysctl:/, "", $2); printf "|%s", $2 }
         END { print "|net.ipv4.ip_local_reserved_ports|" }' "$table")
     sysctl_files=$(list_sysctl_files)
     limits_files=$(list_limits_files)
@@ -22,11 +23,15 @@ read_files() {
 
 # One by one: an awk that cannot open a file reads none of the others.
 read_sysctl_file() {
-    if readable && found=$(settings "$entry" 2>/dev/null); then
+    if [ ! -e "$entry" ]; then
+        asked="$asked|${entry#"$root"}$newline"
+    elif readable && found=$(settings "$entry" 2>/dev/null); then
         asked="$asked|${entry#"$root"}$newline$found$newline"
     else
         not_read
     fi
+    # sysctl --system reads it, systemd-sysctl only by a link in sysctl.d: it may spoil a boot, and cannot be relied on.
+    [ "$entry" = "$root$sysctl_conf" ] || sure=$asked
 }
 
 read_limits_file() {
@@ -40,7 +45,11 @@ read_limits_file() {
     [ "$entry" != "$root$limits_file" ] || late=1
 }
 
-readable() { [ -f "$entry" ] && [ -r "$entry" ]; }
+# A link that leads out of a made-up machine is about another one.
+readable() {
+    [ -f "$entry" ] && [ -r "$entry" ] || return 1
+    [ -z "$root" ] || case $(readlink -f "$entry") in "$(readlink -f "$root")"/*) ;; *) return 1 ;; esac
+}
 
 not_read() { unread="$unread${unread:+$newline}${entry#"$root"}"; }
 
@@ -49,19 +58,22 @@ closed() { [ -d "$1" ] && [ ! -r "$1" ]; }
 
 # list_sysctl_files: those that count, one a line, in the order of reading: by name, whatever the folder. One in an earlier
 # folder replaces one of the same name in a later one, by nothing where it is a link to /dev/null (sysctl.d(5)). sysctl(8)
-# reads sysctl.conf after them.
+# reads sysctl.conf after them. Ours has its place among them, whether or not it is there.
 list_sysctl_files() {
     names=/
-    for folder in /etc /run /usr/local/lib /usr/lib /lib; do
-        if closed "$root$folder/sysctl.d"; then printf '%s\n' "/$root$folder/sysctl.d"; fi
-        for file in "$root$folder"/sysctl.d/*.conf; do
-            name=${file##*/}
-            case $names in */"$name"/*) continue ;; esac
-            if [ -f "$file" ]; then printf '%s/%s\n' "$name" "$file"; elif [ ! -c "$file" ]; then continue; fi
-            names=$names$name/
+    {
+        for folder in /etc /run /usr/local/lib /usr/lib /lib; do
+            if closed "$root$folder/sysctl.d"; then printf '%s\n' "/$root$folder/sysctl.d"; fi
+            for file in "$root$folder"/sysctl.d/*.conf; do
+                name=${file##*/}
+                case $names in */"$name"/*) continue ;; esac
+                if [ -f "$file" ]; then printf '%s/%s\n' "$name" "$file"; elif [ ! -c "$file" ]; then continue; fi
+                names=$names$name/
+            done
         done
-    done | sort -t / -k 1,1 | cut -d / -f 2-
-    [ ! -f "$root/etc/sysctl.conf" ] || printf '%s\n' "$root/etc/sysctl.conf"
+        case $names in */"${sysctl_file##*/}"/*) ;; *) printf '%s/%s\n' "${sysctl_file##*/}" "$root$sysctl_file" ;; esac
+    } | sort -t / -k 1,1 | cut -d / -f 2-
+    [ ! -f "$root$sysctl_conf" ] || printf '%s\n' "$root$sysctl_conf"
 }
 
 # list_limits_files: the same of pam_limits(8), with the place of ours in it, whether or not it is there.
@@ -74,7 +86,8 @@ list_limits_files() {
     } | sort -u
 }
 
-# settings FILE: the lines `key|value` of a sysctl.d(5) file, of keys of the table, with dots. Numbers as the kernel reads
+# settings FILE: the lines `key|value` of a sysctl.d(5) file, of keys of the table, with dots; `*key|value` where a key with * or ?
+# in it means that one, which counts where no line names it. Numbers as the kernel reads
 # them: with a zero in front to base 8, with 0x to base 16.
 settings() {
     awk -v keys="$table_keys" '
@@ -85,6 +98,13 @@ settings() {
             else return (word ~ /^0[0-9]+$/) ? word "?" : word
             for (at = 1; at <= length(word); at++) sum = sum * base + index("0123456789abcdef", substr(word, at, 1)) - 1
             return sprintf("%.0f", sum)
+        }
+        function matches(pattern, name,    first, of) {
+            if (pattern == "" || name == "") return pattern == name || pattern == "*"
+            first = substr(pattern, 1, 1)
+            of = substr(name, 1, 1)
+            if (first == "*") return matches(substr(pattern, 2), name) || of != "." && matches(pattern, substr(name, 2))
+            return (first == of || first == "?" && of != ".") && matches(substr(pattern, 2), substr(name, 2))
         }
         /^[ \t]*[#;]/ || !(at = index($0, "=")) { next }
         {
@@ -98,7 +118,15 @@ settings() {
             for (at = 1; at <= count; at++) value = (at == 1 ? "" : value " ") decimal(words[at])
             # With a slash first, slashes separate: net/ipv4/conf/eth0.1/…
             if (match(key, /[.\/]/) && substr(key, RSTART, 1) == "/") gsub("/", ".", key)
-            if (index(keys, "|" key "|")) print key "|" value
+            # Who gives fewer numbers than there are leaves the others as they are.
+            if (index(keys, "|" key "|") || index(keys, "|" key "[3]|") && count > 2) print key "|" value
+            if (key !~ /[*?]/) next
+            gsub(/\*+/, "*", key)
+            all = split(keys, names, "|")
+            for (at = 2; at < all; at++) {
+                if (sub(/\[3\]$/, "", names[at]) && count < 3) continue
+                if (matches(key, names[at])) print "*" names[at] "|" value
+            }
         }' "$1"
 }
 
@@ -107,7 +135,7 @@ settings() {
 hard_limits() {
     awk '
         { sub(/#.*/, ""); gsub(/\r/, ""); type = tolower($2); value = tolower($4) }
-        NF < 4 || ($1 != "*" && $1 != "root") || (type != "hard" && type != "-") { next }
+        NF < 4 || ($1 != "*" && $1 != "root") || $3 !~ /^[A-Za-z]+$/ || (type != "hard" && type != "-") { next }
         value ~ /^(unlimited|infinity|-1?)$/ { value = "unlimited" }
         value ~ /^0[0-9]+$/ { sub(/^0+/, "", value); if (value == "") value = 0 }
         value == "unlimited" || value ~ /^[0-9]+$/ { print $1 "|" tolower($3) "|" value }' "$1"
@@ -115,23 +143,38 @@ hard_limits() {
 
 # asked_for KEY: the values that the files give it, one a line.
 asked_for() {
-    printf '%s' "$asked" | awk -v key="$1|" 'index($0, key) == 1 { print substr($0, length(key) + 1) }'
+    printf '%s' "$asked" | awk -v key="$1|" '{ sub(/^\*/, "") } index($0, key) == 1 { print substr($0, length(key) + 1) }'
 }
 
-# boots_with KEY: sets said to what the next boot gives it, the last value of all, and from to the file; empty where none does.
+# last_line_of KEY LINES: sets said to the value that the last of the lines `key|value` gives it; fails without one.
+last_line_of() {
+    case $2 in *"$newline$1|"*) ;; *) return 1 ;; esac
+    said=${2##*"$newline$1|"}
+    said=${said%%"$newline"*}
+}
+
+# boots_with KEY: sets said to what the next boot gives it, the last value of all, from to the file, and after_ours to 1 where
+# that is read after ours; empty where none does.
 boots_with() {
-    said=$(printf '%s' "$asked" | awk -v key="$1|" '
-        index($0, "|") == 1 { file = substr($0, 2) }
-        index($0, key) == 1 { value = substr($0, length(key) + 1); from = file }
-        END { print from "|" value }')
-    from=${said%"|"*} said=${said##*"|"}
+    from='' after_ours=0 means=$1
+    # Whatever file has it: what names the setting counts before what means it.
+    last_line_of "$1" "$asked" || { means="*$1" && last_line_of "*$1" "$asked"; } || { said=''; return 0; }
+    read_before=${asked%"$newline$means|"*}
+    from=${read_before##*"$newline|"}
+    from=${from%%"$newline"*}
+    if [ "$means" != "$1" ] || [ "${from##*/}" = "${sysctl_file##*/}" ]; then return 0; fi
+    case $read_before in *"/${sysctl_file##*/}$newline"*) after_ours=1 ;; esac
 }
 
-# limit_of_row: sets item and unit of limits.conf where the judged row is such a limit.
+# What systemd gives its services where nobody says how much, and the kernel since 5.16: less would take something away.
+systemd_files=524288
+systemd_memlock_bytes=8388608
+
+# limit_of_row: sets item and unit of limits.conf where the judged row is such a limit, and systemd_gives, in that unit.
 limit_of_row() {
     case $kind-$place in
-        least-limit:Max\ open\ files) item=nofile unit=1 ;;
-        least-limit:Max\ locked\ memory) item=memlock unit=1024 ;;
+        least-limit:Max\ open\ files) item=nofile unit=1 systemd_gives=$systemd_files ;;
+        least-limit:Max\ locked\ memory) item=memlock unit=1024 systemd_gives=$((systemd_memlock_bytes / 1024)) ;;
         *) return 1 ;;
     esac
     wanted_units=$(((wanted + unit - 1) / unit))
@@ -139,16 +182,31 @@ limit_of_row() {
 
 # logins_get DOMAIN [early]: sets given to the hard limit of that item which the files, or those up to ours, give to logins,
 # the last line for the domain (root is not in *), from to the file, and after_ours to 1 where that is read after ours. Without
-# any line they get what the first process has.
+# any line nobody knows what their service gives them: no more than the first process has, and than systemd gives, which raises its
+# own limits.
 logins_get() {
     given=$(printf '%s' "$granted" | awk -F '|' -v domain="$1" -v item="$item" -v early="${2:+1}" '
-        NF == 2 { late = $1; file = $2; next }
+        $1 ~ /^[01]$/ { late = $1; file = substr($0, 3); next }
         $1 == domain && $2 == item && !(early && late) { value = $3; from = file; after = late }
         END { print value "|" after "|" from }')
     from=${given#*"|"*"|"} after_ours=${given#*"|"} after_ours=${after_ours%%"|"*} given=${given%%"|"*}
     [ -z "$from" ] || return 0
     given=$(read_limit "${place#limit:}" 1)
     case $given in *[!0-9]* | '') ;; *) given=$(((given + unit - 1) / unit)) ;; esac
+    if reaches "${given:-0}" "$systemd_gives" && grep -qx systemd "$root/proc/1/comm" 2>/dev/null; then given=$systemd_gives; fi
+}
+
+# above_ceiling UNITS: whether it is more open files than setrlimit grants anybody.
+above_ceiling() { [ "$item" = nofile ] && is_number "$ceiling" && ! reaches "$ceiling" "$1"; }
+
+# gives_logins UNITS: whether what logins_get found is so much. Of a line above the ceiling nobody gets anything, he may not even
+# be let in, and of unlimited files PAM makes the ceiling (limits.conf(5)).
+gives_logins() {
+    case ${from:+$item}-$given in
+        nofile-unlimited) ! above_ceiling "$1" ;;
+        nofile-*) ! above_ceiling "$given" && reaches "$given" "$1" ;;
+        *) reaches "${given:-0}" "$1" ;;
+    esac
 }
 
 # short_logins [late]: whether a file, or one that is read after ours, gives logins less of the judged limit than is wanted.
@@ -157,19 +215,47 @@ short_logins() {
     short='' short_from=''
     for domain in '*' root; do
         logins_get "$domain"
-        if [ -z "$from" ] || reaches "$given" "$wanted_units" || [ "${1:+$after_ours}" = 0 ]; then continue; fi
+        if [ -z "$from" ] || gives_logins "$wanted_units" || [ "${1:+$after_ours}" = 0 ]; then continue; fi
         short="$short${short:+, }$domain hard $item $given"
+        if above_ceiling "$given" && [ "$given" != unlimited ]; then short="$short (more than fs.nr_open, so the kernel refuses it)"; fi
         # One file usually has both.
         [ "$short_from" = "$from" ] || short_from="$short_from${short_from:+ and }$from"
     done
     [ -n "$short" ]
 }
 
-# note_overruled: where lines that are read after those of apply give less, that is a note on the judged row.
+# note_overruled: where lines that are read after those of apply give less, that is a note on the judged row. Sets lapse to its
+# verdict after the next boot, where that is worse by them.
 note_overruled() {
-    if limit_of_row && short_logins late; then
-        note="${note:+$note; }$short_from is read after ${limits_file##*/} and says $short, and logins get that: take it out there"
-    fi
+    if [ "$apply" != yes ] || [ "$current" = absent ] || ! kernel_has "$kernels"; then return 0; fi
+    case $place in
+        limit:*)
+            if [ "$verdict" = ok ] || ! limit_of_row; then return 0; fi
+            ! short_logins late || note_late "${limits_file##*/}" "and that counts at a login: take it out there"
+            above_ceiling "$wanted_units" || note_unlined ;;
+        sysctl:*)
+            short_boot late || return 0
+            lapse=$short_verdict
+            and_then="and the next boot has that"
+            [ "$short_from" != "$sysctl_conf" ] ||
+                and_then="and a boot with sysctl --system has that (systemd-sysctl reads it only by a link in sysctl.d)"
+            note_late "${sysctl_file##*/}" "$and_then: take it out there, then run apply again" ;;
+    esac
+}
+
+note_late() { note="${note:+$note; }$short_from is read after $1 and says $short, $2"; }
+
+# note_unlined: who has no line in the files, and may have enough without, is promised nothing, and gets no line that could be less.
+note_unlined() {
+    who='' lines=''
+    for domain in '*' root; do
+        logins_get "$domain"
+        if [ -n "$from" ] || ! gives_logins "$wanted_units"; then continue; fi
+        case $domain in '*') who=everybody ;; *) who="$who${who:+ or }root" ;; esac
+        lines="$lines; echo '$domain hard $item $wanted_units' >> $limits_file"
+    done
+    [ -z "$who" ] || note="${note:+$note; }no line for $who in the limits files: a login has from its service what it has, and that may \
+be more than here. Log in again and check; if it has no more either: ${lines#; }"
 }
 
 # is_for_later: whether the judged row is a limit that logins from now on get, and this shell has not. Sets givers to whom
@@ -177,15 +263,13 @@ note_overruled() {
 is_for_later() {
     limit_of_row || return 1
     ! limits_are_fixed || return 1
-    # Nobody gets a limit above the ceiling, whatever the file says.
-    if [ "$item" = nofile ] && is_number "$ceiling" && ! reaches "$ceiling" "$wanted"; then return 1; fi
+    # Whatever the file says.
+    ! above_ceiling "$wanted_units" || return 1
     [ "$verdict" != ok ] && [ "$current" != absent ] || return 1
     givers=''
     for domain in '*' root; do
         logins_get "$domain"
-        if [ -z "$given" ] || ! reaches "$given" "$wanted_units"; then return 1; fi
-        giver=${from:+$from says}
-        giver=${giver:-process 1 has}
-        [ "$givers" = "$giver" ] || givers="$givers${givers:+ and }$giver"
+        if [ -z "$from" ] || ! gives_logins "$wanted_units"; then return 1; fi
+        [ "$givers" = "$from says" ] || givers="$givers${givers:+ and }$from says"
     done
 }

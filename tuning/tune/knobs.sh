@@ -14,7 +14,7 @@ each_row() {
 
 # each_knob FUNCTION: calls it for every row of this role, judged. Sets oks, warns, fails, worst.
 each_knob() {
-    visit=$1 oks=0 warns=0 fails=0 ceiling=$(read_sysctl fs.nr_open)
+    visit=$1 oks=0 warns=0 fails=0
     each_row visit_knob
     worst=ok
     [ "$warns" -eq 0 ] || worst=warn
@@ -95,9 +95,9 @@ read_wanted() {
     [ "$wanted" -ge 0 ] || wanted=0
 }
 
-# From the columns to current, wanted, verdict and note.
+# From the columns to current, wanted, verdict, note and lapse.
 judge() {
-    verdict=ok note=''
+    verdict=ok note='' lapse=ok
     read_current
     read_wanted
     [ "$kind" != advice ] || { current=${current:-absent}; return; }
@@ -119,8 +119,8 @@ judge() {
     elif ! holds; then
         verdict=$unmet
         [ "$apply" != never ] || note="refused advice: tune.sh explain $name"
-        note_overruled
     fi
+    note_overruled
 }
 
 range_in_words() { case $kernels in *-*) echo "Linux ${kernels%-*} to ${kernels#*-}" ;; *) echo "since $kernels" ;; esac; }
@@ -147,8 +147,6 @@ reaches() {
 # Whether current satisfies wanted.
 holds() {
     case $kind in
-        least) reaches "$current" "$wanted" ;;
-        most) [ "$wanted" -eq 0 ] || ! reaches "$current" $((wanted + 1)) ;;
         ports)
             note="$ports ports x $S source address(es)"
             # Both ends on this machine: the range is the kernel's, and the generator does not ask it.
@@ -158,6 +156,15 @@ holds() {
             [ "$ports" -lt "$wanted" ] || return 0
             if ports_too_long; then note="$note; apply leaves it, since net.ipv4.ip_local_reserved_ports has more than the $ports_bytes_max bytes that are surely written and read in one piece"; fi
             return 1 ;;
-        among) case " $wanted " in *" $current "*) return 0 ;; *) return 1 ;; esac ;;
+        *) suffices "$current" ;;
+    esac
+}
+
+# suffices VALUE: whether it is what the judged row wants, which is no range of ports; of several numbers the last counts.
+suffices() {
+    case $kind in
+        least) is_number "${1##* }" && reaches "${1##* }" "$wanted" ;;
+        most) is_number "${1##* }" && { [ "$wanted" -eq 0 ] || ! reaches "${1##* }" $((wanted + 1)); } ;;
+        among) case " $wanted " in *" $1 "*) return 0 ;; *) return 1 ;; esac ;;
     esac
 }

@@ -157,7 +157,7 @@ unread_string() {
     comma=', '
 }
 
-say_unread() { printf '%s\n' "cannot read $entry: what it asks for is not known, and plan may name less (as root it can)"; }
+say_unread() { printf '%s\n' "cannot read $entry: what it asks for is not known, and plan may name less (as root it can${root:+, unless it is a link that leads out of --root})"; }
 
 check_or_plan() {
     measure

@@ -59,28 +59,22 @@ port_targets() {
     # Wider without the server's own ports in the list, it would hand them to a client.
     ! ports_too_long || return 0
     echo "sysctl|net.ipv4.ip_local_reserved_ports|$ports_list"
-    # The kernel refuses a range that reaches below the ports it keeps for root.
-    lowest=$(read_sysctl net.ipv4.ip_unprivileged_port_start)
-    [ "${lowest:-0}" -gt 1024 ] || lowest=1024
-    [ "${line%% *}" -gt "$lowest" ] || lowest=${line%% *}
+    # The kernel refuses a range that reaches below the ports it keeps for root. A lower start than 1024 stays.
+    of_root=$(read_sysctl net.ipv4.ip_unprivileged_port_start)
+    lowest=$({ echo "$line"; asked_for "$key"; } | awk -v lowest=1024 -v of_root="${of_root:-0}" '
+        $1 ~ /^[0-9]+$/ && $1 < lowest && $1 > 0 && $1 >= of_root { lowest = $1 }
+        END { print (lowest < of_root) ? of_root : lowest }')
     echo "sysctl|$key|$lowest 65535"
 }
 
-# limit_targets: in the unit of limits.conf, KiB for memory. The line must not be lower than what logins get now, by the
-# files up to ours; what is read later overrules it, whatever it says.
+# limit_targets: in the unit of limits.conf, KiB for memory. No line takes away what the files up to ours give to logins, or what
+# they may have without a line; what is read later overrules ours, whatever it says.
 limit_targets() {
     limit_of_row || return 0
+    goal=$wanted_units
+    ! above_ceiling "$goal" || goal=$ceiling
     for domain in '*' root; do
         logins_get "$domain" early
-        [ "$given" != unlimited ] || continue
-        goal=$(printf '%s\n' "$wanted_units" "$given" | highest)
-        # setrlimit refuses more than that to everybody, and who logs in would keep what he has.
-        if [ "$item" = nofile ] && is_number "$ceiling" && ! reaches "$ceiling" "$goal"; then
-            goal=$ceiling
-            # Who has more already keeps it.
-            if [ -n "$given" ] && ! reaches "$goal" "$given"; then continue; fi
-        fi
-        # A line that is there and high enough already only needs a new login.
-        if [ -z "$from" ] || [ "$given" != "$goal" ]; then echo "limit|$domain|$item|$goal"; fi
+        gives_logins "$goal" || echo "limit|$domain|$item|$goal"
     done
 }

@@ -60,44 +60,8 @@ tell_the_next() {
             if [ "$verdict" = ok ] && limit_of_row && short_logins; then
                 tell warn "the next login" "$short_from says $short, wanted >= $wanted_units"
             fi ;;
-        sysctl:*)
-            boots_with "$key"
-            if ! boots_well; then
-                bad_key=$key
-                # The range of ports may be too small by the list of those that are kept from it.
-                [ -n "$from" ] || { bad_key=net.ipv4.ip_local_reserved_ports && boots_with $bad_key; }
-                tell warn "the next boot" "$from says $bad_key = $said, wanted $words"
-                boots_with "$key"
-            fi
-            [ "$kind" != ports ] || own_ports_stay || tell warn "the next boot" \
-                "$from says net.ipv4.ip_local_reserved_ports = $said, without the server's own, $own_ports, which the range then has" ;;
+        sysctl:*) if short_boot; then tell warn "the next boot" "$short_from says $short"; fi ;;
     esac
-}
-
-# boots_well: whether the judged row holds with what the files give it. In a shell of its own, which may judge something else.
-boots_well() (
-    if [ "$kind" = ports ]; then
-        range=${said:-$line} range_from=$from
-        boots_with net.ipv4.ip_local_reserved_ports
-        [ -n "$range_from$from" ] || return 0
-        ports=$(usable_ports "$range" "${said:-$reserved}")
-    else
-        [ -n "$from" ] || return 0
-        current=$said
-        [ -z "$field" ] || current=$(part "$field" "$said")
-        if [ "$kind" != among ] && ! is_number "$current"; then return 1; fi
-    fi
-    holds
-)
-
-# own_ports_stay: whether the next boot keeps the server's own ports from the range that it gives to clients. Sets said and from
-# to the list that does not.
-own_ports_stay() {
-    range=${said:-$line}
-    boots_with net.ipv4.ip_local_reserved_ports
-    [ -n "$from" ] && [ "$(merge_ports "$said" "$own_ports")" != "$(merge_ports "$said")" ] || return 0
-    # None of them can be given to a client.
-    [ "$(usable_ports "$range" '')" = "$(usable_ports "$range" "$own_ports")" ]
 }
 
 # What apply wrote is still what is there.
@@ -135,7 +99,7 @@ is_replaced_later() {
 }
 
 # What may not be read may say anything.
-tell_unread() { tell skip "$entry" "may not be read by this user, so what it asks for is not known: run as root"; }
+tell_unread() { tell skip "$entry" "may not be read by this user${root:+, or is a link that leads out of --root}, so what it asks for is not known: run as root"; }
 
 # ---- trying ------------------------------------------------------------------------------------
 

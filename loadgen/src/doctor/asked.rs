@@ -31,23 +31,36 @@ impl Asked {
         asked
     }
 
-    /// The values that a setting is given.
+    /// The values that a setting is given, by its name or by a key that means it, too.
     pub(crate) fn values(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.settings.iter().filter(move |(key, _)| key == name).map(|(_, value)| &value[..])
+        self.settings
+            .iter()
+            .filter(move |(key, _)| means(key.as_bytes(), name.as_bytes()))
+            .map(|(_, value)| &value[..])
     }
 
-    /// The highest whole number among them and `wanted`, in `field`, counted from 1, or in values of one word.
+    /// The highest whole number among them and `wanted`, in `field`, counted from 1: fewer leave the others as they are.
     pub(crate) fn highest(&self, name: &str, field: Option<usize>, wanted: String) -> String {
         let number = |value: &str| {
-            let mut words = value.split(' ');
-            let first = words.next()?;
-            let word =
-                if value.contains(' ') { value.split(' ').nth(field.unwrap_or(1) - 1)? } else { first };
+            let word = value.split(' ').nth(field.unwrap_or(1) - 1)?;
             word.bytes().all(|byte| byte.is_ascii_digit()).then(|| word.to_owned())
         };
         let all = self.values(name).filter_map(number).chain([wanted]);
         // Some have 20 digits.
         all.max_by(|one, other| (one.len(), one).cmp(&(other.len(), other))).unwrap_or_default()
+    }
+}
+
+/// Whether a key means a setting: `*` and `?` in it stand for anything but dots.
+fn means(key: &[u8], name: &[u8]) -> bool {
+    match (key.split_first(), name.split_first()) {
+        (None, None) => true,
+        (Some((b'*', rest)), _) if means(rest, name) => true,
+        (Some((b'*', _)), Some((byte, tail))) => *byte != b'.' && means(key, tail),
+        (Some((wanted, rest)), Some((byte, tail))) => {
+            (wanted == byte || (*wanted == b'?' && *byte != b'.')) && means(rest, tail)
+        }
+        _ => false,
     }
 }
 

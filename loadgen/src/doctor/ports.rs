@@ -80,10 +80,14 @@ pub(crate) fn most(machine: &Readings) -> u64 {
     (last + 1).saturating_sub(first).saturating_sub(kept.sum())
 }
 
-/// First port of the widened range. The kernel refuses one that reaches below the ports it keeps for root.
+/// First port of the widened range. The kernel refuses one that reaches below the ports it keeps for root; a lower start
+/// than 1024, now or by a file, stays.
 fn lowest(machine: &Readings) -> u64 {
-    let lowest = machine.number("net.ipv4.ip_unprivileged_port_start").unwrap_or(0).max(1_024);
-    range(machine).map_or(lowest, |(first, _)| lowest.min(u64::from(first)))
+    let of_root = machine.number("net.ipv4.ip_unprivileged_port_start").unwrap_or(0);
+    let first = |range: &str| range.split(' ').next()?.parse().ok();
+    let asked = machine.asked.values("net.ipv4.ip_local_port_range").filter_map(first);
+    let starts = asked.chain(range(machine).map(|(first, _)| u64::from(first)));
+    starts.filter(|first| *first > 0 && *first >= of_root).fold(of_root.max(1_024), u64::min)
 }
 
 /// Those that are reserved when the range is widened: what is now, what files ask for, and the server's own.

@@ -38,7 +38,7 @@ fn a_file_replaces_those_of_its_name_in_later_folders() {
     let asked = Asked::below(root);
     assert_eq!(asked.values("a").collect::<Vec<_>>(), ["3", "1", "3 200 300"]);
     assert_eq!(asked.highest("a", Some(3), "250".to_owned()), "300");
-    assert_eq!(asked.highest("a", Some(4), "2".to_owned()), "3");
+    assert_eq!(asked.highest("a", Some(4), "2".to_owned()), "2");
     assert_eq!(asked.highest("b", None, "12".to_owned()), "12");
     assert!(asked.unread.is_empty());
 }
@@ -66,6 +66,7 @@ fn lay_out(root: &Path) {
         ("net.ipv4.tcp_tw_reuse", "0"),
         ("net.ipv4.ip_local_port_range", "32768\t60999"),
         ("net.ipv4.ip_local_reserved_ports", "80"),
+        ("net.ipv4.ip_unprivileged_port_start", "0"),
     ] {
         put(root, &format!("proc/sys/{}", name.replace('.', "/")), &format!("{value}\n"));
     }
@@ -81,7 +82,9 @@ fn lay_out(root: &Path) {
         "etc/sysctl.d/10-x.conf",
         "net.core.somaxconn = 20000\nnet.ipv4.tcp_max_tw_buckets = 300000\nnet.ipv4.tcp_rmem = 1 2 8388608\n\
          net.ipv4.tcp_max_syn_backlog = 0x7530\nnet.core.netdev_max_backlog = 0000000010\n\
-         fs.file-max = 18446744073709551615\nnet.ipv4.ip_local_reserved_ports = 7000-7010\n",
+         net.core.some?onn = 40000\nnet.core.s*max??nn = 30000\nnet.*conn = 50000\n\
+         fs.file-max = 18446744073709551615\nnet.ipv4.ip_local_reserved_ports = 7000-7010\n\
+         net.ipv4.ip_local_port_range = 900 65000\n",
     );
     put(root, "usr/local/lib/sysctl.d/20-y.conf", "net.ipv4.tcp_wmem = 9999999\nnet.ipv4.tcp_mem = 1\n");
 }
@@ -157,5 +160,19 @@ fn numbers_are_what_the_kernel_reads() {
         assert_eq!(found, [("net.core.somaxconn".to_owned(), read.to_owned())]);
         let asked = Asked { settings: found, ..Asked::default() };
         assert_eq!(asked.highest("net.core.somaxconn", None, "6250".to_owned()), "6250");
+    }
+}
+
+#[test]
+fn keys_with_stars_mean_settings_of_one_folder() {
+    for (key, is_meant) in [
+        ("net.core.*", true),
+        ("net.*", false),
+        ("net.core.some*", false),
+        ("*.*.soma?con?", true),
+        ("", false),
+    ] {
+        let asked = Asked { settings: vec![(key.to_owned(), "1".to_owned())], ..Asked::default() };
+        assert_eq!(asked.values("net.core.somaxconn").count(), usize::from(is_meant), "{key}");
     }
 }
