@@ -200,28 +200,32 @@ fn none(what: &'static str, wall: Wall) -> Budget {
     Budget { side: Side::Generator, what, carries: 0, why: wall.problem, remedy: wall.remedy }
 }
 
-/// Each worker's ring has a table of direct descriptors, at most as large as RLIMIT_NOFILE.
+/// Each worker's ring has a table of direct descriptors, at most as large as RLIMIT_NOFILE, and needs a few others itself.
 fn descriptors(demand: &Demand, facts: &Facts) -> Option<Budget> {
-    let limit = facts.descriptors?;
-    let largest = enough::descriptors(demand.conns, demand.workers);
-    Some(Budget {
-        side: Side::Generator,
-        what: "direct descriptors",
-        carries: demand.workers.saturating_mul(limit),
-        why: format!(
-            "{} worker(s), and a ring's table holds at most RLIMIT_NOFILE = {limit}",
-            demand.workers
-        ),
-        remedy: {
-            let higher = enough::higher_limit(largest, facts.here.limits_are_fixed);
-            match Taker::LOADGEN.workers_for(demand.conns, limit) {
-                Some(workers) => format!(
-                    "use --workers {workers} (a table each), or a higher hard limit ({higher}); both with a quarter to spare"
-                ),
-                None => format!("{} ({higher})", Taker::LOADGEN.too_few(demand.conns, limit)),
-            }
-        },
-    })
+    let (limit, workers) = (facts.descriptors?, demand.workers);
+    let most = Taker::LOADGEN.startable(Some(limit));
+    let (carries, why) = if workers > most {
+        (
+            0,
+            format!(
+                "{workers} workers do not start: RLIMIT_NOFILE = {limit} is enough for the descriptors of {most}"
+            ),
+        )
+    } else {
+        let why = format!("{workers} worker(s), and a ring's table holds at most RLIMIT_NOFILE = {limit}");
+        (workers.saturating_mul(limit), why)
+    };
+    let largest = enough::descriptors(demand.conns, workers).max(enough::descriptors_to_start(workers));
+    let higher = enough::higher_limit(largest, facts.here.limits_are_fixed);
+    let remedy = match Taker::LOADGEN.workers_for(demand.conns, limit, Some(limit)) {
+        Some(workers) => {
+            format!(
+                "use --workers {workers} (a table each), or, with a quarter to spare, a higher hard limit ({higher})"
+            )
+        }
+        None => format!("{} ({higher})", Taker::LOADGEN.too_few(demand.conns, limit)),
+    };
+    Some(Budget { side: Side::Generator, what: "direct descriptors", carries, why, remedy })
 }
 
 /// Direct descriptors are no descriptors of the process, but they are open files of the system.

@@ -10,7 +10,8 @@ use tickring_ring::{Ring, SetupError};
 
 use crate::budget::{Budget, Demand};
 use crate::cli::GameName;
-use crate::doctor::{Readings, enough};
+use crate::doctor::Readings;
+use crate::doctor::enough::{self, Taker};
 use crate::machine::memory::Bound;
 use crate::machine::{self, Machine};
 use crate::plan::{Peer, Plan, Preset};
@@ -119,7 +120,8 @@ pub(crate) fn walls(plan: &Plan, facts: &Facts) -> Vec<Wall> {
 pub(crate) fn warnings(demand: &Demand, facts: &Facts) -> Vec<String> {
     let cpus = facts.cpus.len() as u64;
     // As many tables as the descriptor limit asks for are none too many.
-    let needed = facts.descriptors.map_or(1, |limit| enough::workers(demand.conns, limit)).max(cpus);
+    let asked_for = |limit| enough::workers(demand.conns, limit).min(Taker::LOADGEN.startable(Some(limit)));
+    let needed = facts.descriptors.map_or(1, asked_for).max(cpus);
     let too_many = cpus > 0 && demand.workers > needed;
     let fewer = || {
         format!(
@@ -271,6 +273,24 @@ mod tests {
         assert!(wall.remedy.contains("--workers 4") && wall.remedy.contains("ulimit -Hn 75256"), "{wall:?}");
         let unlimited = Facts { descriptors: None, ..roomy() };
         assert_eq!(walls(&plan("idle --conns 60000"), &unlimited), Vec::new());
+    }
+
+    #[test]
+    fn workers_need_descriptors_themselves() {
+        let low = Facts { descriptors: Some(512), ..roomy() };
+        let tables = only_wall("idle --conns 60000", &low);
+        assert!(
+            tables.remedy.contains("--workers 165 ") && tables.remedy.contains("ulimit -Hn 75256"),
+            "{tables:?}"
+        );
+        assert_eq!(walls(&plan("idle --conns 60000 --workers 165"), &low), Vec::new());
+        let many = only_wall("idle --conns 1000 --workers 300", &low);
+        let problem = "0 of 1000 connections fit: 300 workers do not start: RLIMIT_NOFILE = 512 is enough for the \
+                       descriptors of 165 (direct descriptors, generator side)";
+        assert_eq!(many.problem, problem);
+        assert!(many.remedy.contains("--workers 5 ") && many.remedy.contains("ulimit -Hn 916,"), "{many:?}");
+        let warned = warnings(&Demand::of(&plan("idle --conns 60000 --workers 165")), &low);
+        assert_eq!(warned, Vec::<String>::new(), "as many as are advised");
     }
 
     #[test]

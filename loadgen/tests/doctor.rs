@@ -157,6 +157,49 @@ fn a_low_descriptor_limit_is_where_connecting_stops() {
     assert_eq!(too_many.status.code(), Some(3), "{too_many:?}");
 }
 
+/// The first wall's side, and the workers that are advised against it.
+fn advised(found: &Value) -> (&str, &str) {
+    let wall = &found["budgets"][usize::try_from(found["first_wall"].as_u64().unwrap()).unwrap()];
+    let remedy = wall["remedy"].as_str().unwrap();
+    let (_, workers) = remedy.split_once("--workers ").unwrap_or_else(|| panic!("{remedy}"));
+    (wall["side"].as_str().unwrap(), workers.split(' ').next().unwrap())
+}
+
+#[test]
+fn the_workers_that_are_advised_start() {
+    let low = sandbox::descriptors(64);
+    let low: Vec<&str> = low.iter().map(String::as_str).collect();
+    let limited =
+        |words: &str| sandbox::command(&low, LOADGEN.as_ref()).args(words.split(' ')).output().unwrap();
+    let place = |server: &RealServer, conns: u32| {
+        format!("idle --target {} --admin {} --conns {conns}", server.target, server.admin)
+    };
+    let roomy = RealServer::start(&["--echo"]);
+    let place_there = place(&roomy, 1_000);
+    let found = json(&limited(&format!("doctor {place_there} --json")));
+    let (side, workers) = advised(&found);
+    assert_eq!(side, "generator");
+    let run = |workers: u32| {
+        limited(&format!("run {place_there} --duration 300ms --warmup 100ms --workers {workers}"))
+    };
+    let workers = workers.parse().unwrap();
+    let words = String::from_utf8(run(workers).stdout).unwrap();
+    assert!(words.contains("1000 of 1000 connected"), "{workers}: {words}");
+    let refused = run(workers + 4);
+    let words = String::from_utf8(refused.stderr).unwrap();
+    assert!(refused.status.code() == Some(3) && words.contains("workers do not start"), "{words}");
+    // The server's workers are bounded by its own limit.
+    let started = |workers: &str| RealServer::start_through(&low, &["--echo", "--workers", workers]);
+    let ask = |server: &RealServer| {
+        let words = place(server, 880);
+        json(&doctor(&words.split(' ').chain(["--json"]).collect::<Vec<_>>()))
+    };
+    let found = ask(&started("1"));
+    let (side, workers) = advised(&found);
+    assert_eq!(side, "server");
+    assert_eq!(ask(&started(workers))["fits"], true, "{workers}");
+}
+
 #[test]
 fn a_tiny_stack_is_no_obstacle() {
     for (words, part) in [

@@ -136,7 +136,9 @@ impl Tables<'_> {
         let free = places.free.get(fullest).copied().unwrap_or(0);
         let left = if free == self.each { String::new() } else { format!(", {free} of them free,") };
         let passing = match most {
-            most if *most == self.demand.conns => String::new(),
+            most if *most == self.demand.conns => {
+                String::new()
+            }
             _ => format!(" beside {} for those who pass to another worker", places.passing),
         };
         format!(
@@ -162,7 +164,8 @@ impl Tables<'_> {
         // Each takes as long as there are rooms.
         let tries =
             usize::try_from(TRIES * ROOMS_TRIED_MAX / rooms.max(ROOMS_TRIED_MAX)).map_or(1, |n| n.max(2));
-        if let Some(workers) = (first..=256).take(tries).find(|workers| fits(*workers, rooms)) {
+        let most = enough::Taker::SERVER.startable(limits.descriptors);
+        if let Some(workers) = (first..=most).take(tries).find(|workers| fits(*workers, rooms)) {
             advice += &format!(", or with --workers {workers} (a table each: then its rooms fit)");
         }
         // On one worker all rooms are together, however many there are.
