@@ -3,10 +3,12 @@
 mod memory;
 mod seating;
 mod seats;
+mod served;
 mod tables;
 
 pub(crate) use memory::waiting_bytes;
 use serde::Serialize;
+pub(crate) use served::Service;
 
 use crate::doctor::enough::{self, Taker};
 use crate::doctor::{Readings, ports};
@@ -69,6 +71,8 @@ pub(crate) struct Demand {
     /// Towards each, every source may be used.
     pub(crate) targets: u64,
     pub(crate) sources: Sources,
+    /// What the connections come for; `None`: nobody has said.
+    pub(crate) service: Option<Service>,
     /// Rooms that players are spread over.
     pub(crate) rooms: Option<Rooms>,
     /// New connections a second.
@@ -129,6 +133,7 @@ impl Demand {
             is_loopback: plan.targets.iter().all(|target| target.address.ip().is_loopback()),
             targets: plan.targets.len() as u64,
             sources: plan.sources.clone(),
+            service: Service::of(plan),
             rooms,
             connect_rate: plan.connect_rate.into(),
             messages_bytes: messages_bytes(plan),
@@ -165,11 +170,13 @@ pub(crate) fn budgets(demand: &Demand, facts: &Facts) -> Vec<Budget> {
     ];
     all.extend(machine(Side::Machine, demand, demand.ends_here(), &facts.here));
     all.extend(there.into_iter().flat_map(|there| machine(Side::Server, demand, 1, there)));
-    all.extend(
-        status
-            .into_iter()
-            .flat_map(|status| [tables::budget(demand, status, &facts.here), seats::budget(demand, status)]),
-    );
+    all.extend(status.into_iter().flat_map(|status| {
+        [
+            served::budget(demand, status),
+            tables::budget(demand, status, &facts.here),
+            seats::budget(demand, status),
+        ]
+    }));
     all.into_iter().flatten().collect()
 }
 

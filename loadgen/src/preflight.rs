@@ -4,17 +4,15 @@ mod sink;
 
 use std::net::Ipv4Addr;
 
-use clap::ValueEnum as _;
 use serde::Serialize;
 use tickring_ring::{Ring, SetupError};
 
 use crate::budget::{Budget, Demand};
-use crate::cli::GameName;
 use crate::doctor::Readings;
 use crate::doctor::enough::{self, Taker};
 use crate::machine::memory::Bound;
 use crate::machine::{self, Machine};
-use crate::plan::{Peer, Plan, Preset};
+use crate::plan::{Peer, Plan};
 use crate::server_side::Status;
 use crate::slo;
 use crate::sources::Sources;
@@ -161,7 +159,7 @@ fn cpus(plan: &Plan, facts: &Facts) -> Option<Wall> {
     )
 }
 
-/// What the server says about itself.
+/// The process behind `--server-pid` must be the server.
 fn server(plan: &Plan, facts: &Facts) -> Option<Wall> {
     if facts.server_process == Some(false) {
         let pid = plan.server_pid.unwrap_or_default();
@@ -171,30 +169,14 @@ fn server(plan: &Plan, facts: &Facts) -> Option<Wall> {
         );
     }
     let status = facts.status.as_ref()?.as_ref().ok()?;
-    if let Some((given, told)) = plan.server_pid.zip(status.pid).filter(|(given, told)| given != told) {
-        return wall(
-            format!("--server-pid {given} is not the server, which says that it is process {told}"),
-            format!(
-                "--server-pid {told}, or none, for the server's own figures (in a container it counts processes \
-                 otherwise: --force)"
-            ),
-        );
-    }
-    let game = match &plan.preset {
-        Preset::Game { game, .. } => *game,
-        Preset::Rewind { .. } => GameName::Arena,
-        Preset::Echo { .. } | Preset::Idle => return None,
-    };
-    let wanted = format!("{game:?}").to_lowercase();
-    let runs = status.game.as_ref().filter(|runs| **runs != wanted)?;
-    let remedy = match plan.preset {
-        Preset::Rewind { .. } => "start the server with --game arena".to_owned(),
-        _ if GameName::from_str(runs, false).is_ok() => format!("--game {runs}"),
-        _ => "a server of arena or pulse, the only games that the bots play; of this one, `run idle` or `run echo` \
-              measures the connections, and bots of your own, made with the client crate, play it"
-            .to_owned(),
-    };
-    wall(format!("the server runs {runs}, the bots play {wanted}"), remedy)
+    let (given, told) = plan.server_pid.zip(status.pid).filter(|(given, told)| given != told)?;
+    wall(
+        format!("--server-pid {given} is not the server, which says that it is process {told}"),
+        format!(
+            "--server-pid {told}, or none, for the server's own figures (in a container it counts processes otherwise: \
+             --force)"
+        ),
+    )
 }
 
 /// An objective that needs figures the server does not give. What the preset itself does not measure is

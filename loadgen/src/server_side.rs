@@ -30,6 +30,8 @@ pub(crate) struct Status {
     /// False while it is shutting down.
     pub(crate) ready: Option<bool>,
     pub(crate) game: Option<String>,
+    /// Whether it has the path on which everything comes back.
+    pub(crate) echo: Option<bool>,
     pub(crate) tick_hz: Option<f64>,
     pub(crate) snapshot_hz: Option<f64>,
     pub(crate) lag_compensation: Option<bool>,
@@ -182,6 +184,8 @@ impl Status {
         // It stands for several processes now; the youngest tells whether one was restarted.
         self.pid = None;
         self.workers.clear();
+        // Who comes to the one without it is refused.
+        self.echo = if other.echo == Some(false) { other.echo } else { self.echo };
         self.uptime_s = self.uptime_s.zip(other.uptime_s).map(|(one, other)| one.min(other));
         self.cpu_ns = sum(self.cpu_ns, other.cpu_ns);
         self.memory.rss_bytes = sum(self.memory.rss_bytes, other.memory.rss_bytes);

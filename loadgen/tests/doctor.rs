@@ -215,6 +215,21 @@ fn a_tiny_stack_is_no_obstacle() {
 }
 
 #[test]
+fn a_server_without_echo_is_told_to_have_it() {
+    let server = RealServer::start(&[]);
+    let place = ["--target", &server.target, "--admin", &server.admin];
+    for preset in ["echo", "idle", "handshake"] {
+        let output = doctor(&[&[preset], &place[..]].concat());
+        let words = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(3), "{words}");
+        assert!(words.contains("server echo (0): start the server with --echo"), "{words}");
+    }
+    for words in [&["game"][..], &["--conns", "10"]] {
+        assert_eq!(doctor(&[words, &place[..]].concat()).status.code(), Some(0), "{words:?}");
+    }
+}
+
+#[test]
 fn what_fits_is_said_too_and_a_server_that_is_not_asked_is_named() {
     let server = RealServer::start(&[]);
     let place = ["--target", &server.target, "--admin", &server.admin, "--conns", "100"];

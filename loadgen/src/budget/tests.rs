@@ -10,6 +10,7 @@ pub(super) fn demand(conns: u64, rooms: Option<Rooms>) -> Demand {
         is_loopback: true,
         targets: 1,
         sources: Sources::Kernel,
+        service: None,
         rooms,
         connect_rate: 2_000,
         messages_bytes: 0,

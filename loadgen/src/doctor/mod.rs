@@ -98,10 +98,7 @@ pub(crate) struct Examined {
 #[derive(Debug)]
 pub(crate) struct Question {
     place: Place,
-    rooms: Option<Rooms>,
-    connect_rate: u64,
-    /// What each connection's messages take here at least, bytes.
-    messages_bytes: u64,
+    demand: Demand,
     /// Either the rooms are known, or there are none.
     is_seated: bool,
     peer: Peer,
@@ -135,16 +132,18 @@ impl Question {
         if let Some(rooms) = args.rooms {
             at_most_conns("rooms", rooms, place.conns)?;
         }
-        let rooms = args.rooms.map(|rooms| Rooms::named(rooms.into()));
-        Ok(Self {
-            place,
-            rooms,
+        let demand = Demand {
+            conns: place.conns.into(),
+            workers: place.workers.into(),
+            is_loopback: place.targets.iter().all(|target| target.address.ip().is_loopback()),
+            targets: place.targets.len() as u64,
+            sources: place.sources.clone(),
+            service: None,
+            rooms: args.rooms.map(|rooms| Rooms::named(rooms.into())),
             connect_rate: CONNECT_RATE_DEFAULT,
             messages_bytes: 0,
-            is_seated: args.rooms.is_some(),
-            peer: Peer::Server,
-            form,
-        })
+        };
+        Ok(Self { place, demand, is_seated: args.rooms.is_some(), peer: Peer::Server, form })
     }
 
     /// The same of a run, which has its own connections, rooms and targets unless told otherwise.
@@ -163,11 +162,10 @@ impl Question {
         let (run, file) = Cli::run(words.iter().map(String::as_str))
             .map_err(|error| PlanError::of(format!("doctor {preset}"), error.to_string()))?;
         let plan = Plan::new(&run, &file)?;
-        let Demand { mut rooms, messages_bytes, .. } = Demand::of(&plan);
-        if let Some(rooms) = rooms.as_mut() {
+        let mut demand = Demand::of(&plan);
+        if let Some(rooms) = demand.rooms.as_mut() {
             rooms.follow = run.args().rooms.is_none();
         }
-        let connect_rate = plan.connect_rate.into();
         let place = Place {
             targets: plan.targets,
             admins: plan.admins,
@@ -176,21 +174,7 @@ impl Question {
             sources: plan.sources,
             sources_named: run.args().place.src != "auto",
         };
-        Ok(Self { place, rooms, connect_rate, messages_bytes, is_seated: true, peer: Peer::Server, form })
-    }
-
-    fn demand(&self) -> Demand {
-        let Place { conns, workers, targets, sources, .. } = &self.place;
-        Demand {
-            conns: u64::from(*conns),
-            workers: u64::from(*workers),
-            is_loopback: targets.iter().all(|target| target.address.ip().is_loopback()),
-            targets: targets.len() as u64,
-            sources: sources.clone(),
-            rooms: self.rooms,
-            connect_rate: self.connect_rate,
-            messages_bytes: self.messages_bytes,
-        }
+        Ok(Self { place, demand, is_seated: true, peer: Peer::Server, form })
     }
 }
 
@@ -225,9 +209,8 @@ pub(crate) fn refusal(plan: &Plan, facts: &Facts, walls: Vec<Wall>) -> anyhow::R
         sources: sources.clone(),
         sources_named: *sources != Sources::auto(&addresses, plan.phases.ports_needed()),
     };
-    let Demand { rooms, connect_rate, messages_bytes, .. } = Demand::of(plan);
-    let (peer, form) = (plan.peer, Form::Json);
-    let question = Question { place, rooms, connect_rate, messages_bytes, is_seated: true, peer, form };
+    let (demand, peer) = (Demand::of(plan), plan.peer);
+    let question = Question { place, demand, is_seated: true, peer, form: Form::Json };
     let refusal = Refusal { verdict: "preflight", exit_code: verdict::PREFLIGHT, walls };
     let found = Findings { refusal: Some(refusal), ..judge(&question, facts) };
     Ok(serde_json::to_string_pretty(&found)? + "\n")
@@ -244,8 +227,8 @@ fn examine(question: &Question) -> Findings {
 
 /// The findings, all facts given.
 fn judge(question: &Question, facts: &Facts) -> Findings {
-    let (place, demand) = (&question.place, question.demand());
-    let mut budgets = preflight::budgets(&demand, question.peer, facts);
+    let (place, demand) = (&question.place, &question.demand);
+    let mut budgets = preflight::budgets(demand, question.peer, facts);
     // Where there is enough, what would move the wall is no advice.
     budgets
         .iter_mut()
@@ -275,8 +258,8 @@ fn judge(question: &Question, facts: &Facts) -> Findings {
         first_wall,
         sources_refused: refused,
         budgets,
-        warnings: preflight::warnings(&demand, facts),
-        machines: machines(&demand, place.sources_named, &facts.here, status),
+        warnings: preflight::warnings(demand, facts),
+        machines: machines(demand, place.sources_named, &facts.here, status),
         server_unknown,
         seats_counted: question.is_seated,
         refusal: None,

@@ -11,6 +11,7 @@ fn demand() -> Demand {
         is_loopback: true,
         targets: 1,
         sources: Sources::Kernel,
+        service: None,
         rooms: None,
         connect_rate: 2_000,
         messages_bytes: 0,
