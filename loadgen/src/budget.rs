@@ -160,7 +160,7 @@ fn messages_bytes(plan: &Plan) -> u64 {
 
 /// Everything that is known to have an end.
 pub(crate) fn budgets(demand: &Demand, facts: &Facts) -> Vec<Budget> {
-    let status = facts.status.as_ref().and_then(|status| status.as_ref().ok());
+    let status = facts.told();
     let there = status.and_then(|status| status.machine.as_ref()).filter(|_| !demand.is_loopback);
     let mut all = vec![
         ring(facts),

@@ -13,7 +13,7 @@ use crate::doctor::enough::{self, Taker};
 use crate::machine::memory::Bound;
 use crate::machine::{self, Machine};
 use crate::plan::{Peer, Plan};
-use crate::server_side::Status;
+use crate::server_side::{Status, Unknown};
 use crate::slo;
 use crate::sources::Sources;
 use crate::terminal;
@@ -43,7 +43,7 @@ pub(crate) struct Facts {
     /// The CPUs this process may use; empty: unknown.
     pub(crate) cpus: Vec<usize>,
     /// The server's status, or why there is none.
-    pub(crate) status: Option<Result<Status, String>>,
+    pub(crate) status: Option<Result<Status, Unknown>>,
     /// Whether the process named by `--server-pid` exists.
     pub(crate) server_process: Option<bool>,
 }
@@ -54,7 +54,7 @@ impl Facts {
         sources: &Sources,
         server_pid: Option<u32>,
         machine: &Machine,
-        status: Option<Result<Status, String>>,
+        status: Option<Result<Status, Unknown>>,
     ) -> Self {
         Self {
             descriptors: machine.limits.descriptors,
@@ -66,6 +66,13 @@ impl Facts {
             status,
             server_process: server_pid.map(crate::server_side::process_exists),
         }
+    }
+}
+
+impl Facts {
+    /// What the servers that answered say of themselves.
+    pub(crate) fn told(&self) -> Option<&Status> {
+        self.status.as_ref()?.as_ref().map_or_else(|unknown| unknown.told.as_deref(), Some)
     }
 }
 
@@ -168,7 +175,7 @@ fn server(plan: &Plan, facts: &Facts) -> Option<Wall> {
             "--server-pid $(pgrep -n -x tickring-server)".to_owned(),
         );
     }
-    let status = facts.status.as_ref()?.as_ref().ok()?;
+    let status = facts.told()?;
     let (given, told) = plan.server_pid.zip(status.pid).filter(|(given, told)| given != told)?;
     wall(
         format!("--server-pid {given} is not the server, which says that it is process {told}"),
@@ -191,7 +198,7 @@ fn objectives(plan: &Plan, facts: &Facts) -> Option<Wall> {
         };
         if !measurable {
             let reason = match &facts.status {
-                Some(Err(error)) => error.clone(),
+                Some(Err(unknown)) => unknown.to_string(),
                 _ => "no admin endpoint is known".to_owned(),
             };
             return wall(
@@ -360,7 +367,7 @@ mod tests {
 
     #[test]
     fn objectives_nobody_measures_are_refused() {
-        let facts = Facts { status: Some(Err("refused".to_owned())), ..roomy() };
+        let facts = Facts { status: Some(Err("refused".to_owned().into())), ..roomy() };
         assert!(only_wall("game --slo lateness_p99<1ms", &facts).problem.contains("refused"));
         assert_eq!(walls(&plan("game --slo p99<1ms"), &facts), Vec::new());
         assert_eq!(walls(&plan("game --slo cpu_us_per_message<9 --server-pid 1"), &facts), Vec::new());

@@ -230,6 +230,17 @@ fn a_server_without_echo_is_told_to_have_it() {
 }
 
 #[test]
+fn one_server_that_is_silent_does_not_silence_the_others() {
+    let server = RealServer::start(&["--max-conns", "50", "--echo"]);
+    let targets = ["--target", &server.target, "--target", "ws://127.0.0.1:1", "--admin", &server.admin];
+    let words = [&["idle", "--conns", "150"], &targets[..], &["--admin", "127.0.0.1:2"]].concat();
+    let output = doctor(&words);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.code() == Some(3) && text.contains("At most 100 of 150 will fit"), "{text}");
+    assert!(text.contains("may hold less than the others: http://127.0.0.1:2/status"), "{text}");
+}
+
+#[test]
 fn what_fits_is_said_too_and_a_server_that_is_not_asked_is_named() {
     let server = RealServer::start(&[]);
     let place = ["--target", &server.target, "--admin", &server.admin, "--conns", "100"];

@@ -25,6 +25,7 @@ pub(super) fn server(workers: u64, rooms_max: u64, seats: u64) -> Status {
         connections_max: Some(workers * 100),
         connections_per_worker_max: Some(100),
         descriptors: Some(100),
+        ..StatusLimits::default()
     };
     Status { limits, ..Status::default() }
 }

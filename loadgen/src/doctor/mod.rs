@@ -58,8 +58,11 @@ pub(crate) struct Findings {
     warnings: Vec<String>,
     /// What the table of knobs says, machine by machine.
     machines: Vec<Examined>,
-    /// Why the server could not be asked.
+    /// Why the server, or one of several, could not be asked.
     server_unknown: Option<String>,
+    /// What the others said was used.
+    #[serde(skip)]
+    others_known: bool,
     /// The rooms of the players are known, or nobody plays.
     seats_counted: bool,
     /// That of a run, where it is told instead of its report.
@@ -240,10 +243,9 @@ fn judge(question: &Question, facts: &Facts) -> Findings {
     let server_unknown = match &facts.status {
         _ if has_sink => None,
         None => Some("no admin endpoint is known; name it with --admin http://HOST:PORT".to_owned()),
-        Some(Err(error)) => Some(error.clone()),
+        Some(Err(unknown)) => Some(unknown.to_string()),
         Some(Ok(_)) => None,
     };
-    let status = facts.status.as_ref().and_then(|status| status.as_ref().ok());
     let refused = preflight::sources(facts).map(|wall| wall.problem);
     Findings {
         schema: SCHEMA,
@@ -259,8 +261,9 @@ fn judge(question: &Question, facts: &Facts) -> Findings {
         sources_refused: refused,
         budgets,
         warnings: preflight::warnings(demand, facts),
-        machines: machines(demand, place.sources_named, &facts.here, status),
+        machines: machines(demand, place.sources_named, &facts.here, facts.told()),
         server_unknown,
+        others_known: facts.told().is_some(),
         seats_counted: question.is_seated,
         refusal: None,
     }

@@ -74,6 +74,7 @@ fn each_process_is_judged_by_its_own_limit() {
         warnings: Vec::new(),
         machines: found,
         server_unknown: None,
+        others_known: false,
         seats_counted: true,
         refusal: None,
     };
@@ -168,6 +169,7 @@ fn judge_of_nothing(machines: Vec<Examined>) -> Findings {
         warnings: Vec::new(),
         machines,
         server_unknown: None,
+        others_known: false,
         seats_counted: true,
         refusal: None,
     }

@@ -47,8 +47,12 @@ fn write(found: &Findings, out: &mut String) -> std::fmt::Result {
              count, and each is judged by itself, for one target."
         )?;
     }
-    if let Some(why) = &found.server_unknown {
-        writeln!(out, "\nThe server's side is not known: {why}\n{ASK_THE_SERVER}")?;
+    match &found.server_unknown {
+        Some(why) if found.others_known => {
+            writeln!(out, "\nNot every server could be asked, and may hold less than the others: {why}")?;
+        }
+        Some(why) => writeln!(out, "\nThe server's side is not known: {why}\n{ASK_THE_SERVER}")?,
+        None => {}
     }
     if !found.seats_counted {
         writeln!(
@@ -128,8 +132,12 @@ pub(super) fn fix_plan(found: &Findings) -> String {
 }
 
 fn write_fix_plan(found: &Findings, out: &mut String) -> std::fmt::Result {
-    if let Some(why) = &found.server_unknown {
-        writeln!(out, "# nothing is known of the server: {why}\n# {ASK_THE_SERVER}")?;
+    match &found.server_unknown {
+        Some(why) if found.others_known => {
+            writeln!(out, "# not every server could be asked, and may hold less than the others: {why}")?;
+        }
+        Some(why) => writeln!(out, "# nothing is known of the server: {why}\n# {ASK_THE_SERVER}")?,
+        None => {}
     }
     for machine in &found.machines {
         let (hostname, parties) = (&machine.hostname, parties(machine.role));
