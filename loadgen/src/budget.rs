@@ -140,6 +140,19 @@ impl Demand {
         }
     }
 
+    /// The most connections of a run like it that are no more than `conns`.
+    pub(crate) fn whole(&self, conns: u64) -> u64 {
+        let together = self.rooms.and_then(|rooms| rooms.players_max).unwrap_or(1).max(1);
+        conns - conns % together
+    }
+
+    /// Flags that a run of `conns` connections would have to have less of: each is in one room and on one worker.
+    pub(crate) fn too_many(&self, conns: u64) -> Vec<&'static str> {
+        let rooms = self.rooms.filter(|rooms| !rooms.follow).map_or(0, |rooms| rooms.count);
+        let flags = [("--rooms", rooms), ("--workers", self.workers)].into_iter();
+        flags.filter(|(_, count)| conns > 0 && *count > conns).map(|(flag, _)| flag).collect()
+    }
+
     /// On loopback the server's ends are on this machine too.
     const fn ends_here(&self) -> u64 {
         if self.is_loopback { 2 } else { 1 }

@@ -39,8 +39,8 @@ pub(super) fn budget(demand: &Demand, status: &Status) -> Option<Budget> {
             (status.echo == Some(false)).then(|| "start the server with --echo".to_owned())?,
         ),
         Service::Game(game) | Service::OnlyGame(game) => {
-            let wanted = format!("{game:?}").to_lowercase();
-            let runs = status.game.as_ref().filter(|runs| **runs != wanted)?;
+            let wanted = game.name();
+            let runs = status.game.as_ref().filter(|runs| *runs != wanted)?;
             let remedy = match demand.service? {
                 Service::OnlyGame(_) => format!("start the server with --game {wanted}"),
                 _ if GameName::from_str(runs, false).is_ok() => format!("--game {runs}"),

@@ -49,6 +49,9 @@ pub(crate) struct Findings {
     fits: bool,
     /// Connections that will fit; `None` when nothing is known to have an end.
     maximum: Option<u64>,
+    /// Flags that ask for more than that of what each connection is in.
+    #[serde(skip)]
+    too_many: Vec<&'static str>,
     /// Index of the budget that ends first.
     first_wall: Option<usize>,
     budgets: Vec<Budget>,
@@ -155,6 +158,9 @@ impl Question {
         let mut words = vec![preset.to_owned()];
         words.extend(place.conns.map(|conns| format!("--conns={conns}")));
         words.extend(args.rooms.map(|rooms| format!("--rooms={rooms}")));
+        words.extend(args.seed.map(|seed| format!("--seed={seed}")));
+        words.extend(args.connect_rate.map(|rate| format!("--connect-rate={rate}")));
+        words.extend(args.game.map(|game| format!("--game={}", game.name())));
         words.extend(place.admin.iter().map(|url| format!("--admin={url}")));
         // What is not given is the plan's.
         let is_typed = |flag: &str| args.typed.iter().any(|typed| typed == flag);
@@ -163,7 +169,7 @@ impl Question {
         words.extend(is_typed("workers").then(|| format!("--workers={}", place.workers)));
         words.extend(is_typed("src").then(|| format!("--src={}", place.src)));
         let (run, file) = Cli::run(words.iter().map(String::as_str))
-            .map_err(|error| PlanError::of(format!("doctor {preset}"), error.to_string()))?;
+            .map_err(|error| PlanError::of("doctor".to_owned(), error.to_string()))?;
         let plan = Plan::new(&run, &file)?;
         let mut demand = Demand::of(&plan);
         if let Some(rooms) = demand.rooms.as_mut() {
@@ -238,7 +244,7 @@ fn judge(question: &Question, facts: &Facts) -> Findings {
         .filter(|budget| budget.carries >= demand.conns)
         .for_each(|budget| budget.remedy.clear());
     let first_wall = (0..budgets.len()).min_by_key(|at| budgets[*at].carries);
-    let maximum = first_wall.map(|at| budgets[at].carries);
+    let maximum = first_wall.map(|at| demand.whole(budgets[at].carries));
     let has_sink = matches!(question.peer, Peer::Sink { .. });
     let server_unknown = match &facts.status {
         _ if has_sink => None,
@@ -257,6 +263,7 @@ fn judge(question: &Question, facts: &Facts) -> Findings {
         conns: demand.conns,
         fits: refused.is_none() && maximum.is_none_or(|maximum| maximum >= demand.conns),
         maximum,
+        too_many: maximum.map_or(Vec::new(), |maximum| demand.too_many(maximum)),
         first_wall,
         sources_refused: refused,
         budgets,

@@ -64,9 +64,11 @@ fn write(found: &Findings, out: &mut String) -> std::fmt::Result {
     writeln!(out, "\nCPU is not reckoned: that is measured, `loadgen find game --slo 'p99<60ms'`.\n")?;
     match found.maximum {
         Some(maximum) if maximum < found.conns => {
+            let fewer: String =
+                found.too_many.iter().map(|flag| format!(", with {flag} {maximum} or less")).collect();
             writeln!(
                 out,
-                "At most {maximum} of {} will fit. What stands in the way, the first wall first:",
+                "At most {maximum} of {} will fit{fewer}. What stands in the way, the first wall first:",
                 found.conns
             )?;
             for budget in found.short() {
