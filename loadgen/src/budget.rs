@@ -223,7 +223,7 @@ fn none(what: &'static str, wall: Wall) -> Budget {
 /// Each worker's ring has a table of direct descriptors, at most as large as RLIMIT_NOFILE, and needs a few others itself.
 fn descriptors(demand: &Demand, facts: &Facts) -> Option<Budget> {
     let (limit, workers) = (facts.descriptors?, demand.workers);
-    let most = Taker::LOADGEN.startable(Some(limit));
+    let most = Taker::LOADGEN.startable(facts.descriptors_left());
     let (carries, why) = if workers > most {
         (
             0,
@@ -235,9 +235,10 @@ fn descriptors(demand: &Demand, facts: &Facts) -> Option<Budget> {
         let why = format!("{workers} worker(s), and a ring's table holds at most RLIMIT_NOFILE = {limit}");
         (workers.saturating_mul(limit), why)
     };
-    let largest = enough::descriptors(demand.conns, workers).max(enough::descriptors_to_start(workers));
+    let largest = enough::descriptors(demand.conns, workers)
+        .max(Taker::LOADGEN.descriptors_to_start(workers).saturating_add(facts.descriptors_open));
     let higher = enough::higher_limit(largest, facts.here.limits_are_fixed);
-    let remedy = match Taker::LOADGEN.workers_for(demand.conns, limit, Some(limit)) {
+    let remedy = match Taker::LOADGEN.workers_for(demand.conns, limit, facts.descriptors_left()) {
         Some(workers) => {
             format!(
                 "use --workers {workers} (a table each), or, with a quarter to spare, a higher hard limit ({higher})"

@@ -32,6 +32,8 @@ pub(crate) struct Wall {
 pub(crate) struct Facts {
     /// Soft descriptor limit after raising; `None`: unlimited.
     pub(crate) descriptors: Option<u64>,
+    /// Of these, how many are open already.
+    pub(crate) descriptors_open: u64,
     /// This machine.
     pub(crate) here: Readings,
     /// What bounds this process's memory besides the machine's.
@@ -58,6 +60,7 @@ impl Facts {
     ) -> Self {
         Self {
             descriptors: machine.limits.descriptors,
+            descriptors_open: machine.limits.descriptors.map_or(0, machine::descriptors_open),
             here: Readings::here(machine),
             memory_bounds: machine::memory::bounds(),
             ring_refused: ring_refused(),
@@ -70,6 +73,11 @@ impl Facts {
 }
 
 impl Facts {
+    /// Descriptors that this process may still open; `None`: without bound.
+    pub(crate) fn descriptors_left(&self) -> Option<u64> {
+        self.descriptors.map(|limit| limit.saturating_sub(self.descriptors_open))
+    }
+
     /// What the servers that answered say of themselves.
     pub(crate) fn told(&self) -> Option<&Status> {
         self.status.as_ref()?.as_ref().map_or_else(|unknown| unknown.told.as_deref(), Some)
@@ -125,7 +133,8 @@ pub(crate) fn walls(plan: &Plan, facts: &Facts) -> Vec<Wall> {
 pub(crate) fn warnings(demand: &Demand, facts: &Facts) -> Vec<String> {
     let cpus = facts.cpus.len() as u64;
     // As many tables as the descriptor limit asks for are none too many.
-    let asked_for = |limit| enough::workers(demand.conns, limit).min(Taker::LOADGEN.startable(Some(limit)));
+    let asked_for =
+        |limit| enough::workers(demand.conns, limit).min(Taker::LOADGEN.startable(facts.descriptors_left()));
     let needed = facts.descriptors.map_or(1, asked_for).max(cpus);
     let too_many = cpus > 0 && demand.workers > needed;
     let fewer = || {
@@ -234,6 +243,7 @@ mod tests {
     fn roomy() -> Facts {
         Facts {
             descriptors: Some(20_000),
+            descriptors_open: 0,
             here: here(&[]),
             memory_bounds: Vec::new(),
             ring_refused: None,
@@ -269,17 +279,19 @@ mod tests {
         let low = Facts { descriptors: Some(512), ..roomy() };
         let tables = only_wall("idle --conns 60000", &low);
         assert!(
-            tables.remedy.contains("--workers 165 ") && tables.remedy.contains("ulimit -Hn 75256"),
+            tables.remedy.contains("--workers 168 ") && tables.remedy.contains("ulimit -Hn 75256"),
             "{tables:?}"
         );
-        assert_eq!(walls(&plan("idle --conns 60000 --workers 165"), &low), Vec::new());
+        assert_eq!(walls(&plan("idle --conns 60000 --workers 168"), &low), Vec::new());
         let many = only_wall("idle --conns 1000 --workers 300", &low);
         let problem = "0 of 1000 connections fit: 300 workers do not start: RLIMIT_NOFILE = 512 is enough for the \
-                       descriptors of 165 (direct descriptors, generator side)";
+                       descriptors of 168 (direct descriptors, generator side)";
         assert_eq!(many.problem, problem);
-        assert!(many.remedy.contains("--workers 5 ") && many.remedy.contains("ulimit -Hn 916,"), "{many:?}");
-        let warned = warnings(&Demand::of(&plan("idle --conns 60000 --workers 165")), &low);
+        assert!(many.remedy.contains("--workers 5 ") && many.remedy.contains("ulimit -Hn 908,"), "{many:?}");
+        let warned = warnings(&Demand::of(&plan("idle --conns 60000 --workers 168")), &low);
         assert_eq!(warned, Vec::<String>::new(), "as many as are advised");
+        let busy = Facts { descriptors_open: 90, ..low };
+        assert!(only_wall("idle --conns 60000", &busy).remedy.contains("--workers 138 "), "30 fewer");
     }
 
     #[test]

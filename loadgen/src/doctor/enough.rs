@@ -14,9 +14,6 @@ const TRACKED_BESIDES: u64 = 8_192;
 /// What a worker of either program opens: a ring, its doorbell, and a listener or the clock of its thread. Counted in
 /// `/proc/PID/fd` with 1 to 16 workers.
 const DESCRIPTORS_PER_WORKER: u64 = 3;
-/// What is open besides: by the same count 6 with loadgen, 12 with a server, and a few for sockets that are on their way into
-/// a table, for who asks the admin endpoint, and for what was open when the program started.
-const DESCRIPTORS_OF_PROCESS: u64 = 16;
 
 /// With a quarter to spare.
 const fn spared(count: u64) -> u64 {
@@ -53,21 +50,29 @@ pub(crate) fn workers(conns: u64, limit: u64) -> u64 {
 pub(crate) struct Taker {
     name: &'static str,
     workers_max: u64,
+    /// What the process opens besides its workers, the standard three among it.
+    besides: u64,
     /// What so many workers' tables of so many places take.
     holds: fn(u64, u64) -> u64,
 }
 
 impl Taker {
-    /// As its `workers` setting says.
-    pub(crate) const SERVER: Self = Self { name: "the server", workers_max: 256, holds: held };
-    /// As `--workers` says; it shares its connections out evenly.
-    pub(crate) const LOADGEN: Self = Self { name: "loadgen", workers_max: 1_024, holds: u64::saturating_mul };
+    /// As its `workers` setting says. It starts with 12, and a few are for who asks its admin endpoint.
+    pub(crate) const SERVER: Self = Self { name: "the server", workers_max: 256, besides: 16, holds: held };
+    /// As `--workers` says; it shares its connections out evenly. It starts with 6, and has one for who asks for figures.
+    pub(crate) const LOADGEN: Self =
+        Self { name: "loadgen", workers_max: 1_024, besides: 8, holds: u64::saturating_mul };
 
     /// The most workers that it starts where the descriptor limit is `limit`; `None`: there is none.
     pub(crate) fn startable(self, limit: Option<u64>) -> u64 {
-        let most = limit.map(|limit| limit.saturating_sub(DESCRIPTORS_OF_PROCESS) / DESCRIPTORS_PER_WORKER);
+        let most = limit.map(|limit| limit.saturating_sub(self.besides) / DESCRIPTORS_PER_WORKER);
         // A single one is left to try.
         most.map_or(self.workers_max, |most| most.clamp(1, self.workers_max))
+    }
+
+    /// The descriptor limit that lets it start so many workers.
+    pub(crate) const fn descriptors_to_start(self, workers: u64) -> u64 {
+        workers.saturating_mul(DESCRIPTORS_PER_WORKER).saturating_add(self.besides)
     }
 
     /// [`workers`] with tables of `each` places, or as many as it starts where those hold them as well; `None`: it does not
@@ -88,11 +93,6 @@ impl Taker {
             self.name
         )
     }
-}
-
-/// The descriptor limit that lets a program start so many workers.
-pub(crate) const fn descriptors_to_start(workers: u64) -> u64 {
-    workers.saturating_mul(DESCRIPTORS_PER_WORKER).saturating_add(DESCRIPTORS_OF_PROCESS)
 }
 
 /// What gives a process the hard descriptor limit `limit`, in words; where limits are fixed, nobody here may raise one.
@@ -244,14 +244,14 @@ mod tests {
     #[test]
     fn nobody_is_advised_more_workers_than_his_descriptors_let_start() {
         // Each has three, and a few are open besides.
-        assert_eq!(
-            [16, 19, 22, 512, 1 << 20].map(|n| Taker::LOADGEN.startable(Some(n))),
-            [1, 1, 2, 165, 1_024]
-        );
+        let startable =
+            |taker: Taker| [8, 11, 19, 22, 512, 1 << 20].map(|limit| taker.startable(Some(limit)));
+        assert_eq!(startable(Taker::LOADGEN), [1, 1, 3, 4, 168, 1_024]);
+        assert_eq!(startable(Taker::SERVER), [1, 1, 1, 2, 165, 256]);
         for (taker, conns, advised) in [
-            (Taker::LOADGEN, 60_000, Some(165)),
-            (Taker::LOADGEN, 84_480, Some(165)),
-            (Taker::LOADGEN, 84_481, None),
+            (Taker::LOADGEN, 60_000, Some(168)),
+            (Taker::LOADGEN, 86_016, Some(168)),
+            (Taker::LOADGEN, 86_017, None),
             (Taker::SERVER, 80_000, Some(165)),
             (Taker::SERVER, 84_480, None),
             (Taker::SERVER, 20_000, Some(98)),
@@ -259,9 +259,11 @@ mod tests {
             assert_eq!(taker.workers_for(conns, 512, Some(512)), advised, "{taker:?} {conns}");
         }
         let words = Taker::LOADGEN.too_few(90_000, 512);
-        assert!(words.contains("loadgen starts 165 at most, and with those it is 937;"), "{words}");
-        for workers in [1, 5, 300] {
-            assert_eq!(Taker::LOADGEN.startable(Some(descriptors_to_start(workers))), workers);
+        assert!(words.contains("loadgen starts 168 at most, and with those it is 925;"), "{words}");
+        for workers in [1, 5, 256] {
+            for taker in [Taker::LOADGEN, Taker::SERVER] {
+                assert_eq!(taker.startable(Some(taker.descriptors_to_start(workers))), workers);
+            }
         }
     }
 
