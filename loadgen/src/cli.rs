@@ -14,7 +14,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::link_model::Stall;
-use crate::plan::{Flag, Plan, PlanError, PlanFile};
+use crate::plan::{Flag, Plan, PlanError, PlanFile, TrafficName};
 use values::{short_time, stall, whole};
 
 pub(crate) use expand::Refused;
@@ -73,6 +73,9 @@ pub(crate) struct DoctorArgs {
     /// As of `loadgen run`: new connections a second
     #[arg(long, value_name = "N", requires = "preset", value_parser = whole::<u32>(1, 1_000_000, "--connect-rate 2000"))]
     pub(crate) connect_rate: Option<u32>,
+    /// As of `loadgen run`: what the connections do
+    #[arg(long, value_enum, value_name = "NAME", requires = "preset")]
+    pub(crate) traffic: Option<TrafficName>,
     /// As of `loadgen run`: which game the server runs
     #[arg(long, value_enum, requires = "preset")]
     pub(crate) game: Option<GameName>,

@@ -160,6 +160,7 @@ impl Question {
         words.extend(args.rooms.map(|rooms| format!("--rooms={rooms}")));
         words.extend(args.seed.map(|seed| format!("--seed={seed}")));
         words.extend(args.connect_rate.map(|rate| format!("--connect-rate={rate}")));
+        words.extend(args.traffic.map(|traffic| format!("--traffic={}", traffic.word())));
         words.extend(args.game.map(|game| format!("--game={}", game.name())));
         words.extend(place.admin.iter().map(|url| format!("--admin={url}")));
         // What is not given is the plan's.

@@ -156,6 +156,8 @@ fn what_a_run_was_told_is_told_the_doctor() {
     let run =
         Demand::of(&Cli::plan("game --seed 7 --connect-rate 50 --game pulse --conns 9".split(' ')).unwrap());
     assert_eq!((asked.rooms, asked.connect_rate, asked.service), (run.rooms, 50, run.service));
+    let echo = question("churn --traffic echo").demand;
+    assert_eq!((echo.rooms, echo.service), (None, Some(crate::budget::Service::Echo)));
 }
 
 #[test]
