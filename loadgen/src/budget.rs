@@ -3,10 +3,12 @@
 mod memory;
 mod seating;
 mod seats;
+mod served;
 mod tables;
 
 pub(crate) use memory::waiting_bytes;
 use serde::Serialize;
+pub(crate) use served::Service;
 
 use crate::doctor::enough::{self, Taker};
 use crate::doctor::{Readings, ports};
@@ -69,6 +71,8 @@ pub(crate) struct Demand {
     /// Towards each, every source may be used.
     pub(crate) targets: u64,
     pub(crate) sources: Sources,
+    /// What the connections come for; `None`: nobody has said.
+    pub(crate) service: Option<Service>,
     /// Rooms that players are spread over.
     pub(crate) rooms: Option<Rooms>,
     /// New connections a second.
@@ -129,10 +133,24 @@ impl Demand {
             is_loopback: plan.targets.iter().all(|target| target.address.ip().is_loopback()),
             targets: plan.targets.len() as u64,
             sources: plan.sources.clone(),
+            service: Service::of(plan),
             rooms,
             connect_rate: plan.connect_rate.into(),
             messages_bytes: messages_bytes(plan),
         }
+    }
+
+    /// The most connections of a run like it that are no more than `conns`.
+    pub(crate) fn whole(&self, conns: u64) -> u64 {
+        let together = self.rooms.and_then(|rooms| rooms.players_max).unwrap_or(1).max(1);
+        conns - conns % together
+    }
+
+    /// Flags that a run of `conns` connections would have to have less of: each is in one room and on one worker.
+    pub(crate) fn too_many(&self, conns: u64) -> Vec<&'static str> {
+        let rooms = self.rooms.filter(|rooms| !rooms.follow).map_or(0, |rooms| rooms.count);
+        let flags = [("--rooms", rooms), ("--workers", self.workers)].into_iter();
+        flags.filter(|(_, count)| conns > 0 && *count > conns).map(|(flag, _)| flag).collect()
     }
 
     /// On loopback the server's ends are on this machine too.
@@ -155,7 +173,7 @@ fn messages_bytes(plan: &Plan) -> u64 {
 
 /// Everything that is known to have an end.
 pub(crate) fn budgets(demand: &Demand, facts: &Facts) -> Vec<Budget> {
-    let status = facts.status.as_ref().and_then(|status| status.as_ref().ok());
+    let status = facts.told();
     let there = status.and_then(|status| status.machine.as_ref()).filter(|_| !demand.is_loopback);
     let mut all = vec![
         ring(facts),
@@ -165,11 +183,13 @@ pub(crate) fn budgets(demand: &Demand, facts: &Facts) -> Vec<Budget> {
     ];
     all.extend(machine(Side::Machine, demand, demand.ends_here(), &facts.here));
     all.extend(there.into_iter().flat_map(|there| machine(Side::Server, demand, 1, there)));
-    all.extend(
-        status
-            .into_iter()
-            .flat_map(|status| [tables::budget(demand, status, &facts.here), seats::budget(demand, status)]),
-    );
+    all.extend(status.into_iter().flat_map(|status| {
+        [
+            served::budget(demand, status),
+            tables::budget(demand, status, &facts.here),
+            seats::budget(demand, status),
+        ]
+    }));
     all.into_iter().flatten().collect()
 }
 
@@ -200,28 +220,33 @@ fn none(what: &'static str, wall: Wall) -> Budget {
     Budget { side: Side::Generator, what, carries: 0, why: wall.problem, remedy: wall.remedy }
 }
 
-/// Each worker's ring has a table of direct descriptors, at most as large as RLIMIT_NOFILE.
+/// Each worker's ring has a table of direct descriptors, at most as large as RLIMIT_NOFILE, and needs a few others itself.
 fn descriptors(demand: &Demand, facts: &Facts) -> Option<Budget> {
-    let limit = facts.descriptors?;
-    let largest = enough::descriptors(demand.conns, demand.workers);
-    Some(Budget {
-        side: Side::Generator,
-        what: "direct descriptors",
-        carries: demand.workers.saturating_mul(limit),
-        why: format!(
-            "{} worker(s), and a ring's table holds at most RLIMIT_NOFILE = {limit}",
-            demand.workers
-        ),
-        remedy: {
-            let higher = enough::higher_limit(largest, facts.here.limits_are_fixed);
-            match Taker::LOADGEN.workers_for(demand.conns, limit) {
-                Some(workers) => format!(
-                    "use --workers {workers} (a table each), or a higher hard limit ({higher}); both with a quarter to spare"
-                ),
-                None => format!("{} ({higher})", Taker::LOADGEN.too_few(demand.conns, limit)),
-            }
-        },
-    })
+    let (limit, workers) = (facts.descriptors?, demand.workers);
+    let most = Taker::LOADGEN.startable(facts.descriptors_left());
+    let (carries, why) = if workers > most {
+        (
+            0,
+            format!(
+                "{workers} workers do not start: RLIMIT_NOFILE = {limit} is enough for the descriptors of {most}"
+            ),
+        )
+    } else {
+        let why = format!("{workers} worker(s), and a ring's table holds at most RLIMIT_NOFILE = {limit}");
+        (workers.saturating_mul(limit), why)
+    };
+    let largest = enough::descriptors(demand.conns, workers)
+        .max(Taker::LOADGEN.descriptors_to_start(workers).saturating_add(facts.descriptors_open));
+    let higher = enough::higher_limit(largest, facts.here.limits_are_fixed);
+    let remedy = match Taker::LOADGEN.workers_for(demand.conns, limit, facts.descriptors_left()) {
+        Some(workers) => {
+            format!(
+                "use --workers {workers} (a table each), or, with a quarter to spare, a higher hard limit ({higher})"
+            )
+        }
+        None => format!("{} ({higher})", Taker::LOADGEN.too_few(demand.conns, limit)),
+    };
+    Some(Budget { side: Side::Generator, what: "direct descriptors", carries, why, remedy })
 }
 
 /// Direct descriptors are no descriptors of the process, but they are open files of the system.

@@ -14,7 +14,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::link_model::Stall;
-use crate::plan::{Flag, Plan, PlanError, PlanFile};
+use crate::plan::{Flag, Plan, PlanError, PlanFile, TrafficName};
 use values::{short_time, stall, whole};
 
 pub(crate) use expand::Refused;
@@ -67,6 +67,18 @@ pub(crate) struct DoctorArgs {
     /// Rooms that players are spread over: counts the seats, too
     #[arg(long, value_name = "N", value_parser = whole::<u32>(1, CONNS_MAX, "--rooms 20"))]
     pub(crate) rooms: Option<u32>,
+    /// As of `loadgen run`: the rooms' names, and so their workers, come from it
+    #[arg(long, value_name = "N", requires = "preset", value_parser = whole::<u64>(0, u64::MAX, "--seed 7"))]
+    pub(crate) seed: Option<u64>,
+    /// As of `loadgen run`: new connections a second
+    #[arg(long, value_name = "N", requires = "preset", value_parser = whole::<u32>(1, 1_000_000, "--connect-rate 2000"))]
+    pub(crate) connect_rate: Option<u32>,
+    /// As of `loadgen run`: what the connections do
+    #[arg(long, value_enum, value_name = "NAME", requires = "preset")]
+    pub(crate) traffic: Option<TrafficName>,
+    /// As of `loadgen run`: which game the server runs
+    #[arg(long, value_enum, requires = "preset")]
+    pub(crate) game: Option<GameName>,
     /// Print only the commands that would make it fit and run well, for each machine
     #[arg(long, conflicts_with = "json")]
     pub(crate) fix_plan: bool,
@@ -122,6 +134,16 @@ pub(crate) struct LinkArgs {
 pub(crate) enum GameName {
     Arena,
     Pulse,
+}
+
+impl GameName {
+    /// As a server says it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Arena => "arena",
+            Self::Pulse => "pulse",
+        }
+    }
 }
 
 impl Cli {

@@ -109,6 +109,15 @@ pub(crate) fn raise_descriptor_limit() {
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
 }
 
+/// Descriptors that this process has besides the standard three, of those below `limit`, from which others are taken.
+pub(crate) fn descriptors_open(limit: u64) -> u64 {
+    let open = fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+    let number = |entry: fs::DirEntry| entry.file_name().to_str()?.parse::<u64>().ok();
+    let counted = open.filter_map(number).filter(|fd| (3..limit).contains(fd)).count() as u64;
+    // One of them is the directory that was read.
+    counted.saturating_sub(1)
+}
+
 /// Asks the kernel not to back this process's memory with huge pages from now on. They make a busy generator a little
 /// faster, but round each of its many lists up to 2 MiB: with connections that say nothing, most of its memory.
 pub(crate) fn refuse_huge_pages() {
@@ -165,6 +174,12 @@ mod tests {
         ] {
             assert_eq!(lacks_resource_capability(&status, is_root), lacks, "{status} {is_root}");
         }
+    }
+
+    #[test]
+    fn descriptors_are_counted_below_the_limit() {
+        let files: Vec<_> = (0..40).map(|_| fs::File::open("/dev/null").unwrap()).collect();
+        assert!(descriptors_open(u64::MAX) >= 40 && descriptors_open(10) < 10, "{}", files.len());
     }
 
     #[test]

@@ -4,17 +4,16 @@ mod sink;
 
 use std::net::Ipv4Addr;
 
-use clap::ValueEnum as _;
 use serde::Serialize;
 use tickring_ring::{Ring, SetupError};
 
 use crate::budget::{Budget, Demand};
-use crate::cli::GameName;
-use crate::doctor::{Readings, enough};
+use crate::doctor::Readings;
+use crate::doctor::enough::{self, Taker};
 use crate::machine::memory::Bound;
 use crate::machine::{self, Machine};
-use crate::plan::{Peer, Plan, Preset};
-use crate::server_side::Status;
+use crate::plan::{Peer, Plan};
+use crate::server_side::{Status, Unknown};
 use crate::slo;
 use crate::sources::Sources;
 use crate::terminal;
@@ -33,6 +32,8 @@ pub(crate) struct Wall {
 pub(crate) struct Facts {
     /// Soft descriptor limit after raising; `None`: unlimited.
     pub(crate) descriptors: Option<u64>,
+    /// Of these, how many are open already.
+    pub(crate) descriptors_open: u64,
     /// This machine.
     pub(crate) here: Readings,
     /// What bounds this process's memory besides the machine's.
@@ -44,7 +45,7 @@ pub(crate) struct Facts {
     /// The CPUs this process may use; empty: unknown.
     pub(crate) cpus: Vec<usize>,
     /// The server's status, or why there is none.
-    pub(crate) status: Option<Result<Status, String>>,
+    pub(crate) status: Option<Result<Status, Unknown>>,
     /// Whether the process named by `--server-pid` exists.
     pub(crate) server_process: Option<bool>,
 }
@@ -55,10 +56,11 @@ impl Facts {
         sources: &Sources,
         server_pid: Option<u32>,
         machine: &Machine,
-        status: Option<Result<Status, String>>,
+        status: Option<Result<Status, Unknown>>,
     ) -> Self {
         Self {
             descriptors: machine.limits.descriptors,
+            descriptors_open: machine.limits.descriptors.map_or(0, machine::descriptors_open),
             here: Readings::here(machine),
             memory_bounds: machine::memory::bounds(),
             ring_refused: ring_refused(),
@@ -67,6 +69,18 @@ impl Facts {
             status,
             server_process: server_pid.map(crate::server_side::process_exists),
         }
+    }
+}
+
+impl Facts {
+    /// Descriptors that this process may still open; `None`: without bound.
+    pub(crate) fn descriptors_left(&self) -> Option<u64> {
+        self.descriptors.map(|limit| limit.saturating_sub(self.descriptors_open))
+    }
+
+    /// What the servers that answered say of themselves.
+    pub(crate) fn told(&self) -> Option<&Status> {
+        self.status.as_ref()?.as_ref().map_or_else(|unknown| unknown.told.as_deref(), Some)
     }
 }
 
@@ -119,7 +133,9 @@ pub(crate) fn walls(plan: &Plan, facts: &Facts) -> Vec<Wall> {
 pub(crate) fn warnings(demand: &Demand, facts: &Facts) -> Vec<String> {
     let cpus = facts.cpus.len() as u64;
     // As many tables as the descriptor limit asks for are none too many.
-    let needed = facts.descriptors.map_or(1, |limit| enough::workers(demand.conns, limit)).max(cpus);
+    let asked_for =
+        |limit| enough::workers(demand.conns, limit).min(Taker::LOADGEN.startable(facts.descriptors_left()));
+    let needed = facts.descriptors.map_or(1, asked_for).max(cpus);
     let too_many = cpus > 0 && demand.workers > needed;
     let fewer = || {
         format!(
@@ -159,7 +175,7 @@ fn cpus(plan: &Plan, facts: &Facts) -> Option<Wall> {
     )
 }
 
-/// What the server says about itself.
+/// The process behind `--server-pid` must be the server.
 fn server(plan: &Plan, facts: &Facts) -> Option<Wall> {
     if facts.server_process == Some(false) {
         let pid = plan.server_pid.unwrap_or_default();
@@ -168,31 +184,15 @@ fn server(plan: &Plan, facts: &Facts) -> Option<Wall> {
             "--server-pid $(pgrep -n -x tickring-server)".to_owned(),
         );
     }
-    let status = facts.status.as_ref()?.as_ref().ok()?;
-    if let Some((given, told)) = plan.server_pid.zip(status.pid).filter(|(given, told)| given != told) {
-        return wall(
-            format!("--server-pid {given} is not the server, which says that it is process {told}"),
-            format!(
-                "--server-pid {told}, or none, for the server's own figures (in a container it counts processes \
-                 otherwise: --force)"
-            ),
-        );
-    }
-    let game = match &plan.preset {
-        Preset::Game { game, .. } => *game,
-        Preset::Rewind { .. } => GameName::Arena,
-        Preset::Echo { .. } | Preset::Idle => return None,
-    };
-    let wanted = format!("{game:?}").to_lowercase();
-    let runs = status.game.as_ref().filter(|runs| **runs != wanted)?;
-    let remedy = match plan.preset {
-        Preset::Rewind { .. } => "start the server with --game arena".to_owned(),
-        _ if GameName::from_str(runs, false).is_ok() => format!("--game {runs}"),
-        _ => "a server of arena or pulse, the only games that the bots play; of this one, `run idle` or `run echo` \
-              measures the connections, and bots of your own, made with the client crate, play it"
-            .to_owned(),
-    };
-    wall(format!("the server runs {runs}, the bots play {wanted}"), remedy)
+    let status = facts.told()?;
+    let (given, told) = plan.server_pid.zip(status.pid).filter(|(given, told)| given != told)?;
+    wall(
+        format!("--server-pid {given} is not the server, which says that it is process {told}"),
+        format!(
+            "--server-pid {told}, or none, for the server's own figures (in a container it counts processes otherwise: \
+             --force)"
+        ),
+    )
 }
 
 /// An objective that needs figures the server does not give. What the preset itself does not measure is
@@ -207,7 +207,7 @@ fn objectives(plan: &Plan, facts: &Facts) -> Option<Wall> {
         };
         if !measurable {
             let reason = match &facts.status {
-                Some(Err(error)) => error.clone(),
+                Some(Err(unknown)) => unknown.to_string(),
                 _ => "no admin endpoint is known".to_owned(),
             };
             return wall(
@@ -243,6 +243,7 @@ mod tests {
     fn roomy() -> Facts {
         Facts {
             descriptors: Some(20_000),
+            descriptors_open: 0,
             here: here(&[]),
             memory_bounds: Vec::new(),
             ring_refused: None,
@@ -271,6 +272,26 @@ mod tests {
         assert!(wall.remedy.contains("--workers 4") && wall.remedy.contains("ulimit -Hn 75256"), "{wall:?}");
         let unlimited = Facts { descriptors: None, ..roomy() };
         assert_eq!(walls(&plan("idle --conns 60000"), &unlimited), Vec::new());
+    }
+
+    #[test]
+    fn workers_need_descriptors_themselves() {
+        let low = Facts { descriptors: Some(512), ..roomy() };
+        let tables = only_wall("idle --conns 60000", &low);
+        assert!(
+            tables.remedy.contains("--workers 168 ") && tables.remedy.contains("ulimit -Hn 75256"),
+            "{tables:?}"
+        );
+        assert_eq!(walls(&plan("idle --conns 60000 --workers 168"), &low), Vec::new());
+        let many = only_wall("idle --conns 1000 --workers 300", &low);
+        let problem = "0 of 1000 connections fit: 300 workers do not start: RLIMIT_NOFILE = 512 is enough for the \
+                       descriptors of 168 (direct descriptors, generator side)";
+        assert_eq!(many.problem, problem);
+        assert!(many.remedy.contains("--workers 5 ") && many.remedy.contains("ulimit -Hn 908,"), "{many:?}");
+        let warned = warnings(&Demand::of(&plan("idle --conns 60000 --workers 168")), &low);
+        assert_eq!(warned, Vec::<String>::new(), "as many as are advised");
+        let busy = Facts { descriptors_open: 90, ..low };
+        assert!(only_wall("idle --conns 60000", &busy).remedy.contains("--workers 138 "), "30 fewer");
     }
 
     #[test]
@@ -358,7 +379,7 @@ mod tests {
 
     #[test]
     fn objectives_nobody_measures_are_refused() {
-        let facts = Facts { status: Some(Err("refused".to_owned())), ..roomy() };
+        let facts = Facts { status: Some(Err("refused".to_owned().into())), ..roomy() };
         assert!(only_wall("game --slo lateness_p99<1ms", &facts).problem.contains("refused"));
         assert_eq!(walls(&plan("game --slo p99<1ms"), &facts), Vec::new());
         assert_eq!(walls(&plan("game --slo cpu_us_per_message<9 --server-pid 1"), &facts), Vec::new());

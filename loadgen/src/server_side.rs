@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use crate::doctor::Readings;
 
-pub(crate) use fetch::fetch_all;
+pub(crate) use fetch::{Unknown, fetch_all};
 pub(crate) use limits::{StatusLimits, StatusWorker};
 pub(crate) use process::{Usage, process_exists};
 
@@ -30,6 +30,8 @@ pub(crate) struct Status {
     /// False while it is shutting down.
     pub(crate) ready: Option<bool>,
     pub(crate) game: Option<String>,
+    /// Whether it has the path on which everything comes back.
+    pub(crate) echo: Option<bool>,
     pub(crate) tick_hz: Option<f64>,
     pub(crate) snapshot_hz: Option<f64>,
     pub(crate) lag_compensation: Option<bool>,
@@ -179,9 +181,9 @@ impl Status {
 
     /// Takes another server's in, but for the limits. What is not a number is the first one's.
     fn add(&mut self, other: &Self) {
-        // It stands for several processes now; the youngest tells whether one was restarted.
-        self.pid = None;
-        self.workers.clear();
+        // Who comes to the one without it is refused.
+        self.echo = if other.echo == Some(false) { other.echo } else { self.echo };
+        // The youngest tells whether one was restarted.
         self.uptime_s = self.uptime_s.zip(other.uptime_s).map(|(one, other)| one.min(other));
         self.cpu_ns = sum(self.cpu_ns, other.cpu_ns);
         self.memory.rss_bytes = sum(self.memory.rss_bytes, other.memory.rss_bytes);
@@ -189,9 +191,19 @@ impl Status {
         self.totals.add(&other.totals);
     }
 
+    /// It stands for several processes, which share these limits.
+    fn of_several(self, limits: StatusLimits) -> Self {
+        Self { pid: None, workers: Vec::new(), limits, ..self }
+    }
+
     /// Connections that it holds now.
     pub(crate) fn open(&self) -> u64 {
         self.totals.connections.values().fold(0, |sum, count| sum.saturating_add(*count))
+    }
+
+    /// What of its limits is taken.
+    pub(crate) fn taken(&self) -> u64 {
+        self.limits.taken.unwrap_or_else(|| self.open())
     }
 
     /// Whether it has held connections before that are gone, more than a hundredth of `conns`: it keeps their memory, and
@@ -286,7 +298,7 @@ mod tests {
         let (mut all, other) = (server(1, &[1_000]), server(2, &[2_000, 3_000]));
         assert!(!all.is_same_process(&other) && all.is_same_process(&all.clone()));
         all.add(&other);
-        assert_eq!((all.pid, all.cpu_ns, all.tick.steps), (None, Some(10), Some(3)));
+        assert_eq!((all.cpu_ns, all.tick.steps), (Some(10), Some(3)));
         assert_eq!(all.tick.lateness.as_ref().unwrap().len(), 3);
         all.add(&Status::default());
         assert_eq!((all.cpu_ns, all.tick.lateness.is_none()), (None, true), "one that does not say");

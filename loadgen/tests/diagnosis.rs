@@ -183,6 +183,7 @@ fn packets_that_vanish_are_nobodys_accept_queue() {
 fn upgrades_are_refused() {
     let server = RealServer::start(&[]);
     let echo = idle(&server, &["--conns", "5"]);
+    assert!(echo.err.contains("its echo is off (echo, server side)"), "the preflight knew: {}", echo.err);
     echo.expect(99, "missed");
     let words = ["started without --echo", "5 x HTTP 404", "start the server with --echo"];
     echo.is_diagnosed("no-such-endpoint", "server", words);

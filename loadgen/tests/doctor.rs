@@ -79,7 +79,8 @@ fn the_rooms_choose_the_tables_of_players() {
     let place = of(&server);
     let place: Vec<&str> = place.iter().map(String::as_str).collect();
     let found = json(&doctor(&[&place[..], &["--json"]].concat()));
-    assert_eq!((&found["fits"], &found["maximum"]), (&false.into(), &64.into()), "{found:#}");
+    // The last place of a table is for those who come to it by themselves.
+    assert_eq!((&found["fits"], &found["maximum"]), (&false.into(), &63.into()), "{found:#}");
     let wall = &found["budgets"][usize::try_from(found["first_wall"].as_u64().unwrap()).unwrap()];
     let remedy = wall["remedy"].as_str().unwrap();
     assert!(wall["why"].as_str().unwrap().contains("2 of 2 rooms are worker 0's"), "{wall}");
@@ -88,7 +89,6 @@ fn the_rooms_choose_the_tables_of_players() {
     assert_eq!(refused.code, Some(3), "{}", refused.err);
     let forced = run(&[&place[..], &times, &["--force"]].concat());
     let connected = forced.report["conns"]["connected"].as_u64().unwrap();
-    // The last few are kept for those who come to the worker by themselves, if any more do.
     assert!((56..=64).contains(&connected), "{connected}: {}", forced.out);
     assert!(server.metric("tickring_hand_overs_failed_total") > 0, "{}", forced.out);
     // What is advised mends it.
@@ -157,6 +157,49 @@ fn a_low_descriptor_limit_is_where_connecting_stops() {
     assert_eq!(too_many.status.code(), Some(3), "{too_many:?}");
 }
 
+/// The first wall's side, and the workers that are advised against it.
+fn advised(found: &Value) -> (&str, &str) {
+    let wall = &found["budgets"][usize::try_from(found["first_wall"].as_u64().unwrap()).unwrap()];
+    let remedy = wall["remedy"].as_str().unwrap();
+    let (_, workers) = remedy.split_once("--workers ").unwrap_or_else(|| panic!("{remedy}"));
+    (wall["side"].as_str().unwrap(), workers.split(' ').next().unwrap())
+}
+
+#[test]
+fn the_workers_that_are_advised_start() {
+    let low = sandbox::descriptors(64);
+    let low: Vec<&str> = low.iter().map(String::as_str).collect();
+    let limited =
+        |words: &str| sandbox::command(&low, LOADGEN.as_ref()).args(words.split(' ')).output().unwrap();
+    let place = |server: &RealServer, conns: u32| {
+        format!("idle --target {} --admin {} --conns {conns}", server.target, server.admin)
+    };
+    let roomy = RealServer::start(&["--echo"]);
+    let place_there = place(&roomy, 1_000);
+    let found = json(&limited(&format!("doctor {place_there} --json")));
+    let (side, workers) = advised(&found);
+    assert_eq!(side, "generator");
+    let run = |workers: u32| {
+        limited(&format!("run {place_there} --duration 300ms --warmup 100ms --workers {workers}"))
+    };
+    let workers = workers.parse().unwrap();
+    let words = String::from_utf8(run(workers).stdout).unwrap();
+    assert!(words.contains("1000 of 1000 connected"), "{workers}: {words}");
+    let refused = run(workers + 4);
+    let words = String::from_utf8(refused.stderr).unwrap();
+    assert!(refused.status.code() == Some(3) && words.contains("workers do not start"), "{words}");
+    // The server's workers are bounded by its own limit.
+    let started = |workers: &str| RealServer::start_through(&low, &["--echo", "--workers", workers]);
+    let ask = |server: &RealServer| {
+        let words = place(server, 880);
+        json(&doctor(&words.split(' ').chain(["--json"]).collect::<Vec<_>>()))
+    };
+    let found = ask(&started("1"));
+    let (side, workers) = advised(&found);
+    assert_eq!(side, "server");
+    assert_eq!(ask(&started(workers))["fits"], true, "{workers}");
+}
+
 #[test]
 fn a_tiny_stack_is_no_obstacle() {
     for (words, part) in [
@@ -169,6 +212,32 @@ fn a_tiny_stack_is_no_obstacle() {
         assert_eq!(output.status.code(), Some(0), "{words}: {output:?}");
         assert!(String::from_utf8_lossy(&output.stdout).contains(part), "{words}: {output:?}");
     }
+}
+
+#[test]
+fn a_server_without_echo_is_told_to_have_it() {
+    let server = RealServer::start(&[]);
+    let place = ["--target", &server.target, "--admin", &server.admin];
+    for preset in ["echo", "idle", "handshake"] {
+        let output = doctor(&[&[preset], &place[..]].concat());
+        let words = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(3), "{words}");
+        assert!(words.contains("server echo (0): start the server with --echo"), "{words}");
+    }
+    for words in [&["game"][..], &["--conns", "10"]] {
+        assert_eq!(doctor(&[words, &place[..]].concat()).status.code(), Some(0), "{words:?}");
+    }
+}
+
+#[test]
+fn one_server_that_is_silent_does_not_silence_the_others() {
+    let server = RealServer::start(&["--max-conns", "50", "--echo"]);
+    let targets = ["--target", &server.target, "--target", "ws://127.0.0.1:1", "--admin", &server.admin];
+    let words = [&["idle", "--conns", "150"], &targets[..], &["--admin", "127.0.0.1:2"]].concat();
+    let output = doctor(&words);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.code() == Some(3) && text.contains("At most 100 of 150 will fit"), "{text}");
+    assert!(text.contains("may hold less than the others: http://127.0.0.1:2/status"), "{text}");
 }
 
 #[test]

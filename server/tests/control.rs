@@ -75,6 +75,7 @@ fn the_pages_show_the_running_server() {
     assert!(server.page("/metrics").contains("tickring_worker_answers{worker=\"0\"} 1\n"));
     let status: serde_json::Value = serde_json::from_str(&server.page("/status")).unwrap();
     assert_eq!(status["tick_hz"], 128);
+    assert_eq!((&status["game"], &status["echo"]), (&"arena".into(), &false.into()));
     assert_eq!(status["workers"].as_array().unwrap().len(), 1);
     assert_eq!(status["pid"], server.child.id());
 }

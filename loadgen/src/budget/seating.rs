@@ -207,10 +207,10 @@ impl Places {
         let all: u64 = players.iter().sum();
         players.iter().zip(&self.free).all(|(here, free)| {
             let passing = match *here {
-                // Where nobody comes whose room is elsewhere, nobody passes.
-                here if here == all => 0,
-                // Where nobody stays, one after the other may pass.
-                0 => self.passing.min(1),
+                _ if all == 0 => 0,
+                // Where nobody stays, one after the other may pass; where all stay, nobody does, but the last place of a
+                // table is never promised to who was accepted elsewhere.
+                here if here == 0 || here == all => self.passing.min(1),
                 _ => self.passing,
             };
             here.saturating_add(passing) <= *free
@@ -289,7 +289,7 @@ mod tests {
         let two = seating("game --conns 100", 2);
         assert_eq!(two.players(100), [100, 0]);
         let places = Places { free: vec![64, 64], passing: 10 };
-        assert_eq!(two.largest(&places, 100), 64, "to the last place, for nobody passes");
+        assert_eq!(two.largest(&places, 100), 63, "the last place is for who comes by himself");
         assert_eq!(two.made(&[1, 5], 9), 1, "the second is the first worker's, too");
         assert!((2..=9).contains(&two.made(&[5, 5], 9)));
         assert_eq!(two.made(&[50, 50], 9), 9);

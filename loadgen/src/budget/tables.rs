@@ -28,7 +28,7 @@ pub(super) fn budget(demand: &Demand, status: &Status, here: &Readings) -> Optio
     if let Some(tables) = known.as_ref().filter(|_| workers > 1) {
         return Some(tables.budget(max, is_fixed));
     }
-    let open = status.open();
+    let open = status.taken();
     let taken = taken(open);
     let (held, unit) = match demand.rooms {
         Some(rooms) if workers > 1 => {
@@ -80,7 +80,7 @@ struct Tables<'a> {
 
 impl Tables<'_> {
     fn budget(&self, max: u64, is_fixed: bool) -> Budget {
-        let (conns, open) = (self.demand.conns, self.status.open());
+        let (conns, open) = (self.demand.conns, self.status.taken());
         let places = self.places(self.workers, self.each);
         let fits = self.seating.fits(&places, conns);
         // A larger number may fit where rooms follow it, and this one not.
@@ -111,7 +111,7 @@ impl Tables<'_> {
         let mut open = vec![0; count];
         if workers == self.workers {
             let told = &self.status.workers;
-            let share = if told.is_empty() { self.status.open().div_ceil(workers) } else { 0 };
+            let share = if told.is_empty() { self.status.taken().div_ceil(workers) } else { 0 };
             open.fill(share);
             for worker in told {
                 let at = usize::try_from(worker.worker).ok().and_then(|at| open.get_mut(at));
@@ -136,7 +136,9 @@ impl Tables<'_> {
         let free = places.free.get(fullest).copied().unwrap_or(0);
         let left = if free == self.each { String::new() } else { format!(", {free} of them free,") };
         let passing = match most {
-            most if *most == self.demand.conns => String::new(),
+            most if *most == self.demand.conns => {
+                " beside one that is kept for who is accepted there".to_owned()
+            }
             _ => format!(" beside {} for those who pass to another worker", places.passing),
         };
         format!(
@@ -156,13 +158,14 @@ impl Tables<'_> {
         };
         let busiest = |seating: &Seating| seating.players(demand.conns).into_iter().max().unwrap_or(0);
         let open = (0..).zip(&self.status.workers).map(|(_, worker)| worker.open()).max();
-        let table = enough::table(busiest(&self.seating).saturating_add(open.unwrap_or(self.status.open())));
+        let table = enough::table(busiest(&self.seating).saturating_add(open.unwrap_or(self.status.taken())));
         let mut advice = format!("start the server with {}", enough::larger_table(limits, table, is_fixed));
         let first = demand.conns.div_ceil(self.each.max(1)).max(self.workers + 1);
         // Each takes as long as there are rooms.
         let tries =
             usize::try_from(TRIES * ROOMS_TRIED_MAX / rooms.max(ROOMS_TRIED_MAX)).map_or(1, |n| n.max(2));
-        if let Some(workers) = (first..=256).take(tries).find(|workers| fits(*workers, rooms)) {
+        let most = enough::Taker::SERVER.startable(limits.descriptors);
+        if let Some(workers) = (first..=most).take(tries).find(|workers| fits(*workers, rooms)) {
             advice += &format!(", or with --workers {workers} (a table each: then its rooms fit)");
         }
         // On one worker all rooms are together, however many there are.
@@ -175,7 +178,7 @@ impl Tables<'_> {
         }
         format!(
             "{advice}; --max-conns, if it is set, at {} or auto",
-            demand.conns.saturating_add(self.status.open())
+            demand.conns.saturating_add(self.status.taken())
         )
     }
 }
@@ -260,10 +263,10 @@ mod tests {
                 .unwrap()
         };
         status.workers = vec![open(0, 0), open(1, 60)];
-        assert_eq!(wall(words, &status).carries, 64, "the room is on the other worker");
+        assert_eq!(wall(words, &status).carries, 63, "the room is on the other worker");
         status.workers = vec![open(0, 20), open(1, 0)];
         let short = wall(words, &status);
-        assert_eq!(short.carries, 44);
+        assert_eq!(short.carries, 43);
         assert!(short.why.contains("whose table of 64 places, 44 of them free, would hold 50"), "{short:?}");
     }
 

@@ -10,6 +10,7 @@ pub(super) fn demand(conns: u64, rooms: Option<Rooms>) -> Demand {
         is_loopback: true,
         targets: 1,
         sources: Sources::Kernel,
+        service: None,
         rooms,
         connect_rate: 2_000,
         messages_bytes: 0,
@@ -24,6 +25,7 @@ pub(super) fn server(workers: u64, rooms_max: u64, seats: u64) -> Status {
         connections_max: Some(workers * 100),
         connections_per_worker_max: Some(100),
         descriptors: Some(100),
+        ..StatusLimits::default()
     };
     Status { limits, ..Status::default() }
 }

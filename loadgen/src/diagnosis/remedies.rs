@@ -103,7 +103,7 @@ pub(super) fn server_full(signs: &Signs) -> String {
 
 /// Room for this run's connections and those that were there before.
 fn server_room(signs: &Signs, advice: fn(&StatusLimits, u64, bool) -> String) -> String {
-    let open = signs.status_before.as_ref().map_or(0, Status::open);
+    let open = signs.status_before.as_ref().map_or(0, Status::taken);
     let limits = signs.status().map(|status| status.limits.clone()).unwrap_or_default();
     let is_fixed = signs.is_here && signs.here.limits_are_fixed;
     advice(&limits, signs.conns.saturating_add(open), is_fixed)

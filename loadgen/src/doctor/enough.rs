@@ -11,6 +11,10 @@ const FILES_BESIDES: u64 = 8_192;
 /// Room in `tuning/knobs.tsv` for connections that are tracked besides ours and a quarter.
 const TRACKED_BESIDES: u64 = 8_192;
 
+/// What a worker of either program opens: a ring, its doorbell, and a listener or the clock of its thread. Counted in
+/// `/proc/PID/fd` with 1 to 16 workers.
+const DESCRIPTORS_PER_WORKER: u64 = 3;
+
 /// With a quarter to spare.
 const fn spared(count: u64) -> u64 {
     count.saturating_add(count / 4)
@@ -46,26 +50,47 @@ pub(crate) fn workers(conns: u64, limit: u64) -> u64 {
 pub(crate) struct Taker {
     name: &'static str,
     workers_max: u64,
+    /// What the process opens besides its workers, the standard three among it.
+    besides: u64,
+    /// What so many workers' tables of so many places take.
+    holds: fn(u64, u64) -> u64,
 }
 
 impl Taker {
-    /// As its `workers` setting says.
-    pub(crate) const SERVER: Self = Self { name: "the server", workers_max: 256 };
-    /// As `--workers` says.
-    pub(crate) const LOADGEN: Self = Self { name: "loadgen", workers_max: 1_024 };
+    /// As its `workers` setting says. It starts with 12, and a few are for who asks its admin endpoint.
+    pub(crate) const SERVER: Self = Self { name: "the server", workers_max: 256, besides: 16, holds: held };
+    /// As `--workers` says; it shares its connections out evenly. It starts with 6, and has one for who asks for figures.
+    pub(crate) const LOADGEN: Self =
+        Self { name: "loadgen", workers_max: 1_024, besides: 8, holds: u64::saturating_mul };
 
-    /// [`workers`], where it takes that many.
-    pub(crate) fn workers_for(self, conns: u64, limit: u64) -> Option<u64> {
-        Some(workers(conns, limit)).filter(|workers| *workers <= self.workers_max)
+    /// The most workers that it starts where the descriptor limit is `limit`; `None`: there is none.
+    pub(crate) fn startable(self, limit: Option<u64>) -> u64 {
+        let most = limit.map(|limit| limit.saturating_sub(self.besides) / DESCRIPTORS_PER_WORKER);
+        // A single one is left to try.
+        most.map_or(self.workers_max, |most| most.clamp(1, self.workers_max))
+    }
+
+    /// The descriptor limit that lets it start so many workers.
+    pub(crate) const fn descriptors_to_start(self, workers: u64) -> u64 {
+        workers.saturating_mul(DESCRIPTORS_PER_WORKER).saturating_add(self.besides)
+    }
+
+    /// [`workers`] with tables of `each` places, or as many as it starts where those hold them as well; `None`: it does not
+    /// start as many as hold them.
+    pub(crate) fn workers_for(self, conns: u64, each: u64, limit: Option<u64>) -> Option<u64> {
+        let workers = workers(conns, each).min(self.startable(limit));
+        ((self.holds)(workers, each) >= conns).then_some(workers)
     }
 
     /// What is said where it does not.
     pub(crate) fn too_few(self, conns: u64, limit: u64) -> String {
-        let Self { name, workers_max } = self;
-        let asked = descriptors(conns, workers_max);
+        let most = self.startable(Some(limit));
+        let takes = if most == self.workers_max { "takes" } else { "starts" };
+        let asked = descriptors(conns, most);
         format!(
-            "no number of workers suffices with a limit of {limit}: {name} takes {workers_max} at most, and with those it is \
-             {asked}; so a higher hard limit first"
+            "no number of workers suffices with a limit of {limit}: {} {takes} {most} at most, and with those it is {asked}; \
+             so a higher hard limit first",
+            self.name
         )
     }
 }
@@ -96,16 +121,15 @@ pub(crate) fn server_tables(limits: &StatusLimits, wanted: u64, is_fixed: bool) 
     let each = limits.connections_per_worker_max.unwrap_or(1);
     let has = limits.workers.unwrap_or(1);
     let larger = larger_table(limits, descriptors(wanted, has), is_fixed);
-    let most = Taker::SERVER.workers_max;
-    let spread = match workers(wanted, each).max(has.saturating_add(1)) {
-        workers if workers <= most => {
-            format!("{larger}, or with --workers {workers} (a table each), both with a quarter to spare")
-        }
-        _ => format!(
-            "{larger}, with a quarter to spare (no number of workers suffices, it takes {most} at most)"
-        ),
+    let most = Taker::SERVER.startable(limits.descriptors);
+    let workers = Taker::SERVER.workers_for(wanted, each, limits.descriptors);
+    let spread = match workers.map(|workers| workers.max(has.saturating_add(1))).filter(|n| *n <= most) {
+        Some(workers) => format!("or with --workers {workers} (a table each)"),
+        None => format!("for no number of workers suffices: it starts {most} at most"),
     };
-    format!("start the server with {spread}; --max-conns, if it is set, at {wanted} or auto")
+    format!(
+        "start the server with {larger}, with a quarter to spare, {spread}; --max-conns, if it is set, at {wanted} or auto"
+    )
 }
 
 /// The places of a table for so many connections: a quarter to spare.
@@ -200,9 +224,9 @@ mod tests {
 
     #[test]
     fn nobody_is_advised_more_workers_than_he_takes() {
-        assert_eq!(Taker::SERVER.workers_for(150_000, 1_024), Some(245));
-        assert_eq!(Taker::SERVER.workers_for(2_000_000, 1_024), None);
-        assert_eq!(Taker::LOADGEN.workers_for(500_000, 1_024), Some(814));
+        assert_eq!(Taker::SERVER.workers_for(150_000, 1_024, Some(1_024)), Some(245));
+        assert_eq!(Taker::SERVER.workers_for(2_000_000, 1_024, Some(1_024)), None);
+        assert_eq!(Taker::LOADGEN.workers_for(500_000, 1_024, None), Some(814));
         let words = Taker::SERVER.too_few(2_000_000, 1_024);
         assert!(words.contains("256 at most, and with those it is 10021"), "{words}");
         for (workers, is_taken) in
@@ -214,6 +238,32 @@ mod tests {
                 is_taken,
                 "{workers}"
             );
+        }
+    }
+
+    #[test]
+    fn nobody_is_advised_more_workers_than_his_descriptors_let_start() {
+        // Each has three, and a few are open besides.
+        let startable =
+            |taker: Taker| [8, 11, 19, 22, 512, 1 << 20].map(|limit| taker.startable(Some(limit)));
+        assert_eq!(startable(Taker::LOADGEN), [1, 1, 3, 4, 168, 1_024]);
+        assert_eq!(startable(Taker::SERVER), [1, 1, 1, 2, 165, 256]);
+        for (taker, conns, advised) in [
+            (Taker::LOADGEN, 60_000, Some(168)),
+            (Taker::LOADGEN, 86_016, Some(168)),
+            (Taker::LOADGEN, 86_017, None),
+            (Taker::SERVER, 80_000, Some(165)),
+            (Taker::SERVER, 84_480, None),
+            (Taker::SERVER, 20_000, Some(98)),
+        ] {
+            assert_eq!(taker.workers_for(conns, 512, Some(512)), advised, "{taker:?} {conns}");
+        }
+        let words = Taker::LOADGEN.too_few(90_000, 512);
+        assert!(words.contains("loadgen starts 168 at most, and with those it is 925;"), "{words}");
+        for workers in [1, 5, 256] {
+            for taker in [Taker::LOADGEN, Taker::SERVER] {
+                assert_eq!(taker.startable(Some(taker.descriptors_to_start(workers))), workers);
+            }
         }
     }
 
@@ -231,7 +281,7 @@ mod tests {
         let small = server_tables(&limits(Some(20_000), 64), 120, true);
         assert!(small.contains("ring.fixed_table = 331,") && !small.contains("ulimit"), "{small}");
         let many = server_tables(&limits(Some(64), 64), 100_000, false);
-        assert!(!many.contains("--workers") && many.contains("256 at most"), "{many}");
+        assert!(!many.contains("--workers") && many.contains("16 at most"), "{many}");
         let both = server_tables(&limits(Some(100), 64), 120, false);
         assert!(both.contains("ulimit -Hn 331,") && both.contains("ring.fixed_table = auto"), "{both}");
     }

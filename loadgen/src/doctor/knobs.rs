@@ -299,7 +299,7 @@ impl Knob {
                 // A table for each worker: more workers make the limit that is there enough.
                 if let Some((limit, conns)) = machine.descriptors_hard.zip(variables.conns.try_into().ok()) {
                     let taker = role.fewest_workers();
-                    commands.push(match taker.workers_for(conns, limit) {
+                    commands.push(match taker.workers_for(conns, limit, Some(limit)) {
                         Some(workers) => format!("--workers {workers}"),
                         None => format!("# {}", taker.too_few(conns, limit)),
                     });

@@ -49,6 +49,9 @@ pub(crate) struct Findings {
     fits: bool,
     /// Connections that will fit; `None` when nothing is known to have an end.
     maximum: Option<u64>,
+    /// Flags that ask for more than that of what each connection is in.
+    #[serde(skip)]
+    too_many: Vec<&'static str>,
     /// Index of the budget that ends first.
     first_wall: Option<usize>,
     budgets: Vec<Budget>,
@@ -58,8 +61,11 @@ pub(crate) struct Findings {
     warnings: Vec<String>,
     /// What the table of knobs says, machine by machine.
     machines: Vec<Examined>,
-    /// Why the server could not be asked.
+    /// Why the server, or one of several, could not be asked.
     server_unknown: Option<String>,
+    /// What the others said was used.
+    #[serde(skip)]
+    others_known: bool,
     /// The rooms of the players are known, or nobody plays.
     seats_counted: bool,
     /// That of a run, where it is told instead of its report.
@@ -98,10 +104,7 @@ pub(crate) struct Examined {
 #[derive(Debug)]
 pub(crate) struct Question {
     place: Place,
-    rooms: Option<Rooms>,
-    connect_rate: u64,
-    /// What each connection's messages take here at least, bytes.
-    messages_bytes: u64,
+    demand: Demand,
     /// Either the rooms are known, or there are none.
     is_seated: bool,
     peer: Peer,
@@ -135,16 +138,18 @@ impl Question {
         if let Some(rooms) = args.rooms {
             at_most_conns("rooms", rooms, place.conns)?;
         }
-        let rooms = args.rooms.map(|rooms| Rooms::named(rooms.into()));
-        Ok(Self {
-            place,
-            rooms,
+        let demand = Demand {
+            conns: place.conns.into(),
+            workers: place.workers.into(),
+            is_loopback: place.targets.iter().all(|target| target.address.ip().is_loopback()),
+            targets: place.targets.len() as u64,
+            sources: place.sources.clone(),
+            service: None,
+            rooms: args.rooms.map(|rooms| Rooms::named(rooms.into())),
             connect_rate: CONNECT_RATE_DEFAULT,
             messages_bytes: 0,
-            is_seated: args.rooms.is_some(),
-            peer: Peer::Server,
-            form,
-        })
+        };
+        Ok(Self { place, demand, is_seated: args.rooms.is_some(), peer: Peer::Server, form })
     }
 
     /// The same of a run, which has its own connections, rooms and targets unless told otherwise.
@@ -153,6 +158,10 @@ impl Question {
         let mut words = vec![preset.to_owned()];
         words.extend(place.conns.map(|conns| format!("--conns={conns}")));
         words.extend(args.rooms.map(|rooms| format!("--rooms={rooms}")));
+        words.extend(args.seed.map(|seed| format!("--seed={seed}")));
+        words.extend(args.connect_rate.map(|rate| format!("--connect-rate={rate}")));
+        words.extend(args.traffic.map(|traffic| format!("--traffic={}", traffic.word())));
+        words.extend(args.game.map(|game| format!("--game={}", game.name())));
         words.extend(place.admin.iter().map(|url| format!("--admin={url}")));
         // What is not given is the plan's.
         let is_typed = |flag: &str| args.typed.iter().any(|typed| typed == flag);
@@ -161,13 +170,12 @@ impl Question {
         words.extend(is_typed("workers").then(|| format!("--workers={}", place.workers)));
         words.extend(is_typed("src").then(|| format!("--src={}", place.src)));
         let (run, file) = Cli::run(words.iter().map(String::as_str))
-            .map_err(|error| PlanError::of(format!("doctor {preset}"), error.to_string()))?;
+            .map_err(|error| PlanError::of("doctor".to_owned(), error.to_string()))?;
         let plan = Plan::new(&run, &file)?;
-        let Demand { mut rooms, messages_bytes, .. } = Demand::of(&plan);
-        if let Some(rooms) = rooms.as_mut() {
+        let mut demand = Demand::of(&plan);
+        if let Some(rooms) = demand.rooms.as_mut() {
             rooms.follow = run.args().rooms.is_none();
         }
-        let connect_rate = plan.connect_rate.into();
         let place = Place {
             targets: plan.targets,
             admins: plan.admins,
@@ -176,21 +184,7 @@ impl Question {
             sources: plan.sources,
             sources_named: run.args().place.src != "auto",
         };
-        Ok(Self { place, rooms, connect_rate, messages_bytes, is_seated: true, peer: Peer::Server, form })
-    }
-
-    fn demand(&self) -> Demand {
-        let Place { conns, workers, targets, sources, .. } = &self.place;
-        Demand {
-            conns: u64::from(*conns),
-            workers: u64::from(*workers),
-            is_loopback: targets.iter().all(|target| target.address.ip().is_loopback()),
-            targets: targets.len() as u64,
-            sources: sources.clone(),
-            rooms: self.rooms,
-            connect_rate: self.connect_rate,
-            messages_bytes: self.messages_bytes,
-        }
+        Ok(Self { place, demand, is_seated: true, peer: Peer::Server, form })
     }
 }
 
@@ -225,9 +219,8 @@ pub(crate) fn refusal(plan: &Plan, facts: &Facts, walls: Vec<Wall>) -> anyhow::R
         sources: sources.clone(),
         sources_named: *sources != Sources::auto(&addresses, plan.phases.ports_needed()),
     };
-    let Demand { rooms, connect_rate, messages_bytes, .. } = Demand::of(plan);
-    let (peer, form) = (plan.peer, Form::Json);
-    let question = Question { place, rooms, connect_rate, messages_bytes, is_seated: true, peer, form };
+    let (demand, peer) = (Demand::of(plan), plan.peer);
+    let question = Question { place, demand, is_seated: true, peer, form: Form::Json };
     let refusal = Refusal { verdict: "preflight", exit_code: verdict::PREFLIGHT, walls };
     let found = Findings { refusal: Some(refusal), ..judge(&question, facts) };
     Ok(serde_json::to_string_pretty(&found)? + "\n")
@@ -244,23 +237,22 @@ fn examine(question: &Question) -> Findings {
 
 /// The findings, all facts given.
 fn judge(question: &Question, facts: &Facts) -> Findings {
-    let (place, demand) = (&question.place, question.demand());
-    let mut budgets = preflight::budgets(&demand, question.peer, facts);
+    let (place, demand) = (&question.place, &question.demand);
+    let mut budgets = preflight::budgets(demand, question.peer, facts);
     // Where there is enough, what would move the wall is no advice.
     budgets
         .iter_mut()
         .filter(|budget| budget.carries >= demand.conns)
         .for_each(|budget| budget.remedy.clear());
     let first_wall = (0..budgets.len()).min_by_key(|at| budgets[*at].carries);
-    let maximum = first_wall.map(|at| budgets[at].carries);
+    let maximum = first_wall.map(|at| demand.whole(budgets[at].carries));
     let has_sink = matches!(question.peer, Peer::Sink { .. });
     let server_unknown = match &facts.status {
         _ if has_sink => None,
         None => Some("no admin endpoint is known; name it with --admin http://HOST:PORT".to_owned()),
-        Some(Err(error)) => Some(error.clone()),
+        Some(Err(unknown)) => Some(unknown.to_string()),
         Some(Ok(_)) => None,
     };
-    let status = facts.status.as_ref().and_then(|status| status.as_ref().ok());
     let refused = preflight::sources(facts).map(|wall| wall.problem);
     Findings {
         schema: SCHEMA,
@@ -272,12 +264,14 @@ fn judge(question: &Question, facts: &Facts) -> Findings {
         conns: demand.conns,
         fits: refused.is_none() && maximum.is_none_or(|maximum| maximum >= demand.conns),
         maximum,
+        too_many: maximum.map_or(Vec::new(), |maximum| demand.too_many(maximum)),
         first_wall,
         sources_refused: refused,
         budgets,
-        warnings: preflight::warnings(&demand, facts),
-        machines: machines(&demand, place.sources_named, &facts.here, status),
+        warnings: preflight::warnings(demand, facts),
+        machines: machines(demand, place.sources_named, &facts.here, facts.told()),
         server_unknown,
+        others_known: facts.told().is_some(),
         seats_counted: question.is_seated,
         refusal: None,
     }

@@ -11,6 +11,7 @@ fn demand() -> Demand {
         is_loopback: true,
         targets: 1,
         sources: Sources::Kernel,
+        service: None,
         rooms: None,
         connect_rate: 2_000,
         messages_bytes: 0,
@@ -61,6 +62,7 @@ fn each_process_is_judged_by_its_own_limit() {
         conns: 120,
         fits: false,
         maximum: Some(116),
+        too_many: Vec::new(),
         first_wall: Some(0),
         budgets: vec![Budget {
             side: crate::budget::Side::Server,
@@ -73,6 +75,7 @@ fn each_process_is_judged_by_its_own_limit() {
         warnings: Vec::new(),
         machines: found,
         server_unknown: None,
+        others_known: false,
         seats_counted: true,
         refusal: None,
     };
@@ -132,6 +135,32 @@ fn the_kernels_range_of_ports_does_not_bound_named_sources() {
 }
 
 #[test]
+fn the_maximum_is_one_that_a_run_takes() {
+    let status = |max: u64| {
+        let limits = StatusLimits { connections_max: Some(max), ..StatusLimits::default() };
+        Facts { status: Some(Ok(Status { limits, ..Status::default() })), ..Facts::default() }
+    };
+    let found = judge(&question("rewind --conns 100"), &status(51));
+    assert_eq!((found.fits, found.maximum), (false, Some(50)), "a marksman and a runner in every room");
+    for words in ["--conns 100 --rooms 60", "game --conns 100 --rooms 60"] {
+        let words = words::report(&judge(&question(words), &status(50)));
+        assert!(words.contains("At most 50 of 100 will fit, with --rooms 50 or less. What"), "{words}");
+    }
+    let words = words::report(&judge(&question("game --conns 100 --workers 40"), &status(50)));
+    assert!(words.contains("At most 50 of 100 will fit. What"), "{words}");
+}
+
+#[test]
+fn what_a_run_was_told_is_told_the_doctor() {
+    let asked = question("game --seed 7 --connect-rate 50 --game pulse --conns 9").demand;
+    let run =
+        Demand::of(&Cli::plan("game --seed 7 --connect-rate 50 --game pulse --conns 9".split(' ')).unwrap());
+    assert_eq!((asked.rooms, asked.connect_rate, asked.service), (run.rooms, 50, run.service));
+    let echo = question("churn --traffic echo").demand;
+    assert_eq!((echo.rooms, echo.service), (None, Some(crate::budget::Service::Echo)));
+}
+
+#[test]
 fn what_is_absent_has_its_reason_and_the_machine_its_roles_in_words() {
     let found = judge_of_nothing(machines(&demand(), false, &Readings::default(), None));
     let words = words::report(&found);
@@ -161,12 +190,14 @@ fn judge_of_nothing(machines: Vec<Examined>) -> Findings {
         conns: 120,
         fits: true,
         maximum: None,
+        too_many: Vec::new(),
         first_wall: None,
         budgets: Vec::new(),
         sources_refused: None,
         warnings: Vec::new(),
         machines,
         server_unknown: None,
+        others_known: false,
         seats_counted: true,
         refusal: None,
     }

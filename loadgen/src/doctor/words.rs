@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::knobs::{Judged, Role, Verdict};
-use super::{Examined, Findings};
+use super::{Budget, Examined, Findings};
 
 /// What to do where only this side could be reckoned.
 const ASK_THE_SERVER: &str = "Start the server (tickring-server), or name its admin endpoint (--admin http://HOST:9002), and ask again.";
@@ -47,8 +47,8 @@ fn write(found: &Findings, out: &mut String) -> std::fmt::Result {
              count, and each is judged by itself, for one target."
         )?;
     }
-    if let Some(why) = &found.server_unknown {
-        writeln!(out, "\nThe server's side is not known: {why}\n{ASK_THE_SERVER}")?;
+    if let Some(text) = unknown(found) {
+        writeln!(out, "\n{text}")?;
     }
     if !found.seats_counted {
         writeln!(
@@ -60,29 +60,34 @@ fn write(found: &Findings, out: &mut String) -> std::fmt::Result {
     writeln!(out, "\nCPU is not reckoned: that is measured, `loadgen find game --slo 'p99<60ms'`.\n")?;
     match found.maximum {
         Some(maximum) if maximum < found.conns => {
+            let fewer: String =
+                found.too_many.iter().map(|flag| format!(", with {flag} {maximum} or less")).collect();
             writeln!(
                 out,
-                "At most {maximum} of {} will fit. What stands in the way, the first wall first:",
+                "At most {maximum} of {} will fit{fewer}. What stands in the way, the first wall first:",
                 found.conns
             )?;
             for budget in found.short() {
-                writeln!(
-                    out,
-                    "  {} {} ({}): {}",
-                    budget.side.name(),
-                    budget.what,
-                    budget.carries,
-                    budget.remedy
-                )?;
+                let Budget { what, carries, remedy, .. } = budget;
+                writeln!(out, "  {} {what} ({carries}): {remedy}", budget.side.name())?;
             }
         }
         Some(maximum) => {
-            let known = if found.server_unknown.is_some() { ", as far as this side is known" } else { "" };
+            let known = if found.server_unknown.is_some() { ", as far as is known" } else { "" };
             writeln!(out, "{} will fit; {maximum} would{known}.", found.conns)?;
         }
         None => writeln!(out, "Nothing here is known to have an end.")?,
     }
     Ok(())
+}
+
+/// What is said where a server could not be asked.
+fn unknown(found: &Findings) -> Option<String> {
+    let why = found.server_unknown.as_ref()?;
+    Some(match found.others_known {
+        true => format!("Not every server could be asked, and may hold less than the others: {why}"),
+        false => format!("The server's side is not known: {why}\n{ASK_THE_SERVER}"),
+    })
 }
 
 fn write_machine(machine: &Examined, out: &mut String) -> std::fmt::Result {
@@ -128,8 +133,8 @@ pub(super) fn fix_plan(found: &Findings) -> String {
 }
 
 fn write_fix_plan(found: &Findings, out: &mut String) -> std::fmt::Result {
-    if let Some(why) = &found.server_unknown {
-        writeln!(out, "# nothing is known of the server: {why}\n# {ASK_THE_SERVER}")?;
+    for line in unknown(found).iter().flat_map(|text| text.lines()) {
+        writeln!(out, "# {line}")?;
     }
     for machine in &found.machines {
         let (hostname, parties) = (&machine.hostname, parties(machine.role));

@@ -73,6 +73,11 @@ struct Written {
     stall_share: Option<Spanned<Value>>,
 }
 
+/// What is said of a file with nothing in it.
+const EMPTY: &str = "is empty; `loadgen run game --print-plan` prints a plan to begin with";
+/// What is said where TOML is expected.
+const FORM: &str = "a plan is TOML, as `loadgen run game --print-plan` prints it";
+
 /// What is wrong with a phase, and the byte of the file where it stands.
 type Misplaced = (usize, String);
 
@@ -94,14 +99,18 @@ impl PlanFile {
     /// [`FileError`] when it cannot be read, or is no plan.
     pub(crate) fn read(path: &Path) -> Result<Self, FileError> {
         let file = path.display().to_string();
-        let text = text_of(path).map_err(|problem| FileError { file: file.clone(), problem })?;
+        let text = text_of(path)
+            .and_then(|text| if text.trim().is_empty() { Err(EMPTY.to_owned()) } else { Ok(text) });
+        let text = text.map_err(|problem| FileError { file: file.clone(), problem })?;
         let title = path.file_stem().map_or_else(|| file.clone(), |stem| stem.to_string_lossy().into_owned());
         Ok(Self { path: Some(path.to_owned()), ..Self::parse(&file, title, text)? })
     }
 
     fn parse(file: &str, title: String, text: String) -> Result<Self, FileError> {
         let wrong = |problem: String| FileError { file: file.to_owned(), problem };
-        let mut table: Table = text.parse().map_err(|error: toml::de::Error| wrong(said(&error, &text)))?;
+        let mut table: Table = text
+            .parse()
+            .map_err(|error: toml::de::Error| wrong(format!("{}; {FORM}", said(&error, &text))))?;
         let phases = match table.remove("phase") {
             None => Vec::new(),
             Some(Value::Array(written)) => {
@@ -227,6 +236,10 @@ fn word(value: &Value) -> Result<String, String> {
         Value::String(text) => Ok(text.clone()),
         Value::Integer(number) => Ok(number.to_string()),
         Value::Float(number) => Ok(number.to_string()),
+        Value::Table(_) => {
+            Err("is a table; the only tables of a plan are its phases, each under a line [[phase]]"
+                .to_owned())
+        }
         other => Err(format!("is {}; permitted are text, numbers and switches", other.type_str())),
     }
 }

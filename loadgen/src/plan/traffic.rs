@@ -66,7 +66,7 @@ impl TrafficName {
     }
 
     /// Its name.
-    const fn word(self) -> &'static str {
+    pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Game => "game",
             Self::Rewind => "rewind",

@@ -9,7 +9,8 @@ use crate::doctor::enough;
 pub(super) fn fit(budgets: Vec<Budget>, demand: &Demand, table: u32, facts: &Facts) -> Vec<Budget> {
     let fit = |budget: Budget| {
         match budget.what {
-        "direct descriptors" => descriptors(demand, table, facts).unwrap_or(budget),
+        // Workers that do not start have no tables.
+        "direct descriptors" if budget.carries > 0 => descriptors(demand, table, facts).unwrap_or(budget),
         "source ports" if sources(facts).is_some() => Budget {
             remedy: "bring the loopback interface up, ip link set lo up: connections to the sink come from 127.0.0.2 and up"
                 .to_owned(),
@@ -51,7 +52,12 @@ mod tests {
     use crate::plan::{Peer, Plan};
 
     fn told(descriptors: u64, refused: Option<&str>) -> Vec<super::super::Wall> {
-        let plan = Cli::plan("echo --conns 100 --workers 1".split_whitespace()).unwrap();
+        told_of(1, descriptors, refused)
+    }
+
+    fn told_of(workers: u32, descriptors: u64, refused: Option<&str>) -> Vec<super::super::Wall> {
+        let words = format!("echo --conns 100 --workers {workers}");
+        let plan = Cli::plan(words.split_whitespace()).unwrap();
         let plan = Plan { peer: Peer::Sink { table: 164 }, ..plan };
         let facts = Facts {
             descriptors: Some(descriptors),
@@ -76,6 +82,14 @@ mod tests {
             none.remedy.starts_with("a higher hard limit") && !none.remedy.contains("--workers"),
             "{none:?}"
         );
+    }
+
+    #[test]
+    fn workers_that_do_not_start_are_fewer_to_be() {
+        assert_eq!(told_of(52, 164, None), []);
+        let many = &told_of(53, 164, None)[..];
+        assert!(many.len() == 1 && many[0].problem.contains("53 workers do not start"), "{many:?}");
+        assert!(many[0].remedy.starts_with("use --workers 1 "), "{many:?}");
     }
 
     #[test]

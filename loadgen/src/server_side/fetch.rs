@@ -20,16 +20,32 @@ const ASKED_MAX: usize = 32;
 /// The number of an endpoint, and what it answered.
 type Answer = (usize, Result<Status, String>);
 
+/// Not every endpoint says what its server is.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{why}")]
+pub(crate) struct Unknown {
+    /// A sentence for the first that fails, or that has not answered in time.
+    pub(crate) why: String,
+    /// What the others say, with limits as if those that do not say had the same: no more will fit.
+    pub(crate) told: Option<Box<Status>>,
+}
+
+impl From<String> for Unknown {
+    fn from(why: String) -> Self {
+        Self { why, told: None }
+    }
+}
+
 /// Asks all of them; what they say of themselves is added up. An endpoint that swallows the request holds nobody up
 /// for long, an interruption least of all.
 ///
 /// # Errors
-/// A sentence for the first that fails, or that has not answered in time.
-pub(crate) fn fetch_all(admins: &[String], interrupted: &AtomicBool) -> Result<Status, String> {
+/// [`Unknown`] where one of them does not say.
+pub(crate) fn fetch_all(admins: &[String], interrupted: &AtomicBool) -> Result<Status, Unknown> {
     fetch_within(admins, interrupted, PATIENCE)
 }
 
-fn fetch_within(admins: &[String], interrupted: &AtomicBool, patience: Duration) -> Result<Status, String> {
+fn fetch_within(admins: &[String], interrupted: &AtomicBool, patience: Duration) -> Result<Status, Unknown> {
     let mut deadline_ns = clock::now_ns() + nanoseconds(patience);
     let (answers, answered) = mpsc::channel();
     let (urls, next) = (Arc::<[String]>::from(admins), Arc::new(AtomicUsize::new(0)));
@@ -42,9 +58,9 @@ fn fetch_within(admins: &[String], interrupted: &AtomicBool, patience: Duration)
             .map_err(|error| format!("the server's status could not be read: no thread: {error}"))?;
     }
     drop(answers);
-    let mut told: Vec<Option<Status>> = vec![None; admins.len()];
+    let mut told: Vec<Option<Result<Status, String>>> = vec![None; admins.len()];
     let mut hurries = false;
-    while let Some(silent) = told.iter().position(Option::is_none) {
+    while told.iter().any(Option::is_none) {
         let now_ns = clock::now_ns();
         if !hurries && interrupted.load(Ordering::Relaxed) {
             hurries = true;
@@ -53,26 +69,48 @@ fn fetch_within(admins: &[String], interrupted: &AtomicBool, patience: Duration)
         let left_ns = deadline_ns.saturating_sub(now_ns);
         let wait = if left_ns == 0 { Duration::ZERO } else { LOOK.min(Duration::from_nanos(left_ns)) };
         match answered.recv_timeout(wait) {
-            Ok((at, status)) => told[at] = Some(status?),
+            Ok((at, status)) => told[at] = Some(status),
             Err(RecvTimeoutError::Timeout) if left_ns > 0 => {}
-            Err(_) if hurries => return Err(format!("interrupted before {} answered", url(&admins[silent]))),
-            Err(_) => return Err(not_in_time(&admins[silent], patience)),
+            Err(_) => break,
         }
     }
-    let servers = distinct(told.into_iter().flatten());
-    let limits = servers.iter().map(|status| &status.limits).collect::<Vec<_>>();
-    let shared = if limits.len() > 1 { Some(StatusLimits::shared(&limits)) } else { None };
+    let silent = |admin: &String| match hurries {
+        true => format!("interrupted before {} answered", url(admin)),
+        false => not_in_time(admin, patience),
+    };
+    let answers = told.into_iter().zip(admins);
+    together(answers.map(|(told, admin)| told.unwrap_or_else(|| Err(silent(admin)))).collect())
+}
+
+/// What all of them say of themselves.
+fn together(answers: Vec<Result<Status, String>>) -> Result<Status, Unknown> {
+    let (mut told, mut silent) = (Vec::new(), Vec::new());
+    for answer in answers {
+        match answer {
+            Ok(status) => told.push(status),
+            Err(why) => silent.push(why),
+        }
+    }
+    let servers = distinct(told);
+    let count = servers.len() + silent.len();
+    let shared = (count > 1).then(|| StatusLimits::shared(&servers, count as u64));
     let all = servers.into_iter().reduce(|mut all, other| {
         all.add(&other);
         all
     });
-    let all = all.map(|all| Status { limits: shared.unwrap_or_else(|| all.limits.clone()), ..all });
-    all.ok_or_else(|| "no admin endpoint is known".to_owned())
+    let all = all.map(|all| match shared {
+        Some(limits) => all.of_several(limits),
+        None => all,
+    });
+    match silent.into_iter().next() {
+        Some(why) => Err(Unknown { why, told: all.map(Box::new) }),
+        None => all.ok_or_else(|| Unknown::from("no admin endpoint is known".to_owned())),
+    }
 }
 
 /// One server may listen at several addresses.
-fn distinct(told: impl Iterator<Item = Status>) -> Vec<Status> {
-    told.fold(Vec::new(), |mut distinct, status| {
+fn distinct(told: Vec<Status>) -> Vec<Status> {
+    told.into_iter().fold(Vec::new(), |mut distinct, status| {
         if !distinct.iter().any(|other| status.is_same_process(other)) {
             distinct.push(status);
         }
@@ -198,7 +236,7 @@ mod tests {
         let silent = endpoint_for(1_000);
         let error =
             fetch_within(std::slice::from_ref(&silent), &AtomicBool::new(true), FOR_EVER).unwrap_err();
-        assert_eq!(error, format!("interrupted before {silent}/status answered"));
+        assert_eq!(error.why, format!("interrupted before {silent}/status answered"));
     }
 
     #[test]
@@ -206,7 +244,31 @@ mod tests {
         let silent = endpoint_for(1_000);
         let admins = [endpoint_for(1), silent.clone(), silent.clone(), silent.clone()];
         let error = fetch_within(&admins, &AtomicBool::new(false), Duration::from_secs(1)).unwrap_err();
-        assert_eq!(error, format!("{silent}/status did not answer within 1 s"));
+        assert_eq!(error.why, format!("{silent}/status did not answer within 1 s"));
+        assert_eq!(error.told.unwrap().cpu_ns, Some(5), "the first is not silent");
+    }
+
+    #[test]
+    fn a_server_that_is_not_asked_twice_counts_once() {
+        let server = |pid, max: u64, open: u64| {
+            let text = serde_json::json!({
+                "pid": pid, "limits": { "connections_max": max }, "totals": { "connections": { "echo": open } },
+            });
+            Ok::<Status, String>(serde_json::from_value(text).unwrap())
+        };
+        let one = together(vec![server(1, 100, 50), server(1, 100, 50)]).unwrap();
+        assert_eq!((one.pid, one.limits.connections_max, one.taken()), (Some(1), Some(100), 50));
+        let two = together(vec![server(1, 100, 50), server(1, 100, 50), server(2, 100, 0)]).unwrap();
+        assert_eq!(
+            (two.pid, two.limits.connections_max, two.taken()),
+            (None, Some(200), 100),
+            "50 more each"
+        );
+        assert_eq!(two.open(), 50);
+        let silent = together(vec![server(1, 100, 10), Err("silent".to_owned())]).unwrap_err();
+        assert_eq!(silent.to_string(), "silent");
+        let told = silent.told.unwrap();
+        assert_eq!((told.pid, told.limits.connections_max, told.taken()), (None, Some(200), 20));
     }
 
     #[test]
@@ -219,12 +281,12 @@ mod tests {
             stream.write_all(b"SSH-2.0-OpenSSH_9.2\r\n\r\n").unwrap();
         });
         let error = fetch_within(&[admin], &AtomicBool::new(false), FOR_EVER).unwrap_err();
-        assert!(error.contains("what came is not HTTP") && !error.contains("pars"), "{error}");
+        assert!(error.why.contains("what came is not HTTP") && !error.why.contains("pars"), "{error}");
     }
 
     #[test]
     fn nobody_listening_is_a_sentence() {
         let error = fetch_all(&["http://127.0.0.1:1".to_owned()], &AtomicBool::new(false)).unwrap_err();
-        assert!(error.contains("http://127.0.0.1:1/status"), "{error}");
+        assert!(error.why.contains("http://127.0.0.1:1/status"), "{error}");
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::Status;
+use crate::doctor::enough::held;
 
 /// More than any process can have resident: the addresses that Linux gives one on x86-64 (5-level paging apart).
 const RSS_BYTES_MAX: u64 = 1 << 47;
@@ -24,6 +25,9 @@ pub(crate) struct StatusLimits {
     pub(crate) workers: Option<u64>,
     pub(crate) players_max_per_room: Option<u64>,
     pub(crate) rooms_max_per_worker: Option<u64>,
+    /// Of several servers: the connections there already that leave as few as the fullest has left for its share.
+    #[serde(skip)]
+    pub(crate) taken: Option<u64>,
 }
 
 impl StatusLimits {
@@ -36,24 +40,29 @@ impl StatusLimits {
             && self.descriptors == self.connections_per_worker_max
     }
 
-    /// What several servers hold together of a run that gives each an equal share: so many times what the least of them
-    /// does. What one of them does not say, nobody knows.
-    pub(super) fn shared(all: &[&Self]) -> Self {
-        let count = all.len() as u64;
+    /// What `count` servers hold together of a run that gives each an equal share: so many times what the one with the least
+    /// room does. What one of `all` does not say, nobody knows.
+    pub(super) fn shared(all: &[Status], count: u64) -> Self {
         let times = |each: Option<u64>| each.map(|each| each.saturating_mul(count));
         let product = |one: Option<u64>, other: Option<u64>| Some(one?.saturating_mul(other?));
         let least =
-            |told: &dyn Fn(&Self) -> Option<u64>| all.iter().map(|limits| told(limits)).min().flatten();
+            |told: &dyn Fn(&Self) -> Option<u64>| all.iter().map(|one| told(&one.limits)).min().flatten();
         let rooms = least(&|limits| product(limits.workers, limits.rooms_max_per_worker));
-        let places = |limits: &&&Self| product(limits.workers, limits.connections_per_worker_max);
-        let Some(narrowest) = all.iter().min_by_key(places) else { return Self::default() };
+        let free = |status: &&Status| {
+            let Self { connections_max, workers, connections_per_worker_max, .. } = status.limits;
+            let tables = workers.zip(connections_per_worker_max).map(|(workers, each)| held(workers, each));
+            Some(connections_max?.min(tables.unwrap_or(u64::MAX)).saturating_sub(status.open()))
+        };
+        let Some(narrowest) = all.iter().min_by_key(free) else { return Self::default() };
+        let limits = &narrowest.limits;
         Self {
-            descriptors: narrowest.descriptors,
-            connections_max: times(least(&|limits| limits.connections_max)),
-            connections_per_worker_max: narrowest.connections_per_worker_max,
-            workers: times(narrowest.workers),
+            descriptors: limits.descriptors,
+            connections_max: times(limits.connections_max),
+            connections_per_worker_max: limits.connections_per_worker_max,
+            workers: times(limits.workers),
             players_max_per_room: least(&|limits| limits.players_max_per_room),
-            rooms_max_per_worker: rooms.zip(narrowest.workers).map(|(rooms, workers)| rooms / workers.max(1)),
+            rooms_max_per_worker: rooms.zip(limits.workers).map(|(rooms, workers)| rooms / workers.max(1)),
+            taken: times(Some(narrowest.open())),
         }
     }
 
@@ -150,15 +159,15 @@ mod tests {
             rooms_max_per_worker: Some(8),
             ..StatusLimits::default()
         };
-        let (small, large) = (limits(10, 1, 1_000), limits(20_000, 4, 5_000));
-        for all in [[&small, &large], [&large, &small]] {
-            let both = StatusLimits::shared(&all);
+        let server = |limits| Status { limits, ..Status::default() };
+        let (small, large) = (server(limits(10, 1, 1_000)), server(limits(20_000, 4, 5_000)));
+        for all in [[small.clone(), large.clone()], [large, small.clone()]] {
+            let both = StatusLimits::shared(&all, 2);
             assert_eq!(both.connections_max, Some(20), "not 20,010: {both:?}");
             let tables = (both.workers, both.connections_per_worker_max, both.rooms_max_per_worker);
             assert_eq!(tables, (Some(2), Some(1_000), Some(8)));
         }
-        let silent = StatusLimits::default();
-        assert_eq!(StatusLimits::shared(&[&small, &silent]).connections_max, None);
+        assert_eq!(StatusLimits::shared(&[small, Status::default()], 2).connections_max, None);
     }
 
     #[test]

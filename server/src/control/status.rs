@@ -30,6 +30,7 @@ pub(super) fn page(admin: &Admin, collected: &Collected) -> Value {
         "uptime_s": std::time::Duration::from_nanos(admin.clock.now_ns()).as_secs_f64(),
         "ready": admin.is_ready(),
         "game": config.game,
+        "echo": config.echo,
         "tick_hz": config.tick_hz,
         "snapshot_hz": config.snapshot_hz,
         "lag_compensation": config.lag_compensation,

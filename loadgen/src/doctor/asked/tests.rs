@@ -131,6 +131,7 @@ fn what_is_to_be_typed_is_what_the_script_says() {
             is_loopback: role == Role::Both,
             targets: 1,
             sources: Sources::Kernel,
+            service: None,
             rooms: None,
             connect_rate: 2_000,
             messages_bytes: 0,

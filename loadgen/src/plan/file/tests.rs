@@ -46,9 +46,28 @@ fn phases_are_read() {
 }
 
 #[test]
+fn an_empty_file_is_said_to_be_empty() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("my.toml");
+    for text in ["", " \n\n"] {
+        fs::write(&path, text).unwrap();
+        let error = PlanFile::read(&path).unwrap_err().to_string();
+        assert!(
+            error.ends_with("my.toml: is empty; `loadgen run game --print-plan` prints a plan to begin with"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
 fn what_is_no_plan_is_named() {
     for (text, said) in [
         ("traffic = ", "line 1: "),
+        ("{\"schema\": 1}", "; a plan is TOML, as `loadgen run game --print-plan` prints it"),
+        (
+            "[[phases]]\nduration = 1",
+            "phases: is a table; the only tables of a plan are its phases, each under a line [[phase]]",
+        ),
         ("a = 1\nb = 1\na = 2", "line 3: "),
         ("", "has 0 phases; permitted are 1 to 100"),
         ("phase = 3", "each under a line [[phase]]"),
