@@ -29,23 +29,40 @@ raise_running() {
 server_workers_max=256
 loadgen_workers_max=1024
 
-# advise_workers: a table each, so with enough of them the limit that is there suffices; but nobody starts more than he can.
+# What each opens besides three descriptors for each worker.
+server_besides=16
+loadgen_besides=8
+
+# advise_workers: a table each, so with enough of them the limit that is there suffices; but nobody starts more than he takes, and
+# than the limit lets him start.
 advise_workers() {
     [ "$current" != unlimited ] && [ "$current" -gt 0 ] || return 0
     # So low a limit has nothing to spare for others.
     room=$current
     [ "$room" -lt 512 ] || room=$((current - 256))
     more=$(((N * 5 / 4 + room - 1) / room))
+    who="the server" taker="the server" most=$server_workers_max besides=$server_besides does=takes
     case $role in
-        server) who="the server" taker="the server" most=$server_workers_max ;;
-        client) who=loadgen taker=loadgen most=$loadgen_workers_max ;;
-        both) who="the server, and loadgen" taker="the server" most=$server_workers_max ;;
+        client) who=loadgen taker=loadgen most=$loadgen_workers_max besides=$loadgen_besides ;;
+        both) who="the server, and loadgen" ;;
     esac
+    starts=$(((current - besides) / 3))
+    [ "$starts" -gt 0 ] || starts=1
+    if [ "$starts" -lt "$most" ]; then most=$starts does=starts; fi
+    if [ "$more" -gt "$most" ] && most_suffice; then more=$most; fi
     if [ "$more" -le "$most" ]; then
         echo "--workers $more    # $who: a table per worker, so the limit there is suffices"
     else
-        echo "# no number of workers suffices with a limit of $current: $taker takes $most at most, and with those it is $((N * 5 / 4 / most + 256)); so a higher hard limit first"
+        echo "# no number of workers suffices with a limit of $current: $taker $does $most at most, and with those it is $((N * 5 / 4 / most + 256)); so a higher hard limit first"
     fi
+}
+
+# most_suffice: whether the most workers have places enough without any to spare. A hash shares connections out over a server's,
+# and the first table that is full lacks one standard deviation of its share; loadgen's have equal shares.
+most_suffice() {
+    left=$((most * current - N)) uneven=$((most * (most - 1) * current))
+    [ "$role" != client ] || uneven=0
+    [ "$left" -ge 0 ] && [ $((left * left)) -ge "$uneven" ]
 }
 
 # What to type for the judged row, one command a line; the first takes effect now, the others keep it.

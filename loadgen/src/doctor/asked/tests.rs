@@ -70,11 +70,6 @@ fn lay_out(root: &Path) {
     ] {
         put(root, &format!("proc/sys/{}", name.replace('.', "/")), &format!("{value}\n"));
     }
-    put(
-        root,
-        "proc/self/limits",
-        "Max open files            1024                 1024                 files\n",
-    );
     put(root, "proc/self/smaps", "KernelPageSize:        4 kB\n");
     put(root, "proc/meminfo", "MemTotal:       8000000 kB\n");
     put(
@@ -90,7 +85,7 @@ fn lay_out(root: &Path) {
 }
 
 /// As the doctor reads it.
-fn readings(root: &Path) -> Readings {
+fn readings(root: &Path, limit: u64) -> Readings {
     let sysctl = |name: &str| {
         let text = fs::read_to_string(root.join(format!("proc/sys/{}", name.replace('.', "/")))).ok()?;
         Some((name.to_owned(), text.split_whitespace().collect::<Vec<_>>().join(" ")))
@@ -99,7 +94,7 @@ fn readings(root: &Path) -> Readings {
         kernel: "6.8.0".to_owned(),
         page_bytes: 4_096,
         memory_bytes: 8_000_000 << 10,
-        descriptors_hard: Some(1_024),
+        descriptors_hard: Some(limit),
         sysctls: knobs::sysctls().filter_map(sysctl).collect(),
         asked: Asked::below(root),
         ..Readings::default()
@@ -112,19 +107,28 @@ fn what_is_to_be_typed_is_what_the_script_says() {
     let root = folder.path();
     lay_out(root);
     let mut compared = 0;
-    for (role, conns, reserved) in [
-        (Role::Both, 50_000, "80"),
-        (Role::Server, 2_000_000, ""),
-        (Role::Client, 60_000, "7000-7010,9001-9002"),
+    for (role, conns, limit, reserved) in [
+        (Role::Both, 50_000, 1_024, "80"),
+        (Role::Server, 2_000_000, 1_024, ""),
+        (Role::Client, 60_000, 1_024, "7000-7010,9001-9002"),
+        // More workers than so few descriptors start, who have enough without a quarter to spare, and who have not.
+        (Role::Server, 80_000, 512, "80"),
+        (Role::Server, 84_000, 512, "80"),
+        (Role::Client, 86_016, 512, "80"),
+        (Role::Client, 86_017, 512, "80"),
         // More than is surely written in one piece.
         (
             Role::Client,
             60_000,
+            1_024,
             &(11_000..15_000).step_by(2).map(|port| format!("{port},")).collect::<String>(),
         ),
     ] {
         put(root, "proc/sys/net/ipv4/ip_local_reserved_ports", reserved);
-        let here = readings(root);
+        let limits =
+            format!("Max open files            {limit}                 {limit}                 files\n");
+        put(root, "proc/self/limits", &limits);
+        let here = readings(root, limit);
         let demand = Demand {
             conns,
             workers: 1,
