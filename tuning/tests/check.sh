@@ -36,7 +36,7 @@ says "--workers 4"
 says "* hard nofile 37756"
 says "root hard nofile 37756"
 
-case_="workers are advised as many as a program takes, else a higher limit first"
+case_="workers are advised as many as a program takes and the limit lets start, else a higher limit first"
 machine
 limits 1024
 tune 0 plan --role server --conns 150000 --workers 2
@@ -45,11 +45,14 @@ tune 0 plan --role server --conns 2000000 --workers 2
 says "# no number of workers suffices with a limit of 1024: the server takes 256 at most, and with those it is 10021; so a higher hard limit first"
 never_says "--workers 3256"
 tune 0 plan --role client --conns 500000 --workers 2
-says "--workers 814    # loadgen: "
+says "# no number of workers suffices with a limit of 1024: loadgen starts 338 at most, and with those it is 2105; "
+tune 0 plan --role client --conns 346112 --workers 2
+says "--workers 338    # loadgen: "
 tune 0 plan --role both --conns 500000 --workers 2
 says "# no number of workers suffices with a limit of 1024: the server takes 256 at most"
-tune 0 plan --role client --conns 2000000 --workers 2
-says "loadgen takes 1024 at most, and with those it is 2697"
+limits 4096
+tune 0 plan --role client --conns 5000000 --workers 2
+says "loadgen takes 1024 at most, and with those it is 6359"
 limits 400
 tune 0 plan --role server --conns 5000 --workers 2
 says "--workers 16    # the server: "
