@@ -6,6 +6,11 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::Duration;
 
+use ureq::config::Config;
+use ureq::http::Uri;
+use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{self, DefaultConnector, NextTimeout};
+
 use super::{Status, StatusLimits};
 use crate::clock;
 use crate::lead::LOOK;
@@ -141,6 +146,22 @@ fn ask_in_turn(
     }
 }
 
+/// Resolves names on the thread that asks. To keep to a deadline ureq starts one for it, and panics where there can be none;
+/// nobody waits for ours beyond the deadline.
+#[derive(Debug, Default)]
+struct OnThisThread(DefaultResolver);
+
+impl Resolver for OnThisThread {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        config: &Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        self.0.resolve(uri, config, NextTimeout { after: transport::time::Duration::NotHappening, ..timeout })
+    }
+}
+
 /// Asks for `/status`; `patience` is what is told of a silent one.
 ///
 /// # Errors
@@ -148,7 +169,7 @@ fn ask_in_turn(
 fn fetch_status(admin: &str, left: Duration, patience: Duration) -> Result<Status, String> {
     let url = url(admin);
     let config = ureq::Agent::config_builder().timeout_global(Some(left)).proxy(None);
-    let agent = ureq::Agent::new_with_config(config.build());
+    let agent = ureq::Agent::with_parts(config.build(), DefaultConnector::default(), OnThisThread::default());
     let told = |error: ureq::Error| match error {
         ureq::Error::Timeout(_) => not_in_time(admin, patience),
         ureq::Error::Io(error) => format!("{url}: {error}"),
