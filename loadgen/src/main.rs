@@ -43,6 +43,8 @@ use std::thread;
 
 use signal_hook::consts::SIGXFSZ;
 
+use machine::memory::{Bound, BoundOf};
+
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -52,8 +54,18 @@ const STACK_BYTES: usize = 8 << 20;
 /// How clap begins what is wrong with a flag; whatever else is wrong begins with the program's name, and so does this.
 const CLAP_SAYS: &str = "error: ";
 
+/// Commands that make connections, or reckon what they need.
+const CONNECTING: [&str; 4] = ["run", "find", "doctor", "calibrate"];
+/// Addresses with which a refusal can be told in full, bytes: with fewer, threads and memory for that end first (measured: of
+/// 36 MB, in the midst of it).
+const ADDRESSES_TO_TELL: u64 = 48 << 20;
+
 /// The first thread's stack is as large as `ulimit -s` says, which may be too little for a command line to be read on it.
 fn main() -> ExitCode {
+    if let Some(wall) = starved() {
+        preflight::say(&wall);
+        return ExitCode::from(verdict::PREFLIGHT);
+    }
     let leader = thread::Builder::new().name("leader".to_owned()).stack_size(STACK_BYTES).spawn(lead);
     match leader.map(thread::JoinHandle::join) {
         Ok(Ok(code)) => code,
@@ -64,6 +76,26 @@ fn main() -> ExitCode {
              container) or more memory (ulimit -v)"
         ))),
     }
+}
+
+/// Why a command that nobody forced ends before anything else is done.
+fn starved() -> Option<preflight::Wall> {
+    let mut words = std::env::args_os().skip(1);
+    let connects = words.next().is_some_and(|command| CONNECTING.iter().any(|name| command == *name));
+    if !connects || words.any(|word| word == "--force") {
+        return None;
+    }
+    let is_too_low = |bound: &Bound| bound.of == BoundOf::Addresses && bound.limit_bytes < ADDRESSES_TO_TELL;
+    let bound = machine::memory::bounds().into_iter().find(is_too_low)?;
+    Some(preflight::Wall {
+        problem: format!(
+            "{}, and with less than {} MiB of addresses nothing begins (memory, generator side)",
+            bound.name,
+            ADDRESSES_TO_TELL >> 20
+        ),
+        remedy: "ulimit -v unlimited; ulimit -d unlimited (or LimitAS= and LimitDATA= of its unit)"
+            .to_owned(),
+    })
 }
 
 /// Does what the command line asks for.

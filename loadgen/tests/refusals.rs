@@ -135,6 +135,21 @@ fn a_refused_search_or_calibration_leaves_what_a_refused_run_does() {
     check(&std::fs::read(file.path()).unwrap(), &find);
 }
 
+/// So few addresses that a refusal in full would end in the midst of it.
+#[test]
+fn a_process_with_next_to_no_addresses_is_told_so() {
+    let places = ["--target ws://127.0.0.1:1", "--target ws://127.0.0.1:1", ""];
+    for kib in (26_000..48_000).step_by(2_000) {
+        for (words, place) in ["doctor game", "run idle --no-tui", "calibrate"].iter().zip(places) {
+            let script = format!("ulimit -v {kib} && exec {} {words} {place}", env!("CARGO_BIN_EXE_loadgen"));
+            let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(3), "{kib} KiB, {words}: {said}");
+            assert!(said.contains("RLIMIT_AS = ") && said.contains("ulimit -v unlimited"), "{said}");
+        }
+    }
+}
+
 /// Two hundred stacks of 2 MiB need more addresses than there are.
 #[test]
 fn workers_that_cannot_have_a_thread_are_a_wall() {
