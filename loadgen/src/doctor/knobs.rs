@@ -299,9 +299,12 @@ impl Knob {
                 // A table for each worker: more workers make the limit that is there enough.
                 if let Some((limit, conns)) = machine.descriptors_hard.zip(variables.conns.try_into().ok()) {
                     let taker = role.fewest_workers();
-                    commands.push(match taker.workers_for(conns, limit, Some(limit)) {
-                        Some(workers) => format!("--workers {workers}"),
-                        None => format!("# {}", taker.too_few(conns, limit)),
+                    let has = u64::try_from(variables.workers).unwrap_or(0);
+                    commands.extend(match taker.workers_for(conns, limit, Some(limit)) {
+                        // So many there are.
+                        Some(workers) if workers <= has => None,
+                        Some(workers) => Some(format!("--workers {workers}")),
+                        None => Some(format!("# {}", taker.too_few(conns, limit))),
                     });
                 }
                 commands.push(if machine.limits_are_fixed {

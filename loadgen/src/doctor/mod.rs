@@ -328,6 +328,11 @@ impl Examined {
             memory_bytes: at_most(machine.memory_bytes, BYTES_MAX),
         };
         let sources = if named { format!(" --sources {sources}") } else { String::new() };
+        let mut knobs = knobs::judge_all(role, &variables, machine);
+        if role != Role::Client && demand.rooms.is_some() {
+            // The names of the rooms choose the tables: how many workers help, the wall says.
+            knobs.iter_mut().for_each(|knob| knob.commands.retain(|command| !command.contains("workers")));
+        }
         Self {
             hostname: machine.hostname.clone(),
             kernel: machine.kernel.clone(),
@@ -340,7 +345,7 @@ impl Examined {
                 demand.conns
             ),
             unread: machine.asked.unread.clone(),
-            knobs: knobs::judge_all(role, &variables, machine),
+            knobs,
         }
     }
 }

@@ -89,6 +89,28 @@ fn each_process_is_judged_by_its_own_limit() {
 }
 
 #[test]
+fn no_server_is_advised_the_workers_that_it_has() {
+    let advised = |workers, rooms| {
+        let demand = Demand { conns: 450, rooms, ..demand() };
+        let here = Readings { descriptors_hard: Some(20_000), ..Readings::default() };
+        let limits =
+            StatusLimits { descriptors: Some(200), workers: Some(workers), ..StatusLimits::default() };
+        let found = machines(&demand, false, &here, Some(&Status { limits, ..Status::default() }));
+        let knobs = found.into_iter().flat_map(|machine| machine.knobs);
+        let limit = knobs.into_iter().find(|knob| knob.process == Some(Role::Server)).unwrap();
+        assert_eq!(limit.verdict, Verdict::Fail);
+        limit.commands.join("; ")
+    };
+    assert!(advised(2, None).starts_with("--workers 3; prlimit"), "{}", advised(2, None));
+    assert!(advised(3, None).starts_with("prlimit"), "{}", advised(3, None));
+    // The names of the rooms choose the tables: how many workers help, the wall says.
+    for workers in [2, 3] {
+        let named = advised(workers, Some(Rooms::named(9)));
+        assert!(named.starts_with("prlimit"), "{named}");
+    }
+}
+
+#[test]
 fn what_cannot_be_reached_at_all_is_the_first_wall() {
     let facts = Facts {
         descriptors: Some(20_000),
