@@ -22,7 +22,9 @@ impl Service {
     /// What `plan` comes for; of a path that somebody named, or without WebSocket, nobody knows.
     pub(super) fn of(plan: &Plan) -> Option<Self> {
         match plan.preset {
-            _ if plan.raw.is_some() || plan.targets.iter().any(|target| target.path.is_some()) => None,
+            _ if plan.raw.is_some() || plan.targets.iter().any(|target| target.path.is_some()) => {
+                None
+            }
             Preset::Echo { .. } | Preset::Idle => Some(Self::Echo),
             Preset::Game { game, .. } => Some(Self::Game(game)),
             Preset::Rewind { .. } => Some(Self::OnlyGame(GameName::Arena)),
@@ -33,11 +35,17 @@ impl Service {
 /// Nothing fits where something else is served. What a server does not tell is not held against it.
 pub(super) fn budget(demand: &Demand, status: &Status) -> Option<Budget> {
     let (what, why, remedy) = match demand.service? {
-        Service::Echo => (
-            "echo",
-            "the connections come to /v1/echo, which the server answers with 404: its echo is off".to_owned(),
-            (status.echo == Some(false)).then(|| "start the server with --echo".to_owned())?,
-        ),
+        Service::Echo if status.echo != Some(false) => return None,
+        Service::Echo => {
+            // Of several nobody knows here which one it is.
+            let (who, whom) = match demand.targets {
+                1 => ("the server".to_owned(), "the server"),
+                several => (format!("one of the {several} servers"), "every server"),
+            };
+            let why =
+                format!("the connections come to /v1/echo, which {who} answers with 404: its echo is off");
+            ("echo", why, format!("start {whom} with --echo"))
+        }
         Service::Game(game) | Service::OnlyGame(game) => {
             let wanted = game.name();
             let runs = status.game.as_ref().filter(|runs| *runs != wanted)?;
@@ -72,6 +80,10 @@ mod tests {
             assert_eq!((wall.carries, wall.side, wall.what), (0, Side::Server, "echo"), "{words}");
             assert_eq!(wall.remedy, "start the server with --echo");
         }
+        let several = "idle --target ws://127.0.0.1:9001 --target ws://127.0.0.1:9003";
+        let one = wall(several, r#"{"echo":false}"#).unwrap();
+        assert!(one.why.contains("one of the 2 servers answers with 404"), "{one:?}");
+        assert_eq!(one.remedy, "start every server with --echo");
         for (words, status) in [
             ("echo", r#"{"pid":1,"echo":true}"#),
             ("echo", r#"{"pid":1}"#),
