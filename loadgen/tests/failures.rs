@@ -99,6 +99,14 @@ fn the_upgrade_is_refused() {
     is(only_error(&run), "upgrade", "HTTP 404", "server");
     assert!(run.out.contains("--echo"), "{}", run.out);
     sends_to_the_target(&run);
+    for (path, remedy) in [
+        ("/v1/echo", "start the server with --echo; probably"),
+        ("/mine", "start the server with --echo, which"),
+    ] {
+        let run = idle(&format!("{}{path}", refuses.ws()));
+        let told = run.report["diagnosis"][0]["remedy"].to_string();
+        assert!(told.contains(remedy), "{path}: {told}");
+    }
 }
 
 #[test]

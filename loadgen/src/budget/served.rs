@@ -22,7 +22,7 @@ impl Service {
     /// What `plan` comes for; of a path that somebody named, or without WebSocket, nobody knows.
     pub(super) fn of(plan: &Plan) -> Option<Self> {
         match plan.preset {
-            _ if plan.raw.is_some() || plan.targets.iter().any(|target| target.path.is_some()) => {
+            _ if plan.raw.is_some() || plan.targets.iter().any(|target| target.other_path().is_some()) => {
                 None
             }
             Preset::Echo { .. } | Preset::Idle => Some(Self::Echo),
@@ -80,6 +80,10 @@ mod tests {
             assert_eq!((wall.carries, wall.side, wall.what), (0, Side::Server, "echo"), "{words}");
             assert_eq!(wall.remedy, "start the server with --echo");
         }
+        assert!(
+            wall("idle --target ws://127.0.0.1:9001/v1/echo", off).is_some(),
+            "the path that it is without one"
+        );
         let several = "idle --target ws://127.0.0.1:9001 --target ws://127.0.0.1:9003";
         let one = wall(several, r#"{"echo":false}"#).unwrap();
         assert!(one.why.contains("one of the 2 servers answers with 404"), "{one:?}");

@@ -146,7 +146,7 @@ pub(super) fn no_endpoint(signs: &Signs) -> String {
         ),
         (None, None) if signs.plays => check_target(signs),
         (Some(_), _) => format!(
-            "--target ws://{} without a path; `run idle` and `run echo` need a server started with --echo",
+            "start the server with --echo, which `run idle` and `run echo` need, and --target ws://{} without a path",
             signs.target
         ),
         (None, Some(_)) => "start the server with --echo".to_owned(),

@@ -119,7 +119,7 @@ impl Signs {
             kernel_after: kernel_before.clone(),
             kernel_before,
             status_before,
-            path: target.path.clone(),
+            path: target.other_path().cloned(),
             ..Self::default()
         }
     }
@@ -163,7 +163,7 @@ impl Signs {
                 self.knock = Some(knock);
                 self.target = target.address.to_string();
                 self.is_here = is_here(target.address);
-                self.path.clone_from(&target.path);
+                self.path = target.other_path().cloned();
             }
             if knock != Knock::Accepted {
                 return;

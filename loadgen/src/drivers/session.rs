@@ -11,8 +11,6 @@ use crate::plan::Target;
 
 /// Bytes that may wait to be sent while pings are still answered.
 const UNREAD_BYTES_MAX: usize = 256 * 1_024;
-/// The path of the echo endpoint.
-const ECHO_PATH: &str = "/v1/echo";
 
 /// One connection's WebSocket.
 #[derive(Debug)]
@@ -41,8 +39,7 @@ impl Session {
     /// Writes the upgrade request.
     pub(crate) fn upgrade(&self, out: &mut Vec<u8>, target: &Target) {
         if let State::Upgrading { key, .. } = &self.state {
-            let path = target.path.as_deref().unwrap_or(ECHO_PATH);
-            write_request(out, &target.host, path, key, None);
+            write_request(out, &target.host, target.path(), key, None);
         }
     }
 

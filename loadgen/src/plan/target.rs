@@ -21,7 +21,20 @@ pub(crate) struct Target {
     pub(crate) path: Option<String>,
 }
 
+/// Where everything comes back.
+const ECHO_PATH: &str = "/v1/echo";
+
 impl Target {
+    /// The path of who comes into no room.
+    pub(crate) fn path(&self) -> &str {
+        self.path.as_deref().unwrap_or(ECHO_PATH)
+    }
+
+    /// The given path, unless it is the one that it would be anyway.
+    pub(crate) fn other_path(&self) -> Option<&String> {
+        self.path.as_ref().filter(|path| *path != ECHO_PATH)
+    }
+
     /// Parses and resolves a URL.
     ///
     /// # Errors
