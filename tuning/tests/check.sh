@@ -42,17 +42,17 @@ limits 1024
 tune 0 plan --role server --conns 150000 --workers 2
 says "--workers 245    # the server: "
 tune 0 plan --role server --conns 2000000 --workers 2
-says "# no number of workers suffices with a limit of 1024: the server takes 256 at most, and with those it is 10021; so a higher hard limit first"
+says "# no number of workers suffices for 2000000 connections with a limit of 1024: the server takes 256 at most; so a higher hard limit first"
 never_says "--workers 3256"
 tune 0 plan --role client --conns 500000 --workers 2
-says "# no number of workers suffices with a limit of 1024: loadgen starts 338 at most, and with those it is 2105; "
+says "# no number of workers suffices for 500000 connections with a limit of 1024: loadgen starts 338 at most; "
 tune 0 plan --role client --conns 346112 --workers 2
 says "--workers 338    # loadgen: "
 tune 0 plan --role both --conns 500000 --workers 2
-says "# no number of workers suffices with a limit of 1024: the server takes 256 at most"
+says "# no number of workers suffices for 500000 connections with a limit of 1024: the server takes 256 at most"
 limits 4096
 tune 0 plan --role client --conns 5000000 --workers 2
-says "loadgen takes 1024 at most, and with those it is 6359"
+says "loadgen takes 1024 at most; so"
 limits 400
 tune 0 plan --role server --conns 5000 --workers 2
 says "--workers 16    # the server: "

@@ -53,7 +53,7 @@ advise_workers() {
     if [ "$more" -le "$most" ]; then
         echo "--workers $more    # $who: a table per worker, so the limit there is suffices"
     else
-        echo "# no number of workers suffices with a limit of $current: $taker $does $most at most, and with those it is $((N * 5 / 4 / most + 256)); so a higher hard limit first"
+        echo "# no number of workers suffices for $N connections with a limit of $current: $taker $does $most at most; so a higher hard limit first"
     fi
 }
 
