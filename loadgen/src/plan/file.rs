@@ -3,6 +3,7 @@
 //! A plan file is TOML. Its keys are the flags of `loadgen run` without their dashes; `[[phase]]` tables are the phases
 //! of the measuring window.
 
+use std::num::IntErrorKind::{NegOverflow, PosOverflow};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
@@ -108,19 +109,20 @@ impl PlanFile {
 
     fn parse(file: &str, title: String, text: String) -> Result<Self, FileError> {
         let wrong = |problem: String| FileError { file: file.to_owned(), problem };
-        let mut table: Table = text
+        let plain = quoting_huge(&text);
+        let mut table: Table = plain
             .parse()
-            .map_err(|error: toml::de::Error| wrong(format!("{}; {FORM}", said(&error, &text))))?;
+            .map_err(|error: toml::de::Error| wrong(format!("{}; {FORM}", said(&error, &plain))))?;
         let phases = match table.remove("phase") {
             None => Vec::new(),
             Some(Value::Array(written)) => {
                 let read =
-                    toml::from_str(&text).map_err(|error| wrong(said_of_phase(&error, &text, &written)));
+                    toml::from_str(&plain).map_err(|error| wrong(said_of_phase(&error, &plain, &written)));
                 let Phased { phase } = read?;
                 let phases = phase.into_iter().enumerate().map(|(at, written)| read_phase(at + 1, written));
                 phases
                     .collect::<Result<_, _>>()
-                    .map_err(|(at, problem)| wrong(format!("line {}: {problem}", line_at(&text, at))))?
+                    .map_err(|(at, problem)| wrong(format!("line {}: {problem}", line_at(&plain, at))))?
             }
             Some(_) => return Err(wrong("phases are tables, each under a line [[phase]]".to_owned())),
         };
@@ -173,6 +175,24 @@ fn text_of(path: &Path) -> Result<String, String> {
         return Err(format!("it has {} bytes; a plan has at most {FILE_BYTES_MAX}", found.len()));
     }
     fs::read_to_string(path).map_err(told)
+}
+
+/// The text, with quotes around the whole numbers that are beyond those of TOML: they are refused then as all others that a flag
+/// does not permit.
+fn quoting_huge(text: &str) -> String {
+    let is_huge = |word: &str| {
+        let number = word.replace('_', "").parse::<i64>();
+        number.is_err_and(|error| matches!(error.kind(), PosOverflow | NegOverflow))
+    };
+    let mut text = text.to_owned();
+    // As many as there may be phases are enough: the first that is refused is told.
+    for _ in 0..STAGES_MAX {
+        let at = text.parse::<Table>().err().and_then(|error| error.span());
+        let Some(at) = at.filter(|at| text.get(at.clone()).is_some_and(is_huge)) else { break };
+        text.insert(at.end, '"');
+        text.insert(at.start, '"');
+    }
+    text
 }
 
 /// An error of the TOML parser, with its line.

@@ -92,6 +92,10 @@ fn what_is_no_plan_is_named() {
             "[[phase]]\nduration = 1\nconns = -1",
             "line 3: phase 1: conns: `-1`: permitted is a whole number from 0",
         ),
+        (
+            "[[phase]]\nduration = 1\nconns = 99_999_999_999_999_999_999",
+            "line 3: phase 1: conns: `99_999_999_999_999_999_999`: permitted is a whole number from 0",
+        ),
         ("[[phase]]\nduration = 1\nconns = 1e99", "permitted is a whole number from 0"),
         ("[[phase]]\nduration = 1\ndrop = \"150%\"", "drop: `150%`: permitted is a share"),
         ("[[phase]]\nduration = 1\ndrop = 0", "drop: `0`: permitted is a share"),
@@ -103,6 +107,18 @@ fn what_is_no_plan_is_named() {
     ] {
         let error = parse(text).unwrap_err();
         assert!(error.starts_with("my.toml: ") && error.contains(said), "{text}: {error}");
+    }
+}
+
+#[test]
+fn numbers_beyond_those_of_toml_are_left_to_their_flags() {
+    let long = "9".repeat(60);
+    for number in ["9223372036854775808", "-99999999999999999999", &long] {
+        let text = format!("seed = {number} # {number}\nconns = {number}\n[[phase]]\nduration = 1");
+        let file = parse(&text).unwrap();
+        let given: Vec<_> = file.flags.iter().map(|(_, value)| value.as_deref().unwrap()).collect();
+        assert_eq!(given, [number, number]);
+        assert_eq!(file.text, text, "what is told of it is what is there");
     }
 }
 
