@@ -4,7 +4,6 @@
 
 mod support;
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Output};
 
 use serde_json::Value;
@@ -121,18 +120,10 @@ fn little_memory_for_this_process_is_a_wall() {
 #[test]
 fn three_threads_are_enough_to_ask_the_server() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-    let copy = folder.path().join("loadgen");
-    std::fs::copy(LOADGEN, &copy).unwrap();
-    // Root may have as many as it likes, and of another user's there may be others.
-    let user = ["setpriv", "--reuid", "64999", "--regid", "64999", "--clear-groups"];
-    if !Command::new(user[0]).args(&user[1..]).arg("true").status().is_ok_and(|status| status.success()) {
-        return sandbox::skipped("no `setpriv` to another user");
-    }
+    let Some(mut loadgen) = sandbox::with_threads(3, folder.path()) else { return };
     let server = RealServer::start(&[]);
-    let before = [&["prlimit", "--nproc=3:3"], &user[..]].concat();
     let words = ["doctor", "--target", &server.target, "--admin", &server.admin, "--conns", "10"];
-    let output = sandbox::command(&before, &copy).args(words).output().unwrap();
+    let output = loadgen.args(words).output().unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.code() == Some(0) && !said.contains("is not known"), "{said}");
     assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -7,7 +7,7 @@ mod support;
 use std::process::{Command, Output};
 
 use serde_json::Value;
-use support::{raw_echo, run, run_through, sandbox};
+use support::{raw_echo, run, sandbox};
 
 /// `loadgen`, with at most 40 descriptors.
 fn with_few_descriptors(words: &[&str]) -> Output {
@@ -150,18 +150,20 @@ fn a_process_with_next_to_no_addresses_is_told_so() {
     }
 }
 
-/// Two hundred stacks of 2 MiB need more addresses than there are.
 #[test]
 fn workers_that_cannot_have_a_thread_are_a_wall() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(mut loadgen) = sandbox::with_threads(20, folder.path()) else { return };
     let server = raw_echo(8, 8);
-    let little = ["sh", "-c", "ulimit -v 400000 || exit 70; exec \"$0\" \"$@\""];
-    let place = ["--raw", "--raw-in", "8", "--raw-out", "8", "--target", &server.tcp()];
-    let run = run_through(
-        &little,
-        &[&["echo", "--conns", "200", "--workers", "200", "--force"], &place[..]].concat(),
-    );
-    assert_eq!(run.code, Some(3), "{} {}", run.out, run.err);
-    assert!(run.err.contains("200 worker(s) cannot have a thread each: Resource temporarily"), "{}", run.err);
-    assert_eq!(run.report["verdict"], "preflight", "{}", run.report);
+    let report = folder.path().join("run.json");
+    let words =
+        ["run", "echo", "--conns", "30", "--workers", "30", "--raw", "--raw-in", "8", "--raw-out", "8"];
+    let place = ["--target", &server.tcp(), "--out", &format!("json={}", report.display())];
+    let output = loadgen.args(words).args(place).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains("30 worker(s) cannot have a thread each: Resource temporarily"), "{said}");
+    let told: Value = serde_json::from_slice(&std::fs::read(report).unwrap()).unwrap();
+    assert_eq!(told["verdict"], "preflight", "{told}");
     assert_eq!(server.accepted(), 0, "nothing was attempted");
 }

@@ -1,6 +1,8 @@
 //! Programs begun with less than this machine gives: fewer descriptors, no io_uring, a network of their own.
 
+use std::fs::Permissions;
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -36,6 +38,24 @@ pub(crate) const NO_IO_URING: [&str; 3] = [
        syscall($prctl, 22, 2, $program, 0, 0) == 0 or exit 77;  # PR_SET_SECCOMP, a filter
        exec @ARGV; exit 77"#,
 ];
+
+/// A copy of `loadgen` in `folder`, begun as another user, who may have `threads` of them: root may have as many as it likes. Nothing
+/// where there can be no such user.
+pub(crate) fn with_threads(threads: u32, folder: &Path) -> Option<Command> {
+    let copy = folder.join("loadgen");
+    std::fs::copy(env!("CARGO_BIN_EXE_loadgen"), &copy).unwrap();
+    std::fs::set_permissions(folder, Permissions::from_mode(0o777)).unwrap();
+    // One of this process's own, so that nobody else's are counted.
+    let user = (64_000 + std::process::id() % 1_000).to_string();
+    let become_it = ["setpriv", "--reuid", &user, "--regid", &user, "--clear-groups"];
+    let tried = Command::new(become_it[0]).args(&become_it[1..]).arg("true").status();
+    if !tried.is_ok_and(|status| status.success()) {
+        skipped("no `setpriv` to another user");
+        return None;
+    }
+    let limit = format!("--nproc={threads}:{threads}");
+    Some(command(&[&["prlimit", &limit], &become_it[..]].concat(), &copy))
+}
 
 /// What `script` ends with in a network of its own, where it is root and `$0` and `$@` are `words`; nothing where
 /// there can be no such network.
