@@ -118,12 +118,15 @@ fn little_memory_for_this_process_is_a_wall() {
 
 /// The first thread, the one that leads, and the one that asks.
 #[test]
-fn three_threads_are_enough_to_ask_the_server() {
+fn three_threads_are_enough_to_ask_the_servers() {
     let folder = tempfile::tempdir().unwrap();
     let Some(mut loadgen) = sandbox::with_threads(3, folder.path()) else { return };
-    let server = RealServer::start(&[]);
-    let words = ["doctor", "--target", &server.target, "--admin", &server.admin, "--conns", "10"];
-    let output = loadgen.args(words).output().unwrap();
+    loadgen.args(["doctor", "--conns", "10"]);
+    let servers = [RealServer::start(&[]), RealServer::start(&[])];
+    for server in &servers {
+        loadgen.args(["--target", &server.target, "--admin", &server.admin]);
+    }
+    let output = loadgen.output().unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.code() == Some(0) && !said.contains("is not known"), "{said}");
     assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -54,13 +54,24 @@ fn fetch_within(admins: &[String], interrupted: &AtomicBool, patience: Duration)
     let mut deadline_ns = clock::now_ns() + nanoseconds(patience);
     let (answers, answered) = mpsc::channel();
     let (urls, next) = (Arc::<[String]>::from(admins), Arc::new(AtomicUsize::new(0)));
-    for _ in 0..admins.len().min(ASKED_MAX) {
+    for asking in 0..admins.len().min(ASKED_MAX) {
         let (urls, next, answers) = (Arc::clone(&urls), Arc::clone(&next), answers.clone());
         // Nobody joins it: it ends at the deadline at the latest.
-        thread::Builder::new()
+        let started = thread::Builder::new()
             .name("status".to_owned())
-            .spawn(move || ask_in_turn(&urls, &next, deadline_ns, patience, &answers))
-            .map_err(|error| format!("the server's status could not be read: no thread: {error}"))?;
+            .spawn(move || ask_in_turn(&urls, &next, deadline_ns, patience, &answers));
+        match started {
+            Ok(_) => {}
+            // Fewer ask one after another.
+            Err(_) if asking > 0 => break,
+            Err(error) => {
+                let why = format!(
+                    "the server's status could not be read: no thread: {error}; allow this user more processes (ulimit -u, \
+                     or pids.max of the container) or more memory (ulimit -v)"
+                );
+                return Err(why.into());
+            }
+        }
     }
     drop(answers);
     let mut told: Vec<Option<Result<Status, String>>> = vec![None; admins.len()];
