@@ -2,7 +2,7 @@
 # shellcheck disable=SC2034,SC2154 # variables of the other parts
 # apply: all of it or nothing, whatever refuses, interrupts or kills.
 
-changed='' folders='' state_made='' locked=0
+changed='' folders='' state_made='' locked=0 journal_known=0 held=''
 fixed="without CAP_SYS_RESOURCE not even root may raise a hard limit here: it comes from the unit or container"
 
 # Progress. With --json standard output holds the one object at the end and nothing else.
@@ -36,11 +36,9 @@ record() {
 
 # finish CODE: the end of apply and rollback.
 finish() {
-    # Without the lock all there is belongs to somebody else.
-    if [ "$locked" = 1 ]; then
-        rm -f "$state/staged.sysctl.d" "$state/staged.limits.d" "$state/staged.copy"
-        if [ -e "$journal" ]; then unlock; else forget; fi
-    fi
+    # Without the lock all there is belongs to somebody else, and what a rollback file that was not read names is needed.
+    if [ "$locked$journal_known" = 11 ]; then forget; fi
+    if [ "$locked" = 1 ]; then leave; fi
     if [ "$json" = 1 ] && ! printf '{ "schema": 1, "verb": "%s", "code": %s, "changed": [%s\n  ] }\n' "$verb" "$1" "$changed"; then
         complain "the words above could not be written to standard output"
         [ "$1" != 0 ] || exit 1
@@ -258,6 +256,8 @@ make_changes() {
         esac
         if beside_is_odd "$root$file"; then abandon 5 "$odd, and there $file is made before it goes to its place: remove it"; fi
     done
+    # There before the first copy: without it they would be taken for those of one that was lost.
+    [ -e "$journal" ] || journal_write '' || abandon 5 "cannot write the rollback file $journal"
     # Collected first: the files are made from these, and are entries themselves.
     if [ -n "$kept_keys" ]; then say "note      in force already, and in no file that a boot reads: $kept_keys"; fi
     if [ -n "$conf_lines" ]; then
@@ -341,13 +341,12 @@ abandon() {
             finish 7
         fi
         # It names the copies until it is shortened.
-        if [ -z "$entries" ]; then
-            rm -f "$journal" || copies=''
-        elif ! journal_write "$entries"; then
+        if [ -n "$entries" ] && ! journal_write "$entries"; then
             copies=''
             complain "cannot shorten the rollback file: it keeps what this apply would have changed, and rollback finds nothing to do about that"
         fi
     fi
+    [ -n "$entries" ] || rm -f "$journal" || copies=''
     for copy in $copies; do rm -f "$state/$copy"; done
     complain "nothing is half-applied: $restored change(s) were put back, all is as it was"
     finish "$1"

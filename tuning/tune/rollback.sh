@@ -104,16 +104,24 @@ put_back() {
 
 # remain WORD MESSAGE: the entry stays in the rollback file, in the old order.
 remain() {
+    # Then what was at work was killed as well, and that is the cause.
+    if [ "$verb" = rollback ] && [ -n "$held" ]; then interrupted; fi
     case $1 in left) left=$((left + 1)) ;; stuck) stuck=$((stuck + 1)) ;; esac
     say "$1      $2"
     remaining="$what|$first|$second${third:+|$third}${fourth:+|$fourth}${remaining:+$newline$remaining}"
     record "$first" "$1" "$1"
 }
 
-# Removes what the rollback file needed. folders: those that apply made.
+# Removes what nobody needs any more: what apply was making, and without a rollback file the copies.
 forget() {
-    rm -f "$journal" "$journal.new" "$state/staged.sysctl.d" "$state/staged.limits.d" "$state/staged.copy"
+    rm -f "$state/staged.sysctl.d" "$state/staged.limits.d" "$state/staged.copy"
+    [ ! -e "$journal" ] || return 0
+    rm -f "$journal.new"
     forget_copies
+}
+
+# Gives the lock back, and removes the folders that are empty then. folders: those that apply made.
+leave() {
     unlock
     rmdir "$state" 2>/dev/null
     for folder in $folders; do rmdir "$root$folder" 2>/dev/null; done
@@ -143,9 +151,9 @@ rollback() {
     fi
     lock
     check_contents
-    stop_if_held
     journal_read
     if [ -z "$entries" ]; then
+        rm -f "$journal"
         say "nothing to roll back: the last apply had not begun to change anything"
         finish 0
     fi
