@@ -69,7 +69,7 @@ boot_suffices() {
 # Sets short to what they say, short_from to the file, and short_verdict to what the row is then.
 short_boot() {
     culprit=$key short_verdict=$unmet
-    boots_with "$key"
+    boots_with "$key" "$asked"
     [ "$kind" = ports ] || [ -n "$from" ] || return 1
     if boots_well; then
         if [ "$kind" != ports ] || own_ports_stay; then return 1; fi
@@ -79,7 +79,7 @@ short_boot() {
         # The range of ports may be too small by the list of those that are kept from it.
         if [ "$kind" = ports ] && { [ -z "$from" ] || [ "$(usable_ports "$said" '')" -ge "$wanted" ]; }; then
             culprit=net.ipv4.ip_local_reserved_ports
-            boots_with "$culprit"
+            boots_with "$culprit" "$asked"
         fi
         wanted_in_words
         short="$culprit = $said, wanted $words"
@@ -95,9 +95,9 @@ boots_well() {
         return
     fi
     range=${said:-$line}
-    boots_with net.ipv4.ip_local_reserved_ports
+    boots_with net.ipv4.ip_local_reserved_ports "$asked"
     list=${said:-$reserved} list_from=$from
-    boots_with "$key"
+    boots_with "$key" "$asked"
     [ -z "$from$list_from" ] || [ "$(usable_ports "$range" "$list")" -ge "$wanted" ]
 }
 
@@ -105,7 +105,7 @@ boots_well() {
 # to the list that does not.
 own_ports_stay() {
     range=${said:-$line}
-    boots_with net.ipv4.ip_local_reserved_ports
+    boots_with net.ipv4.ip_local_reserved_ports "$asked"
     [ -n "$from" ] && [ "$(merge_ports "$said" "$own_ports")" != "$(merge_ports "$said")" ] || return 0
     # None of them can be given to a client.
     [ "$(usable_ports "$range" '')" = "$(usable_ports "$range" "$own_ports")" ]

@@ -381,7 +381,7 @@ remaining_row() {
     esac
     if [ "$apply" = yes ] && [ "$kind" != ports ] && [ -n "$(targets_anyway)" ]; then note="read-only here: it is set outside, on the host"; fi
     if [ "$place" = "limit:Max open files" ] && is_number "$ceiling" && ! reaches "$ceiling" "$wanted"; then
-        note="fs.nr_open is $ceiling here, and no limit of open files may be above it"
+        note="fs.nr_open is $ceiling${ceiling_then:- here}, and no limit of open files may be above it"
     fi
     case $place in limit:*) if limits_are_fixed; then note="$fixed"; fi ;; esac
     wanted_in_words

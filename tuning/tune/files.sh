@@ -153,13 +153,13 @@ last_line_of() {
     said=${said%%"$newline"*}
 }
 
-# boots_with KEY: sets said to what the next boot gives it, the last value of all, from to the file, and after_ours to 1 where
-# that is read after ours; empty where none does.
+# boots_with KEY LINES: sets said to what a boot that reads these lines of asked gives it, the last value of all, from to the
+# file, and after_ours to 1 where that is read after ours; empty where none does.
 boots_with() {
     from='' after_ours=0 means=$1
     # Whatever file has it: what names the setting counts before what means it.
-    last_line_of "$1" "$asked" || { means="*$1" && last_line_of "*$1" "$asked"; } || { said=''; return 0; }
-    read_before=${asked%"$newline$means|"*}
+    last_line_of "$1" "$2" || { means="*$1" && last_line_of "*$1" "$2"; } || { said=''; return 0; }
+    read_before=${2%"$newline$means|"*}
     from=${read_before##*"$newline|"}
     from=${from%%"$newline"*}
     if [ "$means" != "$1" ] || [ "${from##*/}" = "${sysctl_file##*/}" ]; then return 0; fi
@@ -217,7 +217,7 @@ short_logins() {
         logins_get "$domain"
         if [ -z "$from" ] || gives_logins "$wanted_units" || [ "${1:+$after_ours}" = 0 ]; then continue; fi
         short="$short${short:+, }$domain hard $item $given"
-        if above_ceiling "$given" && [ "$given" != unlimited ]; then short="$short (more than fs.nr_open, so the kernel refuses it)"; fi
+        if above_ceiling "$given" && [ "$given" != unlimited ]; then short="$short (more than fs.nr_open$ceiling_then, so the kernel refuses it)"; fi
         # One file usually has both.
         [ "$short_from" = "$from" ] || short_from="$short_from${short_from:+ and }$from"
     done
