@@ -289,7 +289,7 @@ make_change() {
         sysctl)
             nth=$((nth + 1))
             say "$nth/$total  $first: $(flat "$second") -> $third"
-            set_sysctl "$first" "$third" || made_more || abandon 5 "$first = $third was refused: $refusal"
+            set_sysctl "$first" "$third" || made_more || abandon 5 "$first = $third was refused: $refusal$(asked_by)"
             record "$first" "$second" "$raw" ;;
         file)
             nth=$((nth + 1))
@@ -298,6 +298,15 @@ make_change() {
             write_file || abandon 5 "cannot write $first"
             if [ "$second" = - ]; then record "$first" absent written; else record "$first" "its old content" written; fi ;;
     esac
+}
+
+# asked_by: the file that wants as much of a setting as it was to be, since it may want more than the kernel grants.
+asked_by() {
+    printf '%s' "$asked" | awk -F '|' -v key="$first" -v value="${third##* }" '
+        /^\|/ { file = substr($0, 2); next }
+        { sub(/^\*/, ""); count = split($2, words, " ") }
+        $1 == key && words[count] == value { by = file }
+        END { if (by != "") print "; " by " asks for so much: take it out there, then run apply again" }'
 }
 
 # made_more: whether the kernel made more of the value that was just set than was wanted, as where it rounds up: that will

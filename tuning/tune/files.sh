@@ -11,6 +11,8 @@ sysctl_conf=/etc/sysctl.conf
 # then its lines `domain|item|value`) and unread, the files that this user may not read.
 read_files() {
     asked=$newline sure='' granted='' unread='' late=0
+    # The end of the range of ports that the kernel begins with.
+    last_port=60999
     # The settings of the table, each between two |, with the field that counts of them.
     table_keys=$(awk -F '\t' '
         $2 ~ /^sysctl:/ { sub(/^sysctl:/, "", $2); printf "|%s", $2 }
@@ -27,6 +29,7 @@ read_sysctl_file() {
         asked="$asked|${entry#"$root"}$newline"
     elif readable && found=$(settings "$entry" 2>/dev/null); then
         asked="$asked|${entry#"$root"}$newline$found$newline"
+        ! last_line_of net.ipv4.ip_local_port_range "$newline$found" || last_port=${said##* }
     else
         not_read
     fi
@@ -87,18 +90,10 @@ list_limits_files() {
 }
 
 # settings FILE: the lines `key|value` of a sysctl.d(5) file, of keys of the table, with dots; `*key|value` where a key with * or ?
-# in it means that one, which counts where no line names it. Numbers as the kernel reads
-# them: with a zero in front to base 8, with 0x to base 16.
+# in it means that one, which counts where no line names it. The value is what the kernel takes of it; a line that it refuses
+# is none.
 settings() {
-    awk -v keys="$table_keys" '
-        function decimal(word,    base, at, digit, sum) {
-            if (word ~ /^0[xX][0-9a-fA-F]+$/) { base = 16; word = tolower(substr(word, 3)) }
-            else if (word ~ /^0[0-7]+$/) base = 8
-            # The kernel refuses it.
-            else return (word ~ /^0[0-9]+$/) ? word "?" : word
-            for (at = 1; at <= length(word); at++) sum = sum * base + index("0123456789abcdef", substr(word, at, 1)) - 1
-            return sprintf("%.0f", sum)
-        }
+    awk -v keys="$table_keys" -v last_port="$last_port" "$kernel_numbers"'
         function matches(pattern, name,    first, of) {
             if (pattern == "" || name == "") return pattern == name || pattern == "*"
             first = substr(pattern, 1, 1)
@@ -106,29 +101,76 @@ settings() {
             if (first == "*") return matches(substr(pattern, 2), name) || of != "." && matches(pattern, substr(name, 2))
             return (first == of || first == "?" && of != ".") && matches(substr(pattern, 2), substr(name, 2))
         }
+        function state(mark, name, field) {
+            if (taken(name, field)) print mark name "|" value_taken
+        }
         /^[ \t]*[#;]/ || !(at = index($0, "=")) { next }
         {
             key = substr($0, 1, at - 1)
             value = substr($0, at + 1)
             gsub(/^[ \t]*-?[ \t]*|[ \t]+$/, "", key)
-            gsub(/^[ \t]+|[ \t\r]+$/, "", value)
-            gsub(/[ \t]+/, " ", value)
-            gsub(/[^ -~]|\|/, "?", value)
-            count = split(value, words, " ")
-            for (at = 1; at <= count; at++) value = (at == 1 ? "" : value " ") decimal(words[at])
+            gsub(/\r/, " ", value)
+            gsub(/[^ -~\t]|\|/, "?", value)
             # With a slash first, slashes separate: net/ipv4/conf/eth0.1/…
             if (match(key, /[.\/]/) && substr(key, RSTART, 1) == "/") gsub("/", ".", key)
-            # Who gives fewer numbers than there are leaves the others as they are.
-            if (index(keys, "|" key "|") || index(keys, "|" key "[3]|") && count > 2) print key "|" value
-            if (key !~ /[*?]/) next
-            gsub(/\*+/, "*", key)
             all = split(keys, names, "|")
+            gsub(/\*+/, "*", key)
             for (at = 2; at < all; at++) {
-                if (sub(/\[3\]$/, "", names[at]) && count < 3) continue
-                if (matches(key, names[at])) print "*" names[at] "|" value
+                field = sub(/\[3\]$/, "", names[at]) ? 3 : 1
+                if (key == names[at]) state("", key, field)
+                else if (key ~ /[*?]/ && matches(key, names[at])) state("*", names[at], field)
             }
         }' "$1"
 }
+
+# As proc(5) reads what is written: numbers to base 8 with a zero in front and to base 16 with 0x, as many as the setting has, whatever
+# stands behind them. taken sets value_taken and says whether the kernel takes it.
+# shellcheck disable=SC2016 # awk's dollars
+kernel_numbers='
+    # Nothing where the kernel refuses it.
+    function decimal(word,    base, at, sum) {
+        if (word ~ /^0[xX][0-9a-fA-F]+$/) { base = 16; word = tolower(substr(word, 3)) }
+        else if (word ~ /^0[0-7]+$/) base = 8
+        else return (word ~ /^0[0-9]+$/) ? "" : word
+        for (at = 1; at <= length(word); at++) sum = sum * base + index("0123456789abcdef", substr(word, at, 1)) - 1
+        return sprintf("%.0f", sum)
+    }
+    function ports(list,    out) {
+        while (match(list, /[0-9A-Za-z]+/)) {
+            out = out substr(list, 1, RSTART - 1) decimal(substr(list, RSTART, RLENGTH))
+            list = substr(list, RSTART + RLENGTH)
+        }
+        return out list
+    }
+    function most(name) {
+        if (name == "fs.file-max" || name == "net.ipv4.tcp_mem") return "9223372036854775807"
+        if (name == "net.ipv4.ip_local_port_range") return "65535"
+        return (name == "fs.nr_open") ? "2147483584" : "2147483647"
+    }
+    function is_above(word, limit) {
+        return word ~ /^[0-9]+$/ && (length(word) > length(limit) || length(word) == length(limit) && (word "") > (limit ""))
+    }
+    function taken(name, field,    words, count, at, is_range) {
+        value_taken = ""
+        count = split(value, words, " ")
+        if (name == "net.ipv4.ip_local_reserved_ports") {
+            for (at = 1; at <= count; at++) value_taken = value_taken (at == 1 ? "" : " ") ports(words[at])
+            return 1
+        }
+        is_range = name == "net.ipv4.ip_local_port_range"
+        if (is_range) field = 2
+        # Who gives fewer numbers than there are leaves the others as they are.
+        if (is_range && count == 1) words[++count] = last_port
+        if (count < field) return 0
+        for (at = 1; at <= field; at++) {
+            words[at] = decimal(words[at])
+            if (words[at] == "" || is_above(words[at], most(name))) return 0
+            value_taken = value_taken (at == 1 ? "" : " ") words[at]
+        }
+        if (is_range) last_port = words[2]
+        return 1
+    }
+'
 
 # hard_limits FILE: the lines `domain|item|value` of a limits.conf(5) file that set a hard limit for everybody (*) or root.
 # Whoever has lines of his own, or his group has, gets those: nobody knows beforehand who will start the program.
@@ -137,7 +179,8 @@ hard_limits() {
         { sub(/#.*/, ""); gsub(/\r/, ""); type = tolower($2); value = tolower($4) }
         NF < 4 || ($1 != "*" && $1 != "root") || $3 !~ /^[A-Za-z]+$/ || (type != "hard" && type != "-") { next }
         value ~ /^(unlimited|infinity|-1?)$/ { value = "unlimited" }
-        value ~ /^0[0-9]+$/ { sub(/^0+/, "", value); if (value == "") value = 0 }
+        # strtoul(3) reads as far as there are digits.
+        value ~ /^[+]?[0-9]/ { sub(/^[+]/, "", value); sub(/[^0-9].*/, "", value); sub(/^0+/, "", value); if (value == "") value = 0 }
         value == "unlimited" || value ~ /^[0-9]+$/ { print $1 "|" tolower($3) "|" value }' "$1"
 }
 

@@ -47,7 +47,7 @@ raise_ceiling() {
 }
 
 lower_ceiling() {
-    if is_number "$1" && ! reaches "$1" "$ceiling"; then ceiling=$1 ceiling_then=' after the next boot'; fi
+    if is_number "$1" && is_number "$ceiling" && ! reaches "$1" "$ceiling"; then ceiling=$1 ceiling_then=' after the next boot'; fi
 }
 
 # evaluate FORMULA: the shell's own arithmetic over N, E, W, S, P, G, M, of what check_table has let through. Sets result.
@@ -174,7 +174,7 @@ holds() {
     esac
 }
 
-# suffices VALUE: whether it is what the judged row wants, which is no range of ports; of several numbers the last counts.
+# suffices VALUE: whether it is what the judged row wants, which is no range of ports; of several numbers, which are as many as the kernel takes, the last counts.
 suffices() {
     case $kind in
         least) is_number "${1##* }" && reaches "${1##* }" "$wanted" ;;
