@@ -89,7 +89,7 @@ PATH=$scratch/refusing:$PATH tune 5 apply $LATER
 if grep -q 'asks for so much' "$scratch/err"; then bad "no file asks for it"; else ok; fi
 
 case_="PAM reads a limit as far as there are digits"
-for value in '900000;' 900000K +900000 000900000,; do
+for value in '900000;' 900000K +900000 '000900000,'; do
     machine
     as_booted
     limits 1024 4096
