@@ -99,3 +99,65 @@ for value in '900000;' 900000K +900000 '000900000,'; do
     says "logins from now on get what /etc/security/limits.conf says"
     if [ -e "$limits_conf" ]; then bad "$value is enough"; else ok; fi
 done
+
+case_="a file of our name that lies elsewhere is not lost by the one that apply makes"
+for folder in run usr/local/lib usr/lib; do
+    machine
+    as_booted
+    put fs.file-max 10000
+    mkdir -p "$scratch/fake/$folder/sysctl.d"
+    printf '# a package\nvm.swappiness = 5\nfs.file-max = 9000\n' >"$scratch/fake/$folder/sysctl.d/90-tickring.conf"
+    snapshot before
+    # shellcheck disable=SC2086
+    tune 0 plan $LATER
+    says "[ -e $ours ] || cp $scratch/fake/$folder/sysctl.d/90-tickring.conf $ours; echo 'fs.file-max = 28192' >> $ours"
+    # shellcheck disable=SC2086
+    tune 0 apply $LATER
+    in_file "$ours" "vm.swappiness = 5"
+    in_file "$ours" "fs.file-max = 28192"
+    in_file "$ours" "# Begun with all of /$folder/sysctl.d/90-tickring.conf, whose place a file of this name takes."
+    not_in_file "$ours" "fs.file-max = 9000"
+    # shellcheck disable=SC2086
+    tune 0 apply $LATER
+    says "nothing to change"
+    tune 0 rollback
+    unchanged "$folder"
+done
+rm "$scratch/fake/$folder/sysctl.d/90-tickring.conf"
+ln -s /proc/version "$scratch/fake/$folder/sysctl.d/90-tickring.conf"
+# shellcheck disable=SC2086
+tune 5 apply $LATER
+complains "cannot read /$folder/sysctl.d/90-tickring.conf, whose place"
+
+case_="--root: a link to what is not there, outside, is named, and one within is nothing"
+machine
+as_booted
+rm -rf "$scratch/fake/etc/security/limits.conf"
+for link in etc/sysctl.d/99-z.conf etc/sysctl.conf etc/security/limits.d/99-z.conf etc/security/limits.conf; do
+    ln -s "/opt/of-the-image/${link##*/}" "$scratch/fake/$link"
+    # shellcheck disable=SC2086
+    tune 0 check $LATER
+    says "cannot read /$link"
+    rm "$scratch/fake/$link"
+    ln -s "gone.conf" "$scratch/fake/$link"
+    # shellcheck disable=SC2086
+    tune 0 check $LATER
+    never_says "cannot read"
+done
+
+case_="a link to sysctl.conf in sysctl.d: then every boot has it"
+machine
+as_booted
+echo 'net.core.somaxconn = 100' >"$scratch/fake/etc/sysctl.conf"
+# shellcheck disable=SC2086
+tune 0 check $LATER
+says "a boot with sysctl --system has that"
+ln -s ../sysctl.conf "$theirs/99-sysctl.conf"
+# shellcheck disable=SC2086
+tune 0 check $LATER
+says "/etc/sysctl.conf is read after 90-tickring.conf and says net.core.somaxconn = 100, wanted >= 2500, and the next boot has that"
+never_says "only by a link"
+echo 'net.core.somaxconn = 5000' >"$theirs/99-tuned.conf"
+# shellcheck disable=SC2086
+tune 0 check $LATER
+says "a boot with sysctl --system has that"

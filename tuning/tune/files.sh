@@ -11,6 +11,8 @@ sysctl_conf=/etc/sysctl.conf
 # then its lines `domain|item|value`) and unread, the files that this user may not read.
 read_files() {
     asked=$newline sure='' granted='' unread='' late=0
+    # What a boot reads under the name of ours: one that apply makes takes its place.
+    standing=$root$sysctl_file
     # The end of the range of ports that the kernel begins with.
     last_port=60999
     # The settings of the table, each between two |, with the field that counts of them.
@@ -25,7 +27,8 @@ read_files() {
 
 # One by one: an awk that cannot open a file reads none of the others.
 read_sysctl_file() {
-    if [ ! -e "$entry" ]; then
+    [ "${entry##*/}" != "${sysctl_file##*/}" ] || standing=$entry
+    if [ ! -e "$entry" ] && ! leads_out "$entry"; then
         asked="$asked|${entry#"$root"}$newline"
     elif readable && found=$(settings "$entry" 2>/dev/null); then
         asked="$asked|${entry#"$root"}$newline$found$newline"
@@ -38,7 +41,7 @@ read_sysctl_file() {
 }
 
 read_limits_file() {
-    if [ ! -e "$entry" ]; then
+    if [ ! -e "$entry" ] && ! leads_out "$entry"; then
         :
     elif readable && found=$(hard_limits "$entry" 2>/dev/null); then
         granted="$granted$late|${entry#"$root"}$newline$found$newline"
@@ -48,10 +51,13 @@ read_limits_file() {
     [ "$entry" != "$root$limits_file" ] || late=1
 }
 
-# A link that leads out of a made-up machine is about another one.
-readable() {
-    [ -f "$entry" ] && [ -r "$entry" ] || return 1
-    [ -z "$root" ] || case $(readlink -f "$entry") in "$(readlink -f "$root")"/*) ;; *) return 1 ;; esac
+readable() { [ -f "$entry" ] && [ -r "$entry" ] && ! leads_out "$entry"; }
+
+# leads_out PATH: whether it is a link that leads out of a made-up machine, or is in a folder that does: what is there, if
+# anything, is of another one.
+leads_out() {
+    [ -n "$root" ] && { [ -e "$1" ] || [ -L "$1" ]; } || return 1
+    case $(readlink -f "$1") in "$(readlink -f "$root")"/*) return 1 ;; esac
 }
 
 not_read() { unread="$unread${unread:+$newline}${entry#"$root"}"; }
@@ -70,14 +76,20 @@ list_sysctl_files() {
             for file in "$root$folder"/sysctl.d/*.conf; do
                 name=${file##*/}
                 case $names in */"$name"/*) continue ;; esac
-                if [ -f "$file" ]; then printf '%s/%s\n' "$name" "$file"; elif [ ! -c "$file" ]; then continue; fi
+                if [ ! -c "$file" ]; then
+                    is_meant "$file" || continue
+                    printf '%s/%s\n' "$name" "$file"
+                fi
                 names=$names$name/
             done
         done
         case $names in */"${sysctl_file##*/}"/*) ;; *) printf '%s/%s\n' "${sysctl_file##*/}" "$root$sysctl_file" ;; esac
     } | sort -t / -k 1,1 | cut -d / -f 2-
-    [ ! -f "$root$sysctl_conf" ] || printf '%s\n' "$root$sysctl_conf"
+    ! is_meant "$root$sysctl_conf" || printf '%s\n' "$root$sysctl_conf"
 }
+
+# is_meant PATH: whether it is, or may be on its own machine, a file.
+is_meant() { [ -f "$1" ] || leads_out "$1"; }
 
 # list_limits_files: the same of pam_limits(8), with the place of ours in it, whether or not it is there.
 list_limits_files() {
@@ -85,7 +97,7 @@ list_limits_files() {
     {
         if closed "$root/etc/security/limits.d"; then printf '%s\n' "$root/etc/security/limits.d"; fi
         printf '%s\n' "$root$limits_file"
-        for file in "$root"/etc/security/limits.d/*.conf; do [ ! -f "$file" ] || printf '%s\n' "$file"; done
+        for file in "$root"/etc/security/limits.d/*.conf; do ! is_meant "$file" || printf '%s\n' "$file"; done
     } | sort -u
 }
 
@@ -280,10 +292,17 @@ note_overruled() {
             short_boot late || return 0
             lapse=$short_verdict
             and_then="and the next boot has that"
-            [ "$short_from" != "$sysctl_conf" ] ||
-                and_then="and a boot with sysctl --system has that (systemd-sysctl reads it only by a link in sysctl.d)"
+            in_every_boot "$culprit" ||
+                and_then="and a boot with sysctl --system has that (systemd-sysctl reads it only by a link in sysctl.d, in its place there)"
             note_late "${sysctl_file##*/}" "$and_then: take it out there, then run apply again" ;;
     esac
+}
+
+# in_every_boot KEY: whether systemd-sysctl, which reads sysctl.conf only by a link in sysctl.d, comes to the same value.
+in_every_boot() {
+    last_line_of "$1" "$asked"
+    with_conf=$said
+    last_line_of "$1" "$sure" && [ "$said" = "$with_conf" ]
 }
 
 note_late() { note="${note:+$note; }$short_from is read after $1 and says $short, $2"; }
@@ -295,7 +314,7 @@ note_unlined() {
         logins_get "$domain"
         if [ -n "$from" ] || ! gives_logins "$wanted_units"; then continue; fi
         case $domain in '*') who=everybody ;; *) who="$who${who:+ or }root" ;; esac
-        lines="$lines; echo '$domain hard $item $wanted_units' >> $limits_file"
+        lines="$lines; $(append_command "$domain hard $item $wanted_units" "$limits_file")"
     done
     [ -z "$who" ] || note="${note:+$note; }no line for $who in the limits files: a login has from its service what it has, and that may \
 be more than here. Log in again and check; if it has no more either: ${lines#; }"
