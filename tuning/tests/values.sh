@@ -33,7 +33,7 @@ has net.ipv4.tcp_wmem "4096 16384 300000"
 case_="reserved ports are numbers of the kernel, too"
 machine
 put net.ipv4.ip_local_reserved_ports 80
-echo 'net.ipv4.ip_local_reserved_ports = 0x1F90,017650,0x20-041,7000' >"$theirs/10-x.conf"
+echo 'net.ipv4.ip_local_reserved_ports = 0x1F90, 017650,0x20-041,7000,65536,80-70000' >"$theirs/10-x.conf"
 tune 0 apply --role client --conns 40000 --workers 1
 has net.ipv4.ip_local_reserved_ports "32-33,80,7000,8080,8104,9001-9002"
 
@@ -62,7 +62,7 @@ for line in 'net.core.somaxconn = 2147483648' 'net.core.somaxconn = 0x80000000' 
 done
 # The most that it takes.
 small_machine
-printf 'net.core.somaxconn = 0x7fffffff\nfs.file-max = 9223372036854775807\n' >"$theirs/10-x.conf"
+printf 'net.core.somaxconn = 0x7fffffff\nfs.file-max = 0x7FFFFFFFFFFFFFFF\n' >"$theirs/10-x.conf"
 # shellcheck disable=SC2086
 tune 0 apply $LATER
 has net.core.somaxconn 2147483647

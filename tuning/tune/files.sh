@@ -139,18 +139,30 @@ settings() {
 # stands behind them. taken sets value_taken and says whether the kernel takes it.
 # shellcheck disable=SC2016 # awk's dollars
 kernel_numbers='
+    # number * base + more, of any length.
+    function times(number, base, more,    at, out) {
+        for (at = length(number); at > 0 || more; at--) {
+            if (at > 0) more += substr(number, at, 1) * base
+            out = more % 10 out
+            more = int(more / 10)
+        }
+        return out
+    }
     # Nothing where the kernel refuses it.
-    function decimal(word,    base, at, sum) {
+    function decimal(word,    base, at, number) {
         if (word ~ /^0[xX][0-9a-fA-F]+$/) { base = 16; word = tolower(substr(word, 3)) }
         else if (word ~ /^0[0-7]+$/) base = 8
         else return (word ~ /^0[0-9]+$/) ? "" : word
-        for (at = 1; at <= length(word); at++) sum = sum * base + index("0123456789abcdef", substr(word, at, 1)) - 1
-        return sprintf("%.0f", sum)
+        for (at = 1; at <= length(word); at++) number = times(number, base, index("0123456789abcdef", substr(word, at, 1)) - 1)
+        sub(/^0+/, "", number)
+        return (number == "") ? "0" : number
     }
-    function ports(list,    out) {
+    function ports(list,    out, port) {
         while (match(list, /[0-9A-Za-z]+/)) {
-            out = out substr(list, 1, RSTART - 1) decimal(substr(list, RSTART, RLENGTH))
+            out = out substr(list, 1, RSTART - 1)
+            port = decimal(substr(list, RSTART, RLENGTH))
             list = substr(list, RSTART + RLENGTH)
+            if (!is_above(port, "65535")) out = out port
         }
         return out list
     }

@@ -116,7 +116,7 @@ fn settings(text: &str) -> impl Iterator<Item = (String, String)> {
 /// refuses, and of too few: they leave the others as they are.
 fn taken(name: &str, value: &str) -> Option<String> {
     if name == "net.ipv4.ip_local_reserved_ports" {
-        return Some(ports(value));
+        return Some(ports(&value.replace(' ', ",")));
     }
     let (fields, most) = match name {
         "fs.file-max" => (1, "9223372036854775807"),
@@ -138,12 +138,13 @@ fn taken(name: &str, value: &str) -> Option<String> {
     Some(given.iter().map(word).collect::<Option<Vec<_>>>()?.join(" "))
 }
 
-/// A list of ports, each number as the kernel reads it.
+/// A list of ports, each number as the kernel reads it; without those that are none.
 fn ports(list: &str) -> String {
     let is_separator = |letter: char| !letter.is_ascii_alphanumeric();
     let piece = |piece: &str| {
         let word = piece.trim_end_matches(is_separator);
-        decimal(word).unwrap_or_default() + &piece[word.len()..]
+        let port = decimal(word).filter(|port| port.parse::<u128>().map_or(true, |port| port <= 65_535));
+        port.unwrap_or_default() + &piece[word.len()..]
     };
     list.split_inclusive(is_separator).map(piece).collect()
 }

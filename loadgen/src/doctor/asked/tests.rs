@@ -78,7 +78,7 @@ fn lay_out(root: &Path) {
         "net.core.somaxconn = 20000\nnet.ipv4.tcp_max_tw_buckets = 300000\nnet.ipv4.tcp_rmem = 1 2 8388608\n\
          net.ipv4.tcp_max_syn_backlog = 0x7530\nnet.core.netdev_max_backlog = 0000000010\n\
          net.core.some?onn = 40000\nnet.core.s*max??nn = 30000\nnet.*conn = 50000\n\
-         fs.file-max = 9223372036854775807 1\nnet.ipv4.ip_local_reserved_ports = 7000-7010,0x1F90,017650\n\
+         fs.file-max = 0x7FFFFFFFFFFFFFFF 1\nnet.ipv4.ip_local_reserved_ports = 7000-7010,0x1F90, 017650,65536,80-70000\n\
          net.core.somaxconn = 2147483648\nnet.ipv4.tcp_rmem = 1 2 9388608 99999999 # of somebody\n\
          net.ipv4.ip_local_port_range = 900 65000\n",
     );
@@ -175,8 +175,9 @@ fn numbers_are_what_the_kernel_reads() {
     }
     assert_eq!(taken("net.ipv4.tcp_wmem", "1 2 0x10 4").as_deref(), Some("1 2 16"));
     assert_eq!(taken("net.ipv4.tcp_wmem", "1 2"), None);
+    assert_eq!(taken("net.ipv4.ip_local_reserved_ports", "80, 010").as_deref(), Some("80,,8"));
     assert_eq!(taken("net.ipv4.ip_local_port_range", "010").as_deref(), Some("8"));
-    assert_eq!(ports("0x1F90,017650,089,0x20-041"), "8080,8104,,32-33");
+    assert_eq!(ports("0x1F90,017650,089,0x20-041,65536"), "8080,8104,,32-33,");
 }
 
 #[test]
