@@ -68,3 +68,13 @@ tune 0 apply --role server --conns 20000 --workers 1
 says "logins from now on get what /etc/security/limits.d/50-mine.conf says"
 tune 2 verify --role server --conns 20000 --workers 1
 says "logins from now on get"
+
+case_="explain, and a table without fs.nr_open, judge by the ceiling that is"
+machine
+limits 1024
+echo '* hard nofile 9000000' >"$scratch/fake/etc/security/limits.d/99-z.conf"
+tune 0 explain RLIMIT_NOFILE --conns 20000 --workers 1
+says "hard nofile 9000000 (more than fs.nr_open, so the kernel refuses it)"
+grep '^RLIMIT_NOFILE' "$here/knobs.tsv" >"$scratch/one.tsv"
+TUNE_TABLE=$scratch/one.tsv tune 2 check --role server --conns 20000 --workers 1
+says "hard nofile 9000000 (more than fs.nr_open, so the kernel refuses it)"

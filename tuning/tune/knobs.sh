@@ -32,7 +32,7 @@ visit_knob() {
 # raise_ceiling: no limit of open files is above fs.nr_open, so its row comes before theirs. Where apply raises it that is what it
 # is to be; but no more than the next boot surely gives it, by which lines that are written now are judged, too.
 raise_ceiling() {
-    ceiling=$current ceiling_then=''
+    ceiling=$current
     case $verb in apply | plan) ;; *) return 0 ;; esac
     raised=$(targets)
     [ -n "$raised" ] || ! lost_at_boot || raised=$lost
