@@ -172,7 +172,8 @@ file=$scratch/fake/etc/sysctl.d/90-tickring.conf
 says "echo >> $file; echo 'net.core.somaxconn = 2500' >> $file"
 says "echo '* hard nofile 25256' >> $scratch/fake/etc/security/limits.d/90-tickring.conf"
 sed -n "s/^  do:      \(echo .*\)/\1/p" "$scratch/out" >"$scratch/typed"
-sh "$scratch/typed"
+# Nothing of this machine is ever typed.
+if grep -v ">> $scratch/fake/" "$scratch/typed"; then bad "not for that root"; else sh "$scratch/typed"; fi
 if grep -qx 'vm.swappiness = 10' "$file" && grep -qx 'net.core.somaxconn = 2500' "$file"; then ok; else cp "$file" "$scratch/out"; bad "lines are glued"; fi
 tune 0 plan --role server --conns 20000 --workers 1
 never_says "echo >>"
