@@ -20,11 +20,11 @@ case_=''
 
 . "$here/tests/fixture.sh"
 . "$here/tests/few.sh"
-parts=${*:-check explain_emit apply boot environment files failures interrupted strangers killed table lock namespace}
+parts=${*:-check explain_emit apply boot environment files values ceiling failures interrupted strangers killed table lock namespace}
 for part in $parts; do
     if [ "$part" = namespace ]; then continue; fi
     if [ ! -f "$here/tests/$part.sh" ] || [ "$part" = fixture ] || [ "$part" = few ]; then
-        echo "test.sh: no such part: $part; there are check explain_emit apply boot environment files failures interrupted strangers killed table lock namespace" >&2
+        echo "test.sh: no such part: $part; there are check explain_emit apply boot environment files values ceiling failures interrupted strangers killed table lock namespace" >&2
         exit 2
     fi
     # shellcheck source=/dev/null

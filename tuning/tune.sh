@@ -35,48 +35,69 @@ usage() {
 Usage: tune.sh COMMAND [--role server|client|both] [--conns N] [options]
 
 Look (nothing is changed, no root is needed):
-  check     each knob: current, wanted, and ok, warn (works, but see why) or fail (N will not fit)
+  check     each knob: current, wanted, and ok, warn (works, but see why) or
+            fail (N will not fit)
               tune.sh check --role server --conns 20000
   plan      what would change, why, how its lack shows, and the exact commands
               tune.sh plan --role both --conns 60000 --workers 4
-  explain   one knob, or what people advise about it: symptom, counter, default, source; alone, the list
+  explain   one knob, or what people advise about it: symptom, counter,
+            default, source; alone, the list
               tune.sh explain somaxconn --conns 20000
               tune.sh explain tcp_tw_recycle
-  verify    reads back and tries: opens sockets, sets the limit, looks at a listener's queue, sets up a ring
+  verify    reads back and tries: opens sockets, sets the limit, looks at a
+            listener's queue, sets up a ring
               tune.sh verify --role server --conns 20000
-  emit      the same values for elsewhere: systemd [--drop-in], docker, k8s, limits or sysctl, to standard output
+  emit      the same values for elsewhere, to standard output: systemd
+            [--drop-in], docker, k8s, limits or sysctl
               tune.sh emit systemd --role server --conns 20000
 
 Change (as root):
-  apply     keeps what is there, then sets the values and writes /etc/sysctl.d/90-tickring.conf and
-            /etc/security/limits.d/90-tickring.conf, with what is in force already and the next boot would lose. Only
-            ever raises. All of it, or nothing: what is refused or interrupted is put back at once; after a kill -9,
-            rollback puts it back
+  apply     keeps what is there, then sets the values and writes
+            /etc/sysctl.d/90-tickring.conf and
+            /etc/security/limits.d/90-tickring.conf, with what is in force
+            already and the next boot would lose. Only ever raises. All of it,
+            or nothing: what is refused or interrupted is put back at once;
+            after a kill -9, rollback puts it back
               tune.sh apply --role server --conns 20000
-  rollback  takes back what apply changed, except what somebody changed since: that it names, and leaves
+  rollback  takes back what apply changed, except what somebody changed since:
+            that it names, and leaves
               tune.sh rollback
 
-  --role R      what runs on this machine: server, client (loadgen), or both (over loopback)
+  --role R      what runs on this machine: server, client (loadgen), or both
+                (over loopback)
   --conns N     connections at once, 1 to 100000000
-  --workers W   worker threads the connections are spread over (default: the processors)
-  --sources S   source addresses the client uses (loadgen --src; default: 1; with --role both as
-                many as it takes, since any 127.x.y.z will do on loopback)
-  --json        one JSON object on standard output instead of words (not for emit); progress goes to standard error
-  --root DIR    everything below DIR instead of /: a made-up machine, or a mounted image
+  --workers W   worker threads the connections are spread over (default: the
+                processors)
+  --sources S   source addresses the client uses (loadgen --src; default: 1;
+                with --role both as many as it takes, since any 127.x.y.z will
+                do on loopback)
+  --json        one JSON object on standard output instead of words (not for
+                emit); progress goes to standard error
+  --root DIR    everything below DIR instead of /: a made-up machine, or a
+                mounted image
 
 Exit status
-  check          0 all ok · 1 a warning · 2 a failure          verify  0 holds · 1 something in doubt or not tried · 2 does not
+  check     0 all ok; 1 a warning; 2 a failure
+  verify    0 holds; 1 something in doubt or not tried; 2 does not
   plan, explain, emit  0
-  apply          0 done, or nothing to do · 1 done, but N still does not fit, or not after the next boot since a file that
-                 is read later says less, or nothing can be read · 3 not root ·
-                 4 a container: /proc/sys is read-only · 5 refused, all put back, or another one is at work · 6 the
-                 rollback file is damaged or edited, or it or its folder is a link, somebody else's, or may be written by
-                 others; nothing touched · 7 refused, and not all could be put back · 129, 130, 131, 143 by a signal, all
-                 put back; one that comes when all is set comes too late
-  rollback       0 all taken back, or nothing to take back · 1 something left, since somebody changed it · 3 · 5 another
-                 one is at work · 6 · 7 the kernel refused an old value, or a file could not be put back · 130
-                 interrupted, run it again
-  any            2 wrong command line: says so on standard error, and nothing on standard output
+  apply     0 done, or nothing to do
+            1 done, but N still does not fit, or not after the next boot since
+              a file that is read later says less, or nothing can be read
+            3 not root
+            4 a container: /proc/sys is read-only
+            5 refused, all put back, or another one is at work
+            6 the rollback file is damaged or edited, or it or its folder is a
+              link, somebody else's, or may be written by others; nothing
+              touched
+            7 refused, and not all could be put back
+            129, 130, 131, 143 by a signal, all put back; one that comes when
+              all is set comes too late
+  rollback  0 all taken back, or nothing to take back
+            1 something left, since somebody changed it
+            3, 5 and 6 as apply; 130 interrupted, run it again
+            7 the kernel refused an old value, or a file could not be put back
+  any       2 wrong command line: says so on standard error, and nothing on
+              standard output
 HELP
 }
 
@@ -182,6 +203,7 @@ parse_arguments "$@"
 . "$here/tune/show.sh"
 . "$here/tune/journal.sh"
 . "$here/tune/lock.sh"
+. "$here/tune/collect.sh"
 . "$here/tune/change.sh"
 . "$here/tune/rollback.sh"
 . "$here/tune/verify.sh"

@@ -14,7 +14,7 @@ use crate::doctor::enough::{self, Taker};
 use crate::doctor::{Readings, ports};
 use crate::plan::{BOTS_PER_ROOM, Names, Pace, Plan, Preset};
 use crate::preflight::{self, Facts, Wall};
-use crate::server_side::Status;
+use crate::server_side::{Listing, Part, Status};
 use crate::sources::{PORTS, Sources};
 
 /// The most connections of a run.
@@ -184,20 +184,43 @@ pub(crate) fn budgets(demand: &Demand, facts: &Facts) -> Vec<Budget> {
     all.extend(machine(Side::Machine, demand, demand.ends_here(), &facts.here));
     all.extend(there.into_iter().flat_map(|there| machine(Side::Server, demand, 1, there)));
     all.extend(status.into_iter().flat_map(|status| {
-        [
-            served::budget(demand, status),
-            tables::budget(demand, status, &facts.here),
-            seats::budget(demand, status),
-        ]
+        let served = served::budget(demand, status);
+        [served, connections(demand, status, &facts.here), seats(demand, status)]
     }));
     all.into_iter().flatten().collect()
+}
+
+/// Of a server, or of the one of several whose part of the load ends first.
+fn narrowest(
+    demand: &Demand,
+    status: &Status,
+    budget: impl Fn(&Status, &Listing) -> Option<Budget>,
+) -> Option<Budget> {
+    if status.parts.is_empty() {
+        return budget(status, &Listing::alone());
+    }
+    let budgets = status.parts.iter().filter_map(|Part { status, admin }| {
+        let listing = Listing::of(demand.targets, &admin.targets);
+        let found = budget(status, &listing)?;
+        let why = format!("{}; {}, to the server behind {}", found.why, listing.named(), admin.url);
+        Some(Budget { why, ..found })
+    });
+    budgets.min_by_key(|budget| budget.carries)
+}
+
+fn connections(demand: &Demand, status: &Status, here: &Readings) -> Option<Budget> {
+    narrowest(demand, status, |status, listing| tables::budget(demand, status, listing, here))
+}
+
+fn seats(demand: &Demand, status: &Status) -> Option<Budget> {
+    narrowest(demand, status, |status, listing| seats::budget(demand, status, listing))
 }
 
 /// What helps a run's players to places on a server, where their rooms choose its workers; `None` where there are no rooms,
 /// or all of the players fit.
 pub(crate) fn more_places(demand: &Demand, status: &Status, here: &Readings) -> Option<String> {
     demand.rooms?;
-    let wall = tables::budget(demand, status, here)?;
+    let wall = connections(demand, status, here)?;
     (wall.carries < demand.conns).then_some(wall.remedy)
 }
 

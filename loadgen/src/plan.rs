@@ -21,6 +21,7 @@ use crate::cli::{GameName, PresetArgs, RunArgs};
 use crate::forge::Forge;
 use crate::link_model::LinkModel;
 use crate::pacing::Pacer;
+use crate::server_side::Admin;
 use crate::slo::Slo;
 use crate::sources::Sources;
 use crate::verdict;
@@ -45,7 +46,7 @@ pub(crate) struct Plan {
     /// At least one.
     pub(crate) targets: Vec<Target>,
     /// Base URLs of their admin endpoints.
-    pub(crate) admins: Vec<String>,
+    pub(crate) admins: Vec<Admin>,
     /// The most connections at any time.
     pub(crate) conns: u32,
     /// The phases of the measuring window.

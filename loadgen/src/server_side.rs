@@ -2,6 +2,7 @@
 
 mod fetch;
 mod limits;
+mod listing;
 mod process;
 
 use std::collections::BTreeMap;
@@ -14,8 +15,9 @@ use serde::Deserialize;
 
 use crate::doctor::Readings;
 
-pub(crate) use fetch::{Unknown, fetch_all};
+pub(crate) use fetch::{Admin, Unknown, fetch_all};
 pub(crate) use limits::{StatusLimits, StatusWorker};
+pub(crate) use listing::Listing;
 pub(crate) use process::{Usage, process_exists};
 
 /// The parts of `/status` that are used here. All optional: an older server says less.
@@ -47,6 +49,17 @@ pub(crate) struct Status {
     pub(crate) machine: Option<Readings>,
     /// Its kernel's counters.
     pub(crate) tcp: StatusTcp,
+    /// Of several servers each of those that answered.
+    #[serde(skip)]
+    pub(crate) parts: Vec<Part>,
+}
+
+/// One of several servers.
+#[derive(Clone, Debug)]
+pub(crate) struct Part {
+    pub(crate) status: Status,
+    /// Where it was asked, and for which of the run's targets.
+    pub(crate) admin: Admin,
 }
 
 /// Counters of the network namespace that the server is in.
@@ -192,8 +205,8 @@ impl Status {
     }
 
     /// It stands for several processes, which share these limits.
-    fn of_several(self, limits: StatusLimits) -> Self {
-        Self { pid: None, workers: Vec::new(), limits, ..self }
+    fn of_several(self, limits: StatusLimits, parts: Vec<Part>) -> Self {
+        Self { pid: None, workers: Vec::new(), limits, parts, ..self }
     }
 
     /// Connections that it holds now.

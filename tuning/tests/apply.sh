@@ -148,7 +148,7 @@ put fs.nr_open 1048576
 tune 1 apply --role server --conns 20000 --workers 1
 if [ -e "$limits_conf" ]; then bad "a line was written that may take something away"; else ok; fi
 says "no line for everybody or root in the limits files: a login has from its service what it has, and that may be more than here"
-says "if it has no more either: echo '* hard nofile 25256' >> /etc/security/limits.d/90-tickring.conf; echo 'root hard nofile 25256' >> "
+says "if it has no more either: echo '* hard nofile 25256' >> $limits_conf; echo 'root hard nofile 25256' >> "
 never_says "later "
 # shellcheck disable=SC2086 # several words on purpose, here and below
 tune 2 verify $BOTH

@@ -64,12 +64,12 @@ put net.core.somaxconn 30000
 snapshot before
 tune 0 plan --role server --conns 200000 --workers 1
 says "net.core.somaxconn (network namespace): 30000, wanted >= 25000  [ok now, not after the next boot]"
-says "echo 'net.core.somaxconn = 30000' >> /etc/sysctl.d/90-tickring.conf"
+says "echo 'net.core.somaxconn = 30000' >> $scratch/fake/etc/sysctl.d/90-tickring.conf"
 says "all at once"
 never_says "nothing to change"
 tune 0 plan --role server --conns 200000 --workers 1 --json
 is_json
-says "\"commands\": [\"echo 'net.core.somaxconn = 30000' >> /etc/sysctl.d/90-tickring.conf\"]"
+says "\"commands\": [\"echo 'net.core.somaxconn = 30000' >> $scratch/fake/etc/sysctl.d/90-tickring.conf\"]"
 tune 1 verify --role server --conns 200000 --workers 1
 says "net.core.somaxconn = 30000 is lost then, since no file of sysctl.d sets it"
 never_says "fs.file-max = "

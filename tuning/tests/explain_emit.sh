@@ -162,3 +162,33 @@ for kind in limits "systemd --drop-in"; do
     tune 0 emit $kind --role server --conns 600000 --workers 1
     never_says "fs.nr_open must be"
 done
+
+case_="plan --root: what is to be typed is for that root, or says for which machine it is"
+small_machine
+tune 0 plan --role server --conns 20000 --workers 1
+says "sysctl -w 'net.core.somaxconn=2500'    # on the machine that $scratch/fake is of"
+file=$scratch/fake/etc/sysctl.d/90-tickring.conf
+# Its last line has no end.
+says "echo >> $file; echo 'net.core.somaxconn = 2500' >> $file"
+says "echo '* hard nofile 25256' >> $scratch/fake/etc/security/limits.d/90-tickring.conf"
+sed -n "s/^  do:      \(echo .*\)/\1/p" "$scratch/out" >"$scratch/typed"
+# Nothing of this machine is ever typed.
+if grep -v ">> $scratch/fake/" "$scratch/typed"; then bad "not for that root"; else sh "$scratch/typed"; fi
+if grep -qx 'vm.swappiness = 10' "$file" && grep -qx 'net.core.somaxconn = 2500' "$file"; then ok; else cp "$file" "$scratch/out"; bad "lines are glued"; fi
+tune 0 plan --role server --conns 20000 --workers 1
+never_says "echo >>"
+TUNE_ROOT='' sh "$here/tune.sh" plan --role server --conns 90000000 --workers 1 >"$scratch/out" 2>"$scratch/err"
+says "sysctl -w"
+never_says "on the machine that"
+
+case_="emit: a file beside that of apply, which is read before it"
+for kind in systemd sysctl limits; do
+    tune 0 emit $kind --role server --conns 100000
+    says "80-tickring.conf"
+    says "read before"
+    never_says "> /etc/sysctl.d/90-tickring.conf"
+done
+
+case_="--help: no line is longer than a terminal"
+tune 0 --help
+if [ "$(awk 'length($0) > 80' "$scratch/out" | wc -l)" -eq 0 ]; then ok; else bad "long lines"; fi

@@ -125,4 +125,89 @@ TOOL
     tune 0 rollback
     unchanged "$signal"
 done
+
+case_="a signal before the rollback file is read gives the lock back, and nothing else: the copies may be the only ones"
+rm -f "$scratch/signals"/*
+for verb in apply rollback; do
+    small_machine
+    # shellcheck disable=SC2086
+    tune 0 apply $FEW
+    rm "$state/journal"
+    snapshot before
+    code=130 words=''
+    [ $verb = rollback ] || code=143 words=$FEW
+    # shellcheck disable=SC2086
+    by_signal TERM ln busy $code $verb $words
+    complains "terminated; nothing was touched"
+    unchanged "$verb"
+done
+
+# by_terminal TOOL NUMBER SHELL VERB: Ctrl-C when the TOOL of that number begins, by which it is killed, too.
+by_terminal() {
+    rm -f "$scratch/sent" "$scratch/signals"/*
+    cat >"$scratch/signals/$1" <<TOOL
+#!/bin/sh
+echo >>"$scratch/sent"
+if [ "\$($(command -v wc) -l <"$scratch/sent")" -eq $2 ]; then kill -INT 0; sleep 1; fi
+exec $(command -v "$1") "\$@"
+TOOL
+    chmod 755 "$scratch/signals/$1"
+    words=''
+    [ "$4" = rollback ] || words="$FEW --workers 2"
+    # shellcheck disable=SC2086
+    PATH=$scratch/signals:$PATH TUNE_ROOT=$scratch/fake setsid -w "$3" "$here/tune.sh" "$4" $words >"$scratch/out" 2>"$scratch/err" </dev/null
+    code=$?
+    if [ $code -eq 130 ]; then ok; else bad "Ctrl-C at $1 $2: $3 $4 ended with $code, expected 130"; fi
+    complains "interrupted; "
+}
+
+case_="Ctrl-C while the rollback file is looked at kills what reads it: nobody edited it, and nothing is touched"
+for shell in sh bash; do
+    command -v $shell >/dev/null || continue
+    for verb in apply rollback; do
+        small_machine
+        # shellcheck disable=SC2086
+        tune 0 apply $FEW
+        snapshot before
+        by_terminal cksum 1 $shell $verb
+        unchanged "$shell $verb"
+        rm "$state/journal"
+        snapshot before
+        by_terminal cksum 1 $shell $verb
+        unchanged "$shell $verb, with copies that are left"
+    done
+done
+
+case_="Ctrl-C while rollback puts back: what was killed by it is no cause"
+for tool in tee cp; do
+    small_machine
+    snapshot before
+    # shellcheck disable=SC2086
+    tune 0 apply $FEW
+    by_terminal $tool 1 sh rollback
+    never_says "refused"
+    never_says "could not be"
+    tune 0 rollback
+    unchanged "$tool"
+done
+
+case_="copies of an apply that was killed before the rollback file named them are nobody's, whatever becomes of the files"
+small_machine
+# shellcheck disable=SC2086
+TUNE_HOOK="[ ! -e $state/saved.1 ] || kill -9 \$PPID" tune 137 apply $FEW
+if [ -e "$state/saved.1" ]; then ok; else bad "it was not killed in time"; fi
+rm -rf "$scratch/staging"
+cp -a "$state" "$scratch/staging"
+for verb in apply rollback; do
+    small_machine
+    cp -a "$scratch/staging" "$state"
+    echo 'vm.swappiness = 20' >"$ours"
+    words=''
+    [ $verb = rollback ] || words=$FEW
+    # shellcheck disable=SC2086
+    tune 0 $verb $words
+    tune 0 rollback
+    if [ -e "$state" ]; then bad "the folder stays"; else ok; fi
+    in_file "$ours" 'vm.swappiness = 20'
+done
 unset TUNE_TABLE

@@ -69,17 +69,17 @@ boot_suffices() {
 # Sets short to what they say, short_from to the file, and short_verdict to what the row is then.
 short_boot() {
     culprit=$key short_verdict=$unmet
-    boots_with "$key"
+    boots_with "$key" "$asked"
     [ "$kind" = ports ] || [ -n "$from" ] || return 1
     if boots_well; then
         if [ "$kind" != ports ] || own_ports_stay; then return 1; fi
-        short_verdict=warn
+        short_verdict=warn culprit=net.ipv4.ip_local_reserved_ports
         short="net.ipv4.ip_local_reserved_ports = $said, without the server's own, $own_ports, which the range then has"
     else
         # The range of ports may be too small by the list of those that are kept from it.
         if [ "$kind" = ports ] && { [ -z "$from" ] || [ "$(usable_ports "$said" '')" -ge "$wanted" ]; }; then
             culprit=net.ipv4.ip_local_reserved_ports
-            boots_with "$culprit"
+            boots_with "$culprit" "$asked"
         fi
         wanted_in_words
         short="$culprit = $said, wanted $words"
@@ -95,9 +95,9 @@ boots_well() {
         return
     fi
     range=${said:-$line}
-    boots_with net.ipv4.ip_local_reserved_ports
+    boots_with net.ipv4.ip_local_reserved_ports "$asked"
     list=${said:-$reserved} list_from=$from
-    boots_with "$key"
+    boots_with "$key" "$asked"
     [ -z "$from$list_from" ] || [ "$(usable_ports "$range" "$list")" -ge "$wanted" ]
 }
 
@@ -105,7 +105,7 @@ boots_well() {
 # to the list that does not.
 own_ports_stay() {
     range=${said:-$line}
-    boots_with net.ipv4.ip_local_reserved_ports
+    boots_with net.ipv4.ip_local_reserved_ports "$asked"
     [ -n "$from" ] && [ "$(merge_ports "$said" "$own_ports")" != "$(merge_ports "$said")" ] || return 0
     # None of them can be given to a client.
     [ "$(usable_ports "$range" '')" = "$(usable_ports "$range" "$own_ports")" ]
@@ -113,8 +113,8 @@ own_ports_stay() {
 
 # our_file_has KEY VALUE: whether our file says so already. Where a later one says something else, verify tells.
 our_file_has() {
-    [ -f "$root$sysctl_file" ] || return 1
-    last_line_of "$1" "$newline$(settings "$root$sysctl_file")" && same_value "$1" "$said" "$2"
+    [ -f "$standing" ] || return 1
+    last_line_of "$1" "$newline$(settings "$standing")" && same_value "$1" "$said" "$2"
 }
 
 # lost_at_boot: whether the judged row, which is met, is so no more after the next boot, unless our file says so: where a file
@@ -171,4 +171,4 @@ plan_lost() {
 }
 
 # What to type for a line of lost.
-keep_command() { echo "echo '$what = $first' >> $sysctl_file"; }
+keep_command() { append_command "$what = $first" "$sysctl_file"; }

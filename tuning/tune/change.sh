@@ -2,7 +2,7 @@
 # shellcheck disable=SC2034,SC2154 # variables of the other parts
 # apply: all of it or nothing, whatever refuses, interrupts or kills.
 
-changed='' folders='' state_made='' locked=0
+changed='' folders='' state_made='' locked=0 journal_known=0 held=''
 fixed="without CAP_SYS_RESOURCE not even root may raise a hard limit here: it comes from the unit or container"
 
 # Progress. With --json standard output holds the one object at the end and nothing else.
@@ -36,11 +36,9 @@ record() {
 
 # finish CODE: the end of apply and rollback.
 finish() {
-    # Without the lock all there is belongs to somebody else.
-    if [ "$locked" = 1 ]; then
-        rm -f "$state/staged.sysctl.d" "$state/staged.limits.d" "$state/staged.copy"
-        if [ -e "$journal" ]; then unlock; else forget; fi
-    fi
+    # Without the lock all there is belongs to somebody else, and what a rollback file that was not read names is needed.
+    if [ "$locked$journal_known" = 11 ]; then forget; fi
+    if [ "$locked" = 1 ]; then leave; fi
     if [ "$json" = 1 ] && ! printf '{ "schema": 1, "verb": "%s", "code": %s, "changed": [%s\n  ] }\n' "$verb" "$1" "$changed"; then
         complain "the words above could not be written to standard output"
         [ "$1" != 0 ] || exit 1
@@ -83,109 +81,6 @@ set_sysctl() {
     made=1
     refusal="the kernel made '$(flat "$raw")' of it"
     return 1
-}
-
-# ---- what to change ----------------------------------------------------------------------------
-
-# Counts what apply would raise, by whether it is there to be looked at.
-count_readable() {
-    [ "$apply" = yes ] || return 0
-    if [ "$current" != absent ]; then readable=$((readable + 1)); elif [ "$verdict" != ok ]; then unread=$((unread + 1)); fi
-}
-
-# Adds what the judged row wants to changes (sysctls), to conf_lines (what their file is to say) and to limit_lines.
-collect() {
-    each_line "$(targets)" collect_target
-    if lost_at_boot; then each_line "$lost" collect_lost; fi
-}
-
-# In force, and in no file.
-collect_lost() { collect_kept "$what" "$first"; }
-
-collect_kept() {
-    add_conf_line "$1" "$2"
-    kept_keys="$kept_keys${kept_keys:+, }$1"
-}
-
-add_conf_line() { conf_lines="$conf_lines${conf_lines:+$newline}$1|$2"; }
-
-collect_target() {
-    case $what in
-        sysctl)
-            if sysctl_is_link "$first"; then abandon 5 "$odd, so $first would be written where somebody else chose"; fi
-            read_raw "$first" || abandon 5 "cannot read $first"
-            before=$raw
-            value_is_sound "$first" "$before" || abandon 5 "$first holds '$before', which tune.sh cannot keep for rollback"
-            value_is_sound "$first" "$second" || abandon 5 "$first would become '$second', which tune.sh cannot keep for rollback"
-            if [ "$first" = net.ipv4.ip_local_reserved_ports ]; then
-                # Nobody's port is lost, whatever became of those who made the list.
-                if [ -z "$second" ] || ! same_value "$first" "$before,$second" "$second"; then abandon 5 "cannot add to $first"; fi
-            fi
-            boot_value "$first"
-            if ! same_value "$first" "$before" "$second"; then
-                changes="$changes${changes:+$newline}sysctl|$first|$before|$second"
-                add_conf_line "$first" "$second"
-                [ "$kind" != least ] || least_keys="$least_keys $first "
-            elif ! same_value "$first" "$boot" "$second" && ! our_file_has "$first" "$second"; then
-                collect_kept "$first" "$second"
-            fi ;;
-        limit) limit_lines="$limit_lines${limit_lines:+$newline}$first hard $second $third" ;;
-    esac
-}
-
-# staged PATH: sets made_at to where the new content of a file is made: staged.sysctl.d, staged.limits.d.
-staged() {
-    folder=${1%/*}
-    made_at=$state/staged.${folder##*/}
-}
-
-# stage PATH: keeps a copy of the file that is there and adds the entry.
-stage() {
-    path=$root$1 copy=- before=-
-    if [ -e "$path" ]; then
-        before=$(sum_of "$path")
-        is_sum "$before" || return 1
-        number=1
-        while [ -e "$state/saved.$number" ]; do number=$((number + 1)); done
-        copy=saved.$number
-        copies="$copies $copy"
-        # Under its name it is whole: half a copy is none.
-        cp -a "$path" "$state/staged.copy" && [ "$(sum_of "$state/staged.copy")" = "$before" ] &&
-            mv "$state/staged.copy" "$state/$copy" || return 1
-        on_disk "$state/$copy"
-    fi
-    staged "$1"
-    becomes=$(sum_of "$made_at")
-    is_sum "$becomes" || return 1
-    folder=${1%/*}
-    for parent in "${folder%/*}" "$folder"; do
-        case $newline$changes$newline in *"${newline}dir|$parent$newline"*) continue ;; esac
-        [ -d "$root$parent" ] || changes="$changes${changes:+$newline}dir|$parent"
-    done
-    changes="$changes${changes:+$newline}file|$1|$copy|$before|$becomes"
-}
-
-# The files are what is there without the lines that are set now, and those lines.
-new_sysctl_file() {
-    old=$root$sysctl_file
-    [ -e "$old" ] || echo "# Written by Tickring's tune.sh apply; tune.sh rollback takes it back."
-    [ ! -e "$old" ] || printf '%s\n' "$conf_lines" | awk -F'|' '
-        NR == FNR { set[$1] = 1; next }
-        { key = $0; sub(/=.*/, "", key); gsub(/^[ \t]*-?|[ \t]/, "", key); gsub("/", ".", key) }
-        !(key in set)' - "$old" || return 1
-    printf '%s\n' "$conf_lines" | awk -F'|' '{ print $1 " = " $2 }'
-}
-
-new_limits_file() {
-    old=$root$limits_file
-    [ -e "$old" ] || echo "# Written by Tickring's tune.sh apply; tune.sh rollback takes it back. memlock is in KiB."
-    # A line with - sets both limits: its soft one stays.
-    [ ! -e "$old" ] || printf '%s\n' "$limit_lines" | awk '
-        NR == FNR { set[$1 " " $3] = 1; next }
-        !(($1 " " tolower($3)) in set) { print; next }
-        $2 == "-" { sub(/[ \t]-[ \t]/, " soft "); print; next }
-        tolower($2) != "hard"' - "$old" || return 1
-    printf '%s\n' "$limit_lines"
 }
 
 # ---- apply -------------------------------------------------------------------------------------
@@ -258,6 +153,10 @@ make_changes() {
         esac
         if beside_is_odd "$root$file"; then abandon 5 "$odd, and there $file is made before it goes to its place: remove it"; fi
     done
+    entry=$standing
+    if [ -e "$entry" ] && ! readable; then abandon 5 "cannot read ${entry#"$root"}, whose place $sysctl_file takes at the next boot: put a file that can be read there"; fi
+    # There before the first copy: without it they would be taken for those of one that was lost.
+    [ -e "$journal" ] || journal_write '' || abandon 5 "cannot write the rollback file $journal"
     # Collected first: the files are made from these, and are entries themselves.
     if [ -n "$kept_keys" ]; then say "note      in force already, and in no file that a boot reads: $kept_keys"; fi
     if [ -n "$conf_lines" ]; then
@@ -289,7 +188,7 @@ make_change() {
         sysctl)
             nth=$((nth + 1))
             say "$nth/$total  $first: $(flat "$second") -> $third"
-            set_sysctl "$first" "$third" || made_more || abandon 5 "$first = $third was refused: $refusal"
+            set_sysctl "$first" "$third" || made_more || abandon 5 "$first = $third was refused: $refusal$(asked_by)"
             record "$first" "$second" "$raw" ;;
         file)
             nth=$((nth + 1))
@@ -298,6 +197,15 @@ make_change() {
             write_file || abandon 5 "cannot write $first"
             if [ "$second" = - ]; then record "$first" absent written; else record "$first" "its old content" written; fi ;;
     esac
+}
+
+# asked_by: the file that wants as much of a setting as it was to be, since it may want more than the kernel grants.
+asked_by() {
+    printf '%s' "$asked" | awk -F '|' -v key="$first" -v value="${third##* }" '
+        /^\|/ { file = substr($0, 2); next }
+        { sub(/^\*/, ""); count = split($2, words, " ") }
+        $1 == key && words[count] == value { by = file }
+        END { if (by != "") print "; " by " asks for so much: take it out there, then run apply again" }'
 }
 
 # made_more: whether the kernel made more of the value that was just set than was wanted, as where it rounds up: that will
@@ -341,13 +249,12 @@ abandon() {
             finish 7
         fi
         # It names the copies until it is shortened.
-        if [ -z "$entries" ]; then
-            rm -f "$journal" || copies=''
-        elif ! journal_write "$entries"; then
+        if [ -n "$entries" ] && ! journal_write "$entries"; then
             copies=''
             complain "cannot shorten the rollback file: it keeps what this apply would have changed, and rollback finds nothing to do about that"
         fi
     fi
+    [ -n "$entries" ] || rm -f "$journal" || copies=''
     for copy in $copies; do rm -f "$state/$copy"; done
     complain "nothing is half-applied: $restored change(s) were put back, all is as it was"
     finish "$1"
@@ -382,7 +289,7 @@ remaining_row() {
     esac
     if [ "$apply" = yes ] && [ "$kind" != ports ] && [ -n "$(targets_anyway)" ]; then note="read-only here: it is set outside, on the host"; fi
     if [ "$place" = "limit:Max open files" ] && is_number "$ceiling" && ! reaches "$ceiling" "$wanted"; then
-        note="fs.nr_open is $ceiling here, and no limit of open files may be above it"
+        note="fs.nr_open is $ceiling${ceiling_then:- here}, and no limit of open files may be above it"
     fi
     case $place in limit:*) if limits_are_fixed; then note="$fixed"; fi ;; esac
     wanted_in_words

@@ -4,6 +4,9 @@
 # machine on which this runs does not matter; what the kernel's default already grants is left out, and nothing is lower
 # than a default that follows from the memory may be.
 
+# For emit sysctl: a file of its own, since that of apply may have what others set.
+emitted_file=/etc/sysctl.d/80-tickring.conf
+
 # Workers that the locked memory is enough for, where nobody says how many there will be.
 workers_most=64
 
@@ -107,7 +110,8 @@ emit_drop_in() {
 emit_unit() {
     made_for
     echo "# /etc/systemd/system/tickring.service. LimitNOFILE above fs.nr_open keeps the service from starting."
-    echo "# Its sysctls: tune.sh emit sysctl --role $role --conns $N$options_given > /etc/sysctl.d/90-tickring.conf"
+    echo "# Its sysctls: tune.sh emit sysctl --role $role --conns $N$options_given > $emitted_file"
+    echo "# That one is read before $sysctl_file, which is apply's, so what apply raised stays."
     echo "# /etc/tickring.toml must be made first, or the service does not start: tickring.example.toml is one with every setting"
     echo "# and its default. Players come in by: listen = \"0.0.0.0:9001\". Then try it: tickring-server check-config --config /etc/tickring.toml"
     echo '[Unit]
@@ -211,7 +215,7 @@ unsafe_names() {
 emit_limits() {
     made_for
     tell_ceiling
-    echo "# $limits_file: logins from then on. root is not in *; memlock is in KiB."
+    echo "# /etc/security/limits.d/80-tickring.conf, which is read before apply's 90-tickring.conf: logins from then on. root is not in *; memlock is in KiB."
     for domain in '*' root; do
         echo "$domain hard nofile $nofile"
         echo "$domain hard memlock $(((memlock + 1023) / 1024))"
@@ -220,7 +224,7 @@ emit_limits() {
 
 emit_sysctl() {
     made_for
-    echo "# $sysctl_file, then: sysctl --system. Look first that nothing here is lower than what the machine has; apply does."
+    echo "# $emitted_file, which is read before apply's 90-tickring.conf; then: sysctl --system. Look first that nothing here is lower than what the machine has; apply does."
     each_setting "$outside" '%s = %s\n'
     each_setting "$inside" '%s = %s\n'
     [ -z "$others" ] || echo "# by hand, unless there is more already, since the machine's own follow from its memory: $others"

@@ -11,6 +11,10 @@ sysctl_conf=/etc/sysctl.conf
 # then its lines `domain|item|value`) and unread, the files that this user may not read.
 read_files() {
     asked=$newline sure='' granted='' unread='' late=0
+    # What a boot reads under the name of ours: one that apply makes takes its place.
+    standing=$root$sysctl_file
+    # The end of the range of ports that the kernel begins with.
+    last_port=60999
     # The settings of the table, each between two |, with the field that counts of them.
     table_keys=$(awk -F '\t' '
         $2 ~ /^sysctl:/ { sub(/^sysctl:/, "", $2); printf "|%s", $2 }
@@ -23,10 +27,12 @@ read_files() {
 
 # One by one: an awk that cannot open a file reads none of the others.
 read_sysctl_file() {
-    if [ ! -e "$entry" ]; then
+    [ "${entry##*/}" != "${sysctl_file##*/}" ] || standing=$entry
+    if [ ! -e "$entry" ] && ! leads_out "$entry"; then
         asked="$asked|${entry#"$root"}$newline"
     elif readable && found=$(settings "$entry" 2>/dev/null); then
         asked="$asked|${entry#"$root"}$newline$found$newline"
+        ! last_line_of net.ipv4.ip_local_port_range "$newline$found" || last_port=${said##* }
     else
         not_read
     fi
@@ -35,7 +41,7 @@ read_sysctl_file() {
 }
 
 read_limits_file() {
-    if [ ! -e "$entry" ]; then
+    if [ ! -e "$entry" ] && ! leads_out "$entry"; then
         :
     elif readable && found=$(hard_limits "$entry" 2>/dev/null); then
         granted="$granted$late|${entry#"$root"}$newline$found$newline"
@@ -45,10 +51,13 @@ read_limits_file() {
     [ "$entry" != "$root$limits_file" ] || late=1
 }
 
-# A link that leads out of a made-up machine is about another one.
-readable() {
-    [ -f "$entry" ] && [ -r "$entry" ] || return 1
-    [ -z "$root" ] || case $(readlink -f "$entry") in "$(readlink -f "$root")"/*) ;; *) return 1 ;; esac
+readable() { [ -f "$entry" ] && [ -r "$entry" ] && ! leads_out "$entry"; }
+
+# leads_out PATH: whether it is a link that leads out of a made-up machine, or is in a folder that does: what is there, if
+# anything, is of another one.
+leads_out() {
+    [ -n "$root" ] && { [ -e "$1" ] || [ -L "$1" ]; } || return 1
+    case $(readlink -f "$1") in "$(readlink -f "$root")"/*) return 1 ;; esac
 }
 
 not_read() { unread="$unread${unread:+$newline}${entry#"$root"}"; }
@@ -67,14 +76,20 @@ list_sysctl_files() {
             for file in "$root$folder"/sysctl.d/*.conf; do
                 name=${file##*/}
                 case $names in */"$name"/*) continue ;; esac
-                if [ -f "$file" ]; then printf '%s/%s\n' "$name" "$file"; elif [ ! -c "$file" ]; then continue; fi
+                if [ ! -c "$file" ]; then
+                    is_meant "$file" || continue
+                    printf '%s/%s\n' "$name" "$file"
+                fi
                 names=$names$name/
             done
         done
         case $names in */"${sysctl_file##*/}"/*) ;; *) printf '%s/%s\n' "${sysctl_file##*/}" "$root$sysctl_file" ;; esac
     } | sort -t / -k 1,1 | cut -d / -f 2-
-    [ ! -f "$root$sysctl_conf" ] || printf '%s\n' "$root$sysctl_conf"
+    ! is_meant "$root$sysctl_conf" || printf '%s\n' "$root$sysctl_conf"
 }
+
+# is_meant PATH: whether it is, or may be on its own machine, a file.
+is_meant() { [ -f "$1" ] || leads_out "$1"; }
 
 # list_limits_files: the same of pam_limits(8), with the place of ours in it, whether or not it is there.
 list_limits_files() {
@@ -82,23 +97,15 @@ list_limits_files() {
     {
         if closed "$root/etc/security/limits.d"; then printf '%s\n' "$root/etc/security/limits.d"; fi
         printf '%s\n' "$root$limits_file"
-        for file in "$root"/etc/security/limits.d/*.conf; do [ ! -f "$file" ] || printf '%s\n' "$file"; done
+        for file in "$root"/etc/security/limits.d/*.conf; do ! is_meant "$file" || printf '%s\n' "$file"; done
     } | sort -u
 }
 
 # settings FILE: the lines `key|value` of a sysctl.d(5) file, of keys of the table, with dots; `*key|value` where a key with * or ?
-# in it means that one, which counts where no line names it. Numbers as the kernel reads
-# them: with a zero in front to base 8, with 0x to base 16.
+# in it means that one, which counts where no line names it. The value is what the kernel takes of it; a line that it refuses
+# is none.
 settings() {
-    awk -v keys="$table_keys" '
-        function decimal(word,    base, at, digit, sum) {
-            if (word ~ /^0[xX][0-9a-fA-F]+$/) { base = 16; word = tolower(substr(word, 3)) }
-            else if (word ~ /^0[0-7]+$/) base = 8
-            # The kernel refuses it.
-            else return (word ~ /^0[0-9]+$/) ? word "?" : word
-            for (at = 1; at <= length(word); at++) sum = sum * base + index("0123456789abcdef", substr(word, at, 1)) - 1
-            return sprintf("%.0f", sum)
-        }
+    awk -v keys="$table_keys" -v last_port="$last_port" "$kernel_numbers"'
         function matches(pattern, name,    first, of) {
             if (pattern == "" || name == "") return pattern == name || pattern == "*"
             first = substr(pattern, 1, 1)
@@ -106,29 +113,88 @@ settings() {
             if (first == "*") return matches(substr(pattern, 2), name) || of != "." && matches(pattern, substr(name, 2))
             return (first == of || first == "?" && of != ".") && matches(substr(pattern, 2), substr(name, 2))
         }
+        function state(mark, name, field) {
+            if (taken(name, field)) print mark name "|" value_taken
+        }
         /^[ \t]*[#;]/ || !(at = index($0, "=")) { next }
         {
             key = substr($0, 1, at - 1)
             value = substr($0, at + 1)
             gsub(/^[ \t]*-?[ \t]*|[ \t]+$/, "", key)
-            gsub(/^[ \t]+|[ \t\r]+$/, "", value)
-            gsub(/[ \t]+/, " ", value)
-            gsub(/[^ -~]|\|/, "?", value)
-            count = split(value, words, " ")
-            for (at = 1; at <= count; at++) value = (at == 1 ? "" : value " ") decimal(words[at])
+            gsub(/\r/, " ", value)
+            gsub(/[^ -~\t]|\|/, "?", value)
             # With a slash first, slashes separate: net/ipv4/conf/eth0.1/…
             if (match(key, /[.\/]/) && substr(key, RSTART, 1) == "/") gsub("/", ".", key)
-            # Who gives fewer numbers than there are leaves the others as they are.
-            if (index(keys, "|" key "|") || index(keys, "|" key "[3]|") && count > 2) print key "|" value
-            if (key !~ /[*?]/) next
-            gsub(/\*+/, "*", key)
             all = split(keys, names, "|")
+            gsub(/\*+/, "*", key)
             for (at = 2; at < all; at++) {
-                if (sub(/\[3\]$/, "", names[at]) && count < 3) continue
-                if (matches(key, names[at])) print "*" names[at] "|" value
+                field = sub(/\[3\]$/, "", names[at]) ? 3 : 1
+                if (key == names[at]) state("", key, field)
+                else if (key ~ /[*?]/ && matches(key, names[at])) state("*", names[at], field)
             }
         }' "$1"
 }
+
+# As proc(5) reads what is written: numbers to base 8 with a zero in front and to base 16 with 0x, as many as the setting has, whatever
+# stands behind them. taken sets value_taken and says whether the kernel takes it.
+# shellcheck disable=SC2016 # awk's dollars
+kernel_numbers='
+    # number * base + more, of any length.
+    function times(number, base, more,    at, out) {
+        for (at = length(number); at > 0 || more; at--) {
+            if (at > 0) more += substr(number, at, 1) * base
+            out = more % 10 out
+            more = int(more / 10)
+        }
+        return out
+    }
+    # Nothing where the kernel refuses it.
+    function decimal(word,    base, at, number) {
+        if (word ~ /^0[xX][0-9a-fA-F]+$/) { base = 16; word = tolower(substr(word, 3)) }
+        else if (word ~ /^0[0-7]+$/) base = 8
+        else return (word ~ /^0[0-9]+$/) ? "" : word
+        for (at = 1; at <= length(word); at++) number = times(number, base, index("0123456789abcdef", substr(word, at, 1)) - 1)
+        sub(/^0+/, "", number)
+        return (number == "") ? "0" : number
+    }
+    function ports(list,    out, port) {
+        while (match(list, /[0-9A-Za-z]+/)) {
+            out = out substr(list, 1, RSTART - 1)
+            port = decimal(substr(list, RSTART, RLENGTH))
+            list = substr(list, RSTART + RLENGTH)
+            if (!is_above(port, "65535")) out = out port
+        }
+        return out list
+    }
+    function most(name) {
+        if (name == "fs.file-max" || name == "net.ipv4.tcp_mem") return "9223372036854775807"
+        if (name == "net.ipv4.ip_local_port_range") return "65535"
+        return (name == "fs.nr_open") ? "2147483584" : "2147483647"
+    }
+    function is_above(word, limit) {
+        return word ~ /^[0-9]+$/ && (length(word) > length(limit) || length(word) == length(limit) && (word "") > (limit ""))
+    }
+    function taken(name, field,    words, count, at, is_range) {
+        value_taken = ""
+        count = split(value, words, " ")
+        if (name == "net.ipv4.ip_local_reserved_ports") {
+            for (at = 1; at <= count; at++) value_taken = value_taken (at == 1 ? "" : " ") ports(words[at])
+            return 1
+        }
+        is_range = name == "net.ipv4.ip_local_port_range"
+        if (is_range) field = 2
+        # Who gives fewer numbers than there are leaves the others as they are.
+        if (is_range && count == 1) words[++count] = last_port
+        if (count < field) return 0
+        for (at = 1; at <= field; at++) {
+            words[at] = decimal(words[at])
+            if (words[at] == "" || is_above(words[at], most(name))) return 0
+            value_taken = value_taken (at == 1 ? "" : " ") words[at]
+        }
+        if (is_range) last_port = words[2]
+        return 1
+    }
+'
 
 # hard_limits FILE: the lines `domain|item|value` of a limits.conf(5) file that set a hard limit for everybody (*) or root.
 # Whoever has lines of his own, or his group has, gets those: nobody knows beforehand who will start the program.
@@ -137,7 +203,8 @@ hard_limits() {
         { sub(/#.*/, ""); gsub(/\r/, ""); type = tolower($2); value = tolower($4) }
         NF < 4 || ($1 != "*" && $1 != "root") || $3 !~ /^[A-Za-z]+$/ || (type != "hard" && type != "-") { next }
         value ~ /^(unlimited|infinity|-1?)$/ { value = "unlimited" }
-        value ~ /^0[0-9]+$/ { sub(/^0+/, "", value); if (value == "") value = 0 }
+        # strtoul(3) reads as far as there are digits.
+        value ~ /^[+]?[0-9]/ { sub(/^[+]/, "", value); sub(/[^0-9].*/, "", value); sub(/^0+/, "", value); if (value == "") value = 0 }
         value == "unlimited" || value ~ /^[0-9]+$/ { print $1 "|" tolower($3) "|" value }' "$1"
 }
 
@@ -153,13 +220,13 @@ last_line_of() {
     said=${said%%"$newline"*}
 }
 
-# boots_with KEY: sets said to what the next boot gives it, the last value of all, from to the file, and after_ours to 1 where
-# that is read after ours; empty where none does.
+# boots_with KEY LINES: sets said to what a boot that reads these lines of asked gives it, the last value of all, from to the
+# file, and after_ours to 1 where that is read after ours; empty where none does.
 boots_with() {
     from='' after_ours=0 means=$1
     # Whatever file has it: what names the setting counts before what means it.
-    last_line_of "$1" "$asked" || { means="*$1" && last_line_of "*$1" "$asked"; } || { said=''; return 0; }
-    read_before=${asked%"$newline$means|"*}
+    last_line_of "$1" "$2" || { means="*$1" && last_line_of "*$1" "$2"; } || { said=''; return 0; }
+    read_before=${2%"$newline$means|"*}
     from=${read_before##*"$newline|"}
     from=${from%%"$newline"*}
     if [ "$means" != "$1" ] || [ "${from##*/}" = "${sysctl_file##*/}" ]; then return 0; fi
@@ -217,7 +284,7 @@ short_logins() {
         logins_get "$domain"
         if [ -z "$from" ] || gives_logins "$wanted_units" || [ "${1:+$after_ours}" = 0 ]; then continue; fi
         short="$short${short:+, }$domain hard $item $given"
-        if above_ceiling "$given" && [ "$given" != unlimited ]; then short="$short (more than fs.nr_open, so the kernel refuses it)"; fi
+        if above_ceiling "$given" && [ "$given" != unlimited ]; then short="$short (more than fs.nr_open$ceiling_then, so the kernel refuses it)"; fi
         # One file usually has both.
         [ "$short_from" = "$from" ] || short_from="$short_from${short_from:+ and }$from"
     done
@@ -237,10 +304,17 @@ note_overruled() {
             short_boot late || return 0
             lapse=$short_verdict
             and_then="and the next boot has that"
-            [ "$short_from" != "$sysctl_conf" ] ||
-                and_then="and a boot with sysctl --system has that (systemd-sysctl reads it only by a link in sysctl.d)"
+            in_every_boot "$culprit" ||
+                and_then="and a boot with sysctl --system has that (systemd-sysctl reads it only by a link in sysctl.d, in its place there)"
             note_late "${sysctl_file##*/}" "$and_then: take it out there, then run apply again" ;;
     esac
+}
+
+# in_every_boot KEY: whether systemd-sysctl, which reads sysctl.conf only by a link in sysctl.d, comes to the same value.
+in_every_boot() {
+    last_line_of "$1" "$asked"
+    with_conf=$said
+    last_line_of "$1" "$sure" && [ "$said" = "$with_conf" ]
 }
 
 note_late() { note="${note:+$note; }$short_from is read after $1 and says $short, $2"; }
@@ -252,7 +326,7 @@ note_unlined() {
         logins_get "$domain"
         if [ -n "$from" ] || ! gives_logins "$wanted_units"; then continue; fi
         case $domain in '*') who=everybody ;; *) who="$who${who:+ or }root" ;; esac
-        lines="$lines; echo '$domain hard $item $wanted_units' >> $limits_file"
+        lines="$lines; $(append_command "$domain hard $item $wanted_units" "$limits_file")"
     done
     [ -z "$who" ] || note="${note:+$note; }no line for $who in the limits files: a login has from its service what it has, and that may \
 be more than here. Log in again and check; if it has no more either: ${lines#; }"

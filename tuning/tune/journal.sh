@@ -48,13 +48,20 @@ journal_new() {
     on_disk "$journal.new"
 }
 
-# journal_read: sets entries, empty without a file. Refuses (6) what is not as it was written.
+# journal_read: sets entries, empty without a file. Refuses (6) what is not as it was written. Until journal_known is 1
+# nothing may be done for which it would have to be known.
 journal_read() {
     entries=''
-    if [ ! -e "$journal" ]; then
-        ! has_orphans || damaged "it is missing, and $orphan, a copy of a file that an apply replaced, is there. $sysctl_file and $limits_file are what apply writes, and the copy says by its content which it was"
-        return 0
+    if [ -e "$journal" ]; then
+        read_entries
+    elif has_orphans; then
+        damaged "it is missing, and $orphan, a copy of a file that an apply replaced, is there. $sysctl_file and $limits_file are what apply writes, and the copy says by its content which it was"
     fi
+    stop_if_held
+    journal_known=1
+}
+
+read_entries() {
     ! odd_kind "$journal" || damaged "$odd"
     size_bytes=$(wc -c <"$journal" | tr -d ' \t')
     if [ "${size_bytes:-0}" -gt "$journal_bytes_max" ]; then damaged "it has $size_bytes bytes, and tune.sh writes $journal_bytes_max at most"; fi
@@ -152,14 +159,11 @@ are_numbers() {
 }
 
 damaged() {
+    # A signal to all of the terminal's processes kills what was reading, too.
+    stop_if_held
     complain "the rollback file $journal cannot be trusted: $1"
     complain "nothing was touched. What was there before stands there in plain text: put back by hand what you need, then"
     complain "remove the folder $state"
-    # What is in the folder stays.
-    if [ "${locked:-0}" = 1 ]; then
-        unlock
-        locked=0
-    fi
     finish 6
 }
 
@@ -237,11 +241,7 @@ check_state() {
 check_contents() {
     for each in "$state"/*; do
         case $each in "$lock_file" | "$lock_file".*) continue ;; esac
-        if odd_kind "$each" || not_ours "$each"; then
-            unlock
-            locked=0
-            distrust
-        fi
+        if odd_kind "$each" || not_ours "$each"; then distrust; fi
     done
 }
 

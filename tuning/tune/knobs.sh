@@ -29,11 +29,25 @@ visit_knob() {
     "$visit"
 }
 
-# raise_ceiling: what fs.nr_open is to be from now on; no limit of open files is above it. So its row comes before theirs.
+# raise_ceiling: no limit of open files is above fs.nr_open, so its row comes before theirs. Where apply raises it that is what it
+# is to be; but no more than the next boot surely gives it, by which lines that are written now are judged, too.
 raise_ceiling() {
+    ceiling=$current
+    case $verb in apply | plan) ;; *) return 0 ;; esac
     raised=$(targets)
-    ceiling=${raised##*|}
-    ceiling=${ceiling:-$current}
+    [ -n "$raised" ] || ! lost_at_boot || raised=$lost
+    [ -z "$raised" ] || ceiling=${raised##*|}
+    boots_with "$key" "$sure"
+    if [ -z "$raised" ] || [ "$after_ours" = 1 ]; then
+        boot_value "$key"
+        lower_ceiling "$boot"
+    fi
+    boots_with "$key" "$asked"
+    [ "$after_ours" = 0 ] || lower_ceiling "$said"
+}
+
+lower_ceiling() {
+    if is_number "$1" && is_number "$ceiling" && ! reaches "$1" "$ceiling"; then ceiling=$1 ceiling_then=' after the next boot'; fi
 }
 
 # evaluate FORMULA: the shell's own arithmetic over N, E, W, S, P, G, M, of what check_table has let through. Sets result.
@@ -160,7 +174,7 @@ holds() {
     esac
 }
 
-# suffices VALUE: whether it is what the judged row wants, which is no range of ports; of several numbers the last counts.
+# suffices VALUE: whether it is what the judged row wants, which is no range of ports; of several numbers, which are as many as the kernel takes, the last counts.
 suffices() {
     case $kind in
         least) is_number "${1##* }" && reaches "${1##* }" "$wanted" ;;

@@ -116,7 +116,7 @@ measure() {
     reserved=$(read_sysctl net.ipv4.ip_local_reserved_ports)
     ports=$(read_sysctl net.ipv4.ip_local_port_range)
     ports=$(usable_ports "$ports" "$reserved")
-    ceiling=$(read_sysctl fs.nr_open)
+    ceiling=$(read_sysctl fs.nr_open) ceiling_then=''
     read_files
     G=$(page_bytes)
     M=$(memory_bytes)
@@ -126,7 +126,7 @@ measure() {
 # measure_nowhere: the same for a machine that is not known: the kernel's own ports, its smallest page, and one worker
 # where nobody says how many, since that one needs the largest table.
 measure_nowhere() {
-    kernel='' reserved='' ceiling='' asked='' sure='' granted='' unread='' ports=28232 G=4096 M=0
+    kernel='' reserved='' ceiling='' asked='' sure='' granted='' unread='' ceiling_then='' ports=28232 G=4096 M=0
     workers=${workers:-1}
     derive
 }

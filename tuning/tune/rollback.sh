@@ -5,7 +5,7 @@
 # undo ENTRIES: the newest first. Sets remaining (entries that could not be undone), and counts
 # restored, left (somebody changed it since) and stuck (the kernel or the disk refused).
 undo() {
-    remaining='' restored=0 left=0 stuck=0 heads=''
+    remaining='' restored=0 left=0 stuck=0 heads='' limits_stay=0
     each_line_backwards "$1" undo_entry
     # The folders are still needed then, for a rollback that comes later.
     [ -z "$remaining" ] || remaining=$heads$remaining
@@ -55,7 +55,9 @@ undo_sysctl() {
     if same_value "$first" "$now" "$third"; then
         if [ "$second" = "$now" ]; then return; fi
         refusal='refused here'
-        if [ ${#second} -gt "$ports_bytes_max" ] && [ "$first" = net.ipv4.ip_local_reserved_ports ]; then
+        if [ "$first" = fs.nr_open ] && line_above "$second"; then
+            remain left "$first stays $now_words: $limits_file, which stays as it is, has $above, and above fs.nr_open a limit is refused, maybe with the login. Change that line, then run rollback again"
+        elif [ ${#second} -gt "$ports_bytes_max" ] && [ "$first" = net.ipv4.ip_local_reserved_ports ]; then
             remain stuck "$first is not set back to what stands in the rollback file: more than $ports_bytes_max bytes are not surely written in one piece. Write it in several, each ending after a comma"
         elif hook && set_sysctl "$first" "$second"; then
             restored=$((restored + 1))
@@ -67,6 +69,13 @@ undo_sysctl() {
     elif ! same_value "$first" "$now" "$second" && ! was_before "$now"; then
         remain left "$first is '$now_words' now; apply had set '$third_words' where '$second_words' was: somebody changed it since, so it stays"
     fi
+}
+
+# line_above VALUE: whether a limits file that is left has a line for more open files. Sets above to it.
+line_above() {
+    [ "$limits_stay" = 1 ] && [ -f "$root$limits_file" ] || return 1
+    above=$(hard_limits "$root$limits_file" | awk -F '|' '$2 == "nofile" { print $3 }' | highest)
+    [ -n "$above" ] && ! reaches "$1" "$above"
 }
 
 undo_file() {
@@ -104,16 +113,25 @@ put_back() {
 
 # remain WORD MESSAGE: the entry stays in the rollback file, in the old order.
 remain() {
+    # Then what was at work was killed as well, and that is the cause.
+    if [ "$verb" = rollback ] && [ -n "$held" ]; then interrupted; fi
     case $1 in left) left=$((left + 1)) ;; stuck) stuck=$((stuck + 1)) ;; esac
+    [ "$first" != "$limits_file" ] || limits_stay=1
     say "$1      $2"
     remaining="$what|$first|$second${third:+|$third}${fourth:+|$fourth}${remaining:+$newline$remaining}"
     record "$first" "$1" "$1"
 }
 
-# Removes what the rollback file needed. folders: those that apply made.
+# Removes what nobody needs any more: what apply was making, and without a rollback file the copies.
 forget() {
-    rm -f "$journal" "$journal.new" "$state/staged.sysctl.d" "$state/staged.limits.d" "$state/staged.copy"
+    rm -f "$state/staged.sysctl.d" "$state/staged.limits.d" "$state/staged.copy"
+    [ ! -e "$journal" ] || return 0
+    rm -f "$journal.new"
     forget_copies
+}
+
+# Gives the lock back, and removes the folders that are empty then. folders: those that apply made.
+leave() {
     unlock
     rmdir "$state" 2>/dev/null
     for folder in $folders; do rmdir "$root$folder" 2>/dev/null; done
@@ -143,9 +161,9 @@ rollback() {
     fi
     lock
     check_contents
-    stop_if_held
     journal_read
     if [ -z "$entries" ]; then
+        rm -f "$journal"
         say "nothing to roll back: the last apply had not begun to change anything"
         finish 0
     fi

@@ -22,7 +22,7 @@ string() { printf '"%s"' "$(plain "$1" | sed 's/\\/\\\\/g; s/"/\\"/g')"; }
 
 # raise_running ITEM: the limit of a process that runs.
 raise_running() {
-    if limits_are_fixed; then echo "# no prlimit: $fixed"; else echo "prlimit --pid PID --$1=$wanted:$wanted    # a running process, as root"; fi
+    if limits_are_fixed; then echo "# no prlimit: $fixed"; else echo "prlimit --pid PID --$1=$wanted:$wanted    # a running process, as root${root:+, on the machine that $root is of}"; fi
 }
 
 # The workers that each program takes.
@@ -65,6 +65,19 @@ most_suffice() {
     [ "$left" -ge 0 ] && [ $((left * left)) -ge "$uneven" ]
 }
 
+# append_command LINE FILE: what to type for it to be the last line of the file.
+append_command() {
+    to=$(quoted_word "$root$2") before=''
+    if [ "$2" = "$sysctl_file" ] && [ "$standing" != "$root$2" ]; then
+        # A file of this name takes the place of that one.
+        before="[ -e $to ] || cp $(quoted_word "$standing") $to; "
+    elif [ -n "$(tail -c 1 "$root$2" 2>/dev/null)" ]; then
+        # Its last line has no end.
+        before="echo >> $to; "
+    fi
+    echo "${before}echo '$1' >> $to"
+}
+
 # What to type for the judged row, one command a line; the first takes effect now, the others keep it.
 commands() {
     case $place in
@@ -78,11 +91,11 @@ commands() {
     esac
     targets_anyway | while IFS='|' read -r what first second third; do
         case $what in
-            limit) echo "echo '$first hard $second $third' >> $limits_file    # logins from then on" ;;
+            limit) echo "$(append_command "$first hard $second $third" "$limits_file")    # logins from then on" ;;
             sysctl)
                 if [ "$(read_sysctl "$first")" != "$second" ]; then
-                    echo "sysctl -w '$first=$second'"
-                    echo "echo '$first = $second' >> $sysctl_file"
+                    echo "sysctl -w '$first=$second'${root:+    # on the machine that $root is of}"
+                    append_command "$first = $second" "$sysctl_file"
                 fi ;;
         esac
     done

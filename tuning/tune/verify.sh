@@ -4,7 +4,7 @@
 
 verify() {
     measure
-    held=0 doubtful=0 broken=0 results='' queue_wanted='' nofile_wanted='' again=''
+    well=0 doubtful=0 broken=0 results='' queue_wanted='' nofile_wanted='' again=''
     known_before
     each_knob read_back
     check_rollback_file
@@ -18,10 +18,10 @@ verify() {
     fi
     if [ "$json" = 1 ]; then
         printf '{ "schema": 1, "verb": "verify", "role": "%s", "conns": %s,\n  "results": [%s\n  ],\n  "ok": %s, "warn": %s, "fail": %s }\n' \
-            "$role" "$N" "$results" "$held" "$doubtful" "$broken"
+            "$role" "$N" "$results" "$well" "$doubtful" "$broken"
     else
         echo
-        echo "$held hold, $doubtful in doubt or not tried, $broken do not hold"
+        echo "$well hold, $doubtful in doubt or not tried, $broken do not hold"
     fi
     [ "$broken" -eq 0 ] || exit 2
     [ "$doubtful" -eq 0 ] || exit 1
@@ -30,7 +30,7 @@ verify() {
 
 # tell WORD WHAT DETAIL
 tell() {
-    case $1 in ok) held=$((held + 1)) ;; fail) broken=$((broken + 1)) ;; *) doubtful=$((doubtful + 1)) ;; esac
+    case $1 in ok) well=$((well + 1)) ;; fail) broken=$((broken + 1)) ;; *) doubtful=$((doubtful + 1)) ;; esac
     if [ "$json" = 1 ]; then
         results="$results${results:+,}
     { \"result\": $(string "$1"), \"what\": $(string "$2"), \"detail\": $(string "$3") }"

@@ -10,7 +10,7 @@ use tickring_protocol::placement::worker_of;
 
 use super::Rooms;
 use crate::plan::Names;
-use crate::server_side::Status;
+use crate::server_side::{Listing, Status};
 
 /// More workers than any server of this version has.
 const WORKERS_MAX: u64 = 256;
@@ -24,27 +24,47 @@ pub(super) struct Seating {
     rooms: Rooms,
     names: Names,
     workers: usize,
-    /// The workers of the first rooms, of as many as have been asked for.
-    known: Rc<RefCell<Vec<u8>>>,
+    /// Which of the rooms are on this server.
+    listing: Listing,
+    /// The workers of the first rooms, of as many as have been asked for; the number of workers stands for other servers.
+    known: Rc<RefCell<Vec<u16>>>,
 }
 
 impl Seating {
-    /// Of `workers` workers; `None` where it is not known which: several servers, or rooms without names.
-    pub(super) fn of(rooms: Rooms, workers: u64, targets: u64, status: &Status) -> Option<Self> {
-        let is_one_server = targets == 1 && status.pid.is_some();
+    /// Of `workers` workers; `None` where it is not known which: several servers together, or rooms without names.
+    pub(super) fn of(rooms: Rooms, workers: u64, listing: &Listing, status: &Status) -> Option<Self> {
         let workers = usize::try_from(workers).ok().filter(|_| (1..=WORKERS_MAX).contains(&workers))?;
-        Some(Self { rooms, names: rooms.names.filter(|_| is_one_server)?, workers, known: Rc::default() })
+        let names = rooms.names.filter(|_| status.pid.is_some())?;
+        Some(Self { rooms, names, workers, listing: listing.clone(), known: Rc::default() })
+    }
+
+    /// What players are counted for: the workers, and other servers where there are some.
+    fn places(&self) -> usize {
+        self.workers + usize::from(self.listing.is_shared())
+    }
+
+    /// Of this server.
+    pub(super) const fn workers(&self) -> usize {
+        self.workers
+    }
+
+    /// Of what stands for each of those, this server's part.
+    pub(super) fn own(&self, each: &[u64]) -> u64 {
+        each.iter().take(self.workers).sum()
     }
 
     /// The workers of the first `count` rooms.
-    fn workers_of(&self, count: u64) -> Ref<'_, [u8]> {
+    fn workers_of(&self, count: u64) -> Ref<'_, [u16]> {
         let count = usize::try_from(count).expect("rooms of a run fit in memory");
         let mut known = self.known.borrow_mut();
         for room in known.len()..count {
-            // One worker has them all, whatever they are called.
-            let worker =
-                if self.workers == 1 { 0 } else { worker_of(&self.names.room(room as u64), self.workers) };
-            known.push(u8::try_from(worker).expect("there are at most WORKERS_MAX"));
+            let worker = match room as u64 {
+                room if !self.listing.has(room) => self.workers,
+                // One worker has them all, whatever they are called.
+                _ if self.workers == 1 => 0,
+                room => worker_of(&self.names.room(room), self.workers),
+            };
+            known.push(u16::try_from(worker).expect("there are at most WORKERS_MAX"));
         }
         drop(known);
         Ref::map(self.known.borrow(), |known| &known[..count])
@@ -57,7 +77,7 @@ impl Seating {
     /// Players of each worker when `conns` sit in `count` rooms: in blocks of equal size, give or take one.
     fn players_in(&self, count: u64, conns: u64) -> Vec<u64> {
         let workers = self.workers_of(count);
-        let mut players = vec![0; self.workers];
+        let mut players = vec![0; self.places()];
         let (Some(each), Some(more)) = (conns.checked_div(count), conns.checked_rem(count)) else {
             return players;
         };
@@ -88,7 +108,7 @@ impl Seating {
 
     /// Rooms of each worker when there are `count`.
     pub(super) fn rooms(&self, count: u64) -> Vec<u64> {
-        let mut rooms = vec![0; self.workers];
+        let mut rooms = vec![0; self.places()];
         self.workers_of(count).iter().for_each(|worker| rooms[usize::from(*worker)] += 1);
         rooms
     }
@@ -118,7 +138,7 @@ impl Seating {
     /// more rooms are fuller still.
     fn not_too_many(&self, places: &Places, most: u64) -> (u64, Vec<u64>) {
         let each = self.rooms.players_each();
-        let (mut rooms, mut least) = (vec![0; self.workers], vec![0; self.workers]);
+        let (mut rooms, mut least) = (vec![0; self.places()], vec![0; self.places()]);
         for count in 0..most.div_ceil(each) {
             let worker = self.worker(count);
             // All that one room more may lack are lacking here, and it has somebody all the same.
@@ -181,7 +201,7 @@ impl Seating {
             workers,
             rooms: Rooms { count, follow: self.rooms.follow && count == self.rooms.count, ..self.rooms },
             known: if workers == self.workers { Rc::clone(&self.known) } else { Rc::default() },
-            ..*self
+            ..self.clone()
         }
     }
 }
@@ -194,27 +214,34 @@ fn share(nth: u64, count: u64, parts: u64) -> usize {
 /// The places that a server's workers have left.
 #[derive(Clone, Debug)]
 pub(super) struct Places {
-    /// Of each worker.
+    /// Of each worker; other servers' are none of this one's, and [`ELSEWHERE`].
     pub(super) free: Vec<u64>,
+    /// Of all together.
+    pub(super) most: u64,
     /// Of each table, for connections that are on their way to another worker; 0: nobody passes.
     pub(super) passing: u64,
 }
+
+/// As good as no end.
+pub(super) const ELSEWHERE: u64 = u64::MAX;
 
 impl Places {
     /// Whether each worker's players find a place, and those of others pass. More players in the same rooms, or in more of
     /// them, never find one where fewer do not.
     fn hold(&self, players: &[u64]) -> bool {
-        let all: u64 = players.iter().sum();
-        players.iter().zip(&self.free).all(|(here, free)| {
-            let passing = match *here {
-                _ if all == 0 => 0,
-                // Where nobody stays, one after the other may pass; where all stay, nobody does, but the last place of a
-                // table is never promised to who was accepted elsewhere.
-                here if here == 0 || here == all => self.passing.min(1),
-                _ => self.passing,
-            };
-            here.saturating_add(passing) <= *free
-        })
+        let own = players.iter().zip(&self.free).filter(|(_, free)| **free != ELSEWHERE);
+        let all: u64 = own.clone().map(|(players, _)| players).sum();
+        all <= self.most
+            && own.into_iter().all(|(here, free)| {
+                let passing = match *here {
+                    _ if all == 0 => 0,
+                    // Where nobody stays, one after the other may pass; where all stay, nobody does, but the last place of a
+                    // table is never promised to who was accepted elsewhere.
+                    here if here == 0 || here == all => self.passing.min(1),
+                    _ => self.passing,
+                };
+                here.saturating_add(passing) <= *free
+            })
     }
 }
 
@@ -231,7 +258,7 @@ mod tests {
     fn seating(words: &str, workers: u64) -> Seating {
         let plan = Cli::plan(words.split(' ')).unwrap();
         let rooms = Demand::of(&plan).rooms.unwrap();
-        Seating::of(rooms, workers, 1, &Status { pid: Some(1), ..Status::default() }).unwrap()
+        Seating::of(rooms, workers, &Listing::alone(), &Status { pid: Some(1), ..Status::default() }).unwrap()
     }
 
     #[test]
@@ -274,7 +301,8 @@ mod tests {
             ("rewind --conns 100", 2, vec![64, 60]),
         ] {
             for passing in [0, 1, 5] {
-                let (seating, places) = (seating(words, workers), Places { free: free.clone(), passing });
+                let (seating, places) =
+                    (seating(words, workers), Places { free: free.clone(), most: u64::MAX, passing });
                 let last = (0..1_500).filter(|conns| seating.fits(&places, *conns)).max().unwrap();
                 assert_eq!(seating.largest(&places, 1_500), last, "{words} {passing}");
                 let before = (0..last).filter(|conns| seating.fits(&places, *conns)).max().unwrap();
@@ -288,7 +316,7 @@ mod tests {
         // Both rooms are on the first, as a server of this version has them.
         let two = seating("game --conns 100", 2);
         assert_eq!(two.players(100), [100, 0]);
-        let places = Places { free: vec![64, 64], passing: 10 };
+        let places = Places { free: vec![64, 64], most: u64::MAX, passing: 10 };
         assert_eq!(two.largest(&places, 100), 63, "the last place is for who comes by himself");
         assert_eq!(two.made(&[1, 5], 9), 1, "the second is the first worker's, too");
         assert!((2..=9).contains(&two.made(&[5, 5], 9)));
@@ -306,7 +334,10 @@ mod tests {
                 _ => format!("rewind --conns {} --seed {round}", conns * 2),
             };
             let free = (0..workers).map(|_| rng.random_range(0..150)).collect();
-            let (seating, places) = (seating(&words, workers), Places { free, passing: round % 4 });
+            let (seating, places) = (
+                seating(&words, workers),
+                Places { free, most: rng.random_range(0..400), passing: round % 4 },
+            );
             for most in [500, conns - 1] {
                 let one_by_one = (0..=most).rev().find(|conns| seating.fits(&places, *conns)).unwrap();
                 let largest = seating.largest(&places, most);
@@ -325,7 +356,7 @@ mod tests {
         ] {
             let (seating, each_room) = (seating(words, workers), if words.contains("game") { 50 } else { 2 });
             let free = vec![each; usize::try_from(workers).unwrap()];
-            let places = Places { free, passing: 16 };
+            let places = Places { free, most: u64::MAX, passing: 16 };
             let largest = seating.largest(&places, 4_000_000);
             let rooms = largest.div_ceil(each_room);
             assert!(largest > workers * each / 2 && largest < workers * each, "{words}: {largest}");

@@ -1,16 +1,16 @@
 //! The seats that the server has for a run's players.
 
-use super::seating::{Places, Seating};
+use super::seating::{ELSEWHERE, Places, Seating};
 use super::{Budget, CONNS_MAX, Demand, Rooms, Side};
 use crate::doctor::enough;
-use crate::server_side::Status;
+use crate::server_side::{Listing, Status};
 
 /// Seats in the rooms that players are spread over; a hash of a room's name chooses its worker.
-pub(super) fn budget(demand: &Demand, status: &Status) -> Option<Budget> {
+pub(super) fn budget(demand: &Demand, status: &Status, listing: &Listing) -> Option<Budget> {
     let (rooms, limits) = (demand.rooms?, &status.limits);
     let (seats, workers) = (limits.players_max_per_room?, limits.workers.unwrap_or(1));
     let each_makes = limits.workers.and(limits.rooms_max_per_worker);
-    let seating = Seating::of(rooms, workers, demand.targets, status).filter(|_| each_makes.is_some());
+    let seating = Seating::of(rooms, workers, listing, status).filter(|_| each_makes.is_some());
     let known = seating.map(|seating| {
         let there = (0..workers).map(|at| there(status, at)).collect();
         Known { seating, there, each: each_makes.unwrap_or(0) }
@@ -20,7 +20,7 @@ pub(super) fn budget(demand: &Demand, status: &Status) -> Option<Budget> {
     let most = CONNS_MAX.max(demand.conns).div_ceil(fullest).max(rooms.count);
     let made = each_makes.map(|each| match &known {
         Some(known) => known.seating.made(&known.free(), most),
-        None => enough::held(workers, each),
+        None => listing.whole(enough::held(workers, each)),
     });
     Some(Seats { demand, rooms, seats, workers, made, known }.budget())
 }
@@ -42,7 +42,8 @@ struct Known {
 impl Known {
     /// Rooms that each worker can still make.
     fn free(&self) -> Vec<u64> {
-        self.there.iter().map(|there| self.each.saturating_sub(*there)).collect()
+        let own = self.there.iter().map(|there| self.each.saturating_sub(*there));
+        own.chain([ELSEWHERE]).collect()
     }
 }
 
@@ -101,7 +102,7 @@ impl Seats<'_> {
             // Some of the rooms are not made: only so few find a seat that those stay empty.
             _ if seats == 0 => 0,
             Some(known) => {
-                let places = Places { free: known.free(), passing: 0 };
+                let places = Places { free: known.free(), most: u64::MAX, passing: 0 };
                 known.seating.largest(&places, most.min(count.saturating_sub(1)))
             }
             None => most.min(made),
@@ -234,6 +235,10 @@ mod tests {
     use super::super::tests::{demand, server};
     use super::*;
     use crate::cli::Cli;
+
+    fn budget(demand: &Demand, status: &Status) -> Option<Budget> {
+        super::budget(demand, status, &Listing::alone())
+    }
 
     fn following(count: u64) -> Option<Rooms> {
         Some(Rooms { follow: true, ..Rooms::named(count) })

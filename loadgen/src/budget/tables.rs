@@ -1,9 +1,9 @@
 //! What the server takes as a whole, and what its workers' tables hold.
 
-use super::seating::{Places, Seating};
+use super::seating::{ELSEWHERE, Places, Seating};
 use super::{Budget, CONNS_MAX, Demand, Side};
 use crate::doctor::{Readings, enough};
-use crate::server_side::Status;
+use crate::server_side::{Listing, Status};
 
 /// What comes in so many ms from other workers needs places of its own: a worker promises part of those it has left,
 /// anew at each of its waits, and who finds none promised waits. Measured on loopback at 2,000 a second: with that many
@@ -16,16 +16,16 @@ const ROOMS_TRIED_MAX: u64 = 2_000;
 
 /// Connections that the server takes: the kernel's hash chooses the worker of one that is in no room, and the name of its
 /// room that of a player.
-pub(super) fn budget(demand: &Demand, status: &Status, here: &Readings) -> Option<Budget> {
+pub(super) fn budget(demand: &Demand, status: &Status, listing: &Listing, here: &Readings) -> Option<Budget> {
     let limits = &status.limits;
     let max = limits.connections_max?;
     let tables = limits.workers.zip(limits.connections_per_worker_max);
     let (workers, each) = tables.unwrap_or((1, max));
     let is_fixed = demand.is_loopback && here.limits_are_fixed;
     let rooms = demand.rooms.filter(|_| tables.is_some());
-    let seating = rooms.and_then(|rooms| Seating::of(rooms, workers, demand.targets, status));
-    let known = seating.map(|seating| Tables { demand, status, seating, workers, each });
-    if let Some(tables) = known.as_ref().filter(|_| workers > 1) {
+    let seating = rooms.and_then(|rooms| Seating::of(rooms, workers, listing, status));
+    let known = seating.map(|seating| Tables { demand, status, listing, seating, workers, each });
+    if let Some(tables) = known.as_ref().filter(|_| workers > 1 || listing.is_shared()) {
         return Some(tables.budget(max, is_fixed));
     }
     let open = status.taken();
@@ -46,11 +46,11 @@ pub(super) fn budget(demand: &Demand, status: &Status, here: &Readings) -> Optio
     } else {
         format!("the server takes {max} ({}){taken}", limits.connections_bound())
     };
-    let wanted = demand.conns.saturating_add(open);
+    let wanted = listing.part(demand.conns).saturating_add(open);
     Some(Budget {
         side: Side::Server,
         what: "connections",
-        carries: max.min(held).saturating_sub(open),
+        carries: listing.whole(max.min(held).saturating_sub(open)),
         why,
         remedy: match known.filter(|_| held < wanted) {
             // One table has everybody; of more, the names of the rooms choose one.
@@ -72,6 +72,7 @@ fn taken(open: u64) -> String {
 struct Tables<'a> {
     demand: &'a Demand,
     status: &'a Status,
+    listing: &'a Listing,
     seating: Seating,
     workers: u64,
     /// Places of each.
@@ -86,12 +87,12 @@ impl Tables<'_> {
         // A larger number may fit where rooms follow it, and this one not.
         let most = if fits { CONNS_MAX.max(conns) } else { conns.saturating_sub(1) };
         let held = self.seating.largest(&places, most);
-        let all = max.saturating_sub(open);
-        let carries = all.min(held);
-        let (why, remedy) = if carries >= conns || held < all {
+        let carries =
+            self.seating.largest(&Places { most: max.saturating_sub(open), ..places.clone() }, most);
+        let (why, remedy) = if carries >= conns || carries == held {
             (self.why(&places), self.remedy(is_fixed))
         } else {
-            let wanted = conns.saturating_add(open);
+            let wanted = self.own(conns).saturating_add(open);
             let why =
                 format!("the server takes {max} ({}){}", self.status.limits.connections_bound(), taken(open));
             // With more than its tables hold it does not start, or some find no place.
@@ -103,6 +104,11 @@ impl Tables<'_> {
             (why, remedy)
         };
         Budget { side: Side::Server, what: "connections", carries, why, remedy }
+    }
+
+    /// Of so many of the run's connections those that come to this server.
+    fn own(&self, conns: u64) -> u64 {
+        self.seating.own(&self.seating.players(conns))
     }
 
     /// Of so many tables with so many places each what is left; other tables than the server's are empty.
@@ -119,26 +125,33 @@ impl Tables<'_> {
             }
         }
         // The bots of a room come together, and all but one in so many are accepted elsewhere.
-        let passing = (self.demand.connect_rate * PASSING_MS * (workers - 1)).div_ceil(1_000 * workers);
+        let rate = self.listing.part(self.demand.connect_rate);
+        let passing = (rate * PASSING_MS * (workers - 1)).div_ceil(1_000 * workers);
+        let elsewhere = self.listing.is_shared().then_some(ELSEWHERE);
         Places {
-            free: open.into_iter().map(|open| each.saturating_sub(open)).collect(),
+            free: open.into_iter().map(|open| each.saturating_sub(open)).chain(elsewhere).collect(),
+            most: u64::MAX,
             // Of tables this small, at most an eighth.
-            passing: passing.min(each / 8).max(1),
+            passing: if workers == 1 { 0 } else { passing.min(each / 8).max(1) },
         }
     }
 
     fn why(&self, places: &Places) -> String {
         let players = self.seating.players(self.demand.conns);
-        let (fullest, most) =
-            players.iter().enumerate().max_by_key(|(_, players)| **players).unwrap_or((0, &0));
+        let all = self.seating.own(&players);
+        let (fullest, most) = players
+            .iter()
+            .enumerate()
+            .take(self.seating.workers())
+            .max_by_key(|(_, players)| **players)
+            .unwrap_or((0, &0));
         let rooms = self.demand.rooms.map_or(0, |rooms| rooms.count_for(self.demand.conns));
         let there = self.seating.rooms(rooms).get(fullest).copied().unwrap_or(0);
         let free = places.free.get(fullest).copied().unwrap_or(0);
         let left = if free == self.each { String::new() } else { format!(", {free} of them free,") };
         let passing = match most {
-            most if *most == self.demand.conns => {
-                " beside one that is kept for who is accepted there".to_owned()
-            }
+            _ if places.passing == 0 => String::new(),
+            most if *most == all => " beside one that is kept for who is accepted there".to_owned(),
             _ => format!(" beside {} for those who pass to another worker", places.passing),
         };
         format!(
@@ -156,11 +169,14 @@ impl Tables<'_> {
             let count = usize::try_from(workers).expect("at most 256 are tried");
             self.seating.with(count, rooms).fits(&self.places(workers, self.each), demand.conns)
         };
-        let busiest = |seating: &Seating| seating.players(demand.conns).into_iter().max().unwrap_or(0);
+        let busiest = |seating: &Seating| {
+            seating.players(demand.conns).into_iter().take(seating.workers()).max().unwrap_or(0)
+        };
+        let own = self.own(demand.conns);
         let open = (0..).zip(&self.status.workers).map(|(_, worker)| worker.open()).max();
         let table = enough::table(busiest(&self.seating).saturating_add(open.unwrap_or(self.status.taken())));
         let mut advice = format!("start the server with {}", enough::larger_table(limits, table, is_fixed));
-        let first = demand.conns.div_ceil(self.each.max(1)).max(self.workers + 1);
+        let first = own.div_ceil(self.each.max(1)).max(self.workers + 1);
         // Each takes as long as there are rooms.
         let tries =
             usize::try_from(TRIES * ROOMS_TRIED_MAX / rooms.max(ROOMS_TRIED_MAX)).map_or(1, |n| n.max(2));
@@ -176,10 +192,7 @@ impl Tables<'_> {
         if let Some(count) = more {
             advice += &format!(", or use --rooms {count} (other rooms, on other workers)");
         }
-        format!(
-            "{advice}; --max-conns, if it is set, at {} or auto",
-            demand.conns.saturating_add(self.status.taken())
-        )
+        format!("{advice}; --max-conns, if it is set, at {} or auto", own.saturating_add(self.status.taken()))
     }
 }
 
@@ -192,7 +205,7 @@ mod tests {
 
     fn wall(words: &str, status: &Status) -> Budget {
         let demand = Demand::of(&Cli::plan(words.split(' ')).unwrap());
-        budget(&demand, status, &Readings::default()).unwrap()
+        budget(&demand, status, &Listing::alone(), &Readings::default()).unwrap()
     }
 
     /// A server of so many tables with so many places each.

@@ -1,7 +1,8 @@
 //! What each resource carries, and what moves it.
 
 use super::*;
-use crate::server_side::{Status, StatusLimits};
+use crate::cli::Cli;
+use crate::server_side::{Admin, Part, Status, StatusLimits};
 
 pub(super) fn demand(conns: u64, rooms: Option<Rooms>) -> Demand {
     Demand {
@@ -53,7 +54,7 @@ fn reserved_ports_are_named_where_there_are_some() {
 #[test]
 fn tables_of_several_workers_are_not_filled_to_the_last_place() {
     let here = Readings::default();
-    let connections = |demand: &Demand, status: &Status| tables::budget(demand, status, &here);
+    let connections = |demand: &Demand, status: &Status| connections(demand, status, &here);
     let one = connections(&demand(120, None), &server(1, 1, 1)).unwrap();
     let why = "the server takes 100 (1 table(s) of 100 places, which is its descriptor limit)";
     assert_eq!((one.carries, &one.why[..]), (100, why));
@@ -93,7 +94,7 @@ fn limits_that_even_root_may_not_raise_are_no_advice() {
     let wall = |limits_are_fixed| {
         let here = Readings { limits_are_fixed, ..Readings::default() };
         let facts = Facts { descriptors: Some(64), here: here.clone(), ..Facts::default() };
-        let server = tables::budget(&demand(190, None), &server(2, 1, 1), &here).unwrap();
+        let server = connections(&demand(190, None), &server(2, 1, 1), &here).unwrap();
         [descriptors(&demand(190, None), &facts).unwrap().remedy, server.remedy]
     };
     for remedy in wall(false) {
@@ -102,5 +103,50 @@ fn limits_that_even_root_may_not_raise_are_no_advice() {
     for remedy in wall(true) {
         assert!(!remedy.contains("ulimit -Hn") && remedy.contains("--workers"), "{remedy}");
         assert!(remedy.contains("CAP_SYS_RESOURCE") && remedy.contains("LimitNOFILE="), "{remedy}");
+    }
+}
+
+/// Servers of one table each, of so many places, behind those of the targets.
+fn servers(listed: &[(u64, &[u64])]) -> Status {
+    let part = |(at, (places, targets)): (u32, &(u64, &[u64]))| {
+        let mut status = Status { pid: Some(at), ..server(1, 1_024, 50) };
+        status.limits.connections_max = Some(*places);
+        status.limits.connections_per_worker_max = Some(*places);
+        Part { status, admin: Admin { url: format!("http://server-{at}"), targets: targets.to_vec() } }
+    };
+    Status { parts: (1..).zip(listed).map(part).collect(), ..Status::default() }
+}
+
+#[test]
+fn of_several_servers_each_holds_what_a_run_gives_it() {
+    let targets = "--target ws://127.0.0.1:1 --target ws://127.0.0.1:3 --target ws://127.0.0.1:5";
+    for listed in [
+        &[(100, &[0][..]), (60, &[1, 2])][..],
+        &[(100, &[1]), (60, &[0, 2])],
+        &[(60, &[2]), (110, &[0]), (80, &[1])],
+    ] {
+        for words in ["echo", "game", "game --rooms 7", "game --rooms 2", "rewind"] {
+            let plan =
+                |conns: u32| Cli::plan(format!("{words} --conns {conns} {targets}").split(' ')).unwrap();
+            let fits = |conns: u32| {
+                let plan = plan(conns);
+                let mut there = [0; 3];
+                (0..conns).for_each(|connection| there[usize::from(plan.target_index(connection))] += 1);
+                let own = |targets: &[u64]| {
+                    targets.iter().map(|at| there[usize::try_from(*at).unwrap()]).sum::<u64>()
+                };
+                listed.iter().all(|(places, targets)| own(targets) <= *places)
+            };
+            let demand = Demand::of(&plan(400));
+            let wall = connections(&demand, &servers(listed), &Readings::default()).unwrap();
+            let carries = u32::try_from(wall.carries - wall.carries % 2).unwrap();
+            assert!(fits(carries), "{words} {listed:?}: {wall:?}");
+            let mut more = (carries + 2..carries + 16).step_by(2).chain((carries + 2..400).step_by(50));
+            assert_eq!(more.find(|conns| fits(*conns)), None, "{words} {listed:?}: {wall:?}");
+            assert!(
+                wall.why.contains("parts of the load go there, to the server behind http://"),
+                "{wall:?}"
+            );
+        }
     }
 }

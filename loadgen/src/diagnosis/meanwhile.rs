@@ -75,6 +75,7 @@ mod tests {
     use super::*;
     use crate::cli::Cli;
     use crate::diagnosis::{Diagnosis, diagnose};
+    use crate::doctor::Readings;
     use crate::measure::errors::Cause;
 
     fn meanwhile(flags: &str) -> Meanwhile {
@@ -94,7 +95,9 @@ mod tests {
     #[test]
     fn the_words_are_the_reports_with_the_numbers_of_this_run() {
         let mut meanwhile = meanwhile("echo --conns 20 --target ws://127.0.0.1:9001");
-        meanwhile.signs.here.sysctls.insert("net.netfilter.nf_conntrack_max".to_owned(), "1000".to_owned());
+        // Not those of the machine that the test is on.
+        let tracked = [("net.netfilter.nf_conntrack_max".to_owned(), "1000".to_owned())];
+        meanwhile.signs.here = Readings { sysctls: tracked.into(), ..Readings::default() };
         let full = KernelCounters { conntrack_count: Some(1_000), ..KernelCounters::default() };
         let (line, found) = told(&meanwhile, Stage::Connect, Cause::Timeout, full);
         assert_eq!((line.side, &*line.remedy), (found.side, &*found.remedy));

@@ -31,24 +31,28 @@ impl Asked {
         asked
     }
 
-    /// The values that a setting is given, by its name or by a key that means it, too.
-    pub(crate) fn values(&self, name: &str) -> impl Iterator<Item = &str> {
+    /// The values that a setting is given, by its name or by a key that means it, too: what the kernel takes of them.
+    pub(crate) fn values(&self, name: &str) -> impl Iterator<Item = String> {
         self.settings
             .iter()
             .filter(move |(key, _)| means(key.as_bytes(), name.as_bytes()))
-            .map(|(_, value)| &value[..])
+            .filter_map(move |(_, value)| taken(name, value))
     }
 
-    /// The highest whole number among them and `wanted`, in `field`, counted from 1: fewer leave the others as they are.
+    /// The highest whole number among them and `wanted`, in `field`, counted from 1.
     pub(crate) fn highest(&self, name: &str, field: Option<usize>, wanted: String) -> String {
-        let number = |value: &str| {
+        let number = |value: String| {
             let word = value.split(' ').nth(field.unwrap_or(1) - 1)?;
-            word.bytes().all(|byte| byte.is_ascii_digit()).then(|| word.to_owned())
+            is_number(word).then(|| word.to_owned())
         };
         let all = self.values(name).filter_map(number).chain([wanted]);
         // Some have 20 digits.
         all.max_by(|one, other| (one.len(), one).cmp(&(other.len(), other))).unwrap_or_default()
     }
+}
+
+fn is_number(word: &str) -> bool {
+    word.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Whether a key means a setting: `*` and `?` in it stand for anything but dots.
@@ -103,26 +107,59 @@ fn settings(text: &str) -> impl Iterator<Item = (String, String)> {
         let first = key.find(['.', '/']).map(|at| key.as_bytes()[at]);
         // With a slash first, slashes separate.
         let key = if first == Some(b'/') { key.replace('/', ".") } else { key.to_owned() };
-        let words: Vec<String> =
-            value.split([' ', '\t', '\r']).filter(|word| !word.is_empty()).map(decimal).collect();
+        let words: Vec<&str> = value.split([' ', '\t', '\r']).filter(|word| !word.is_empty()).collect();
         Some((key, words.join(" ")))
     })
 }
 
-/// A word as the kernel reads it: a number with a zero in front to base 8, with 0x to base 16.
-fn decimal(word: &str) -> String {
-    let number = |digits: &str, base| {
-        let is_plain = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-        is_plain.then(|| u128::from_str_radix(digits, base).ok()).flatten().map(|number| number.to_string())
+/// What the kernel takes of a value: as many numbers as the setting has, whatever stands behind them. Nothing of one that it
+/// refuses, and of too few: they leave the others as they are.
+fn taken(name: &str, value: &str) -> Option<String> {
+    if name == "net.ipv4.ip_local_reserved_ports" {
+        return Some(ports(&value.replace(' ', ",")));
+    }
+    let (fields, most) = match name {
+        "fs.file-max" => (1, "9223372036854775807"),
+        "fs.nr_open" => (1, "2147483584"),
+        "net.ipv4.tcp_mem" => (3, "9223372036854775807"),
+        "net.ipv4.tcp_rmem" | "net.ipv4.tcp_wmem" => (3, "2147483647"),
+        "net.ipv4.ip_local_port_range" => (2, "65535"),
+        _ => (1, "2147483647"),
     };
-    let (read, refused) = match word.strip_prefix("0x").or_else(|| word.strip_prefix("0X")) {
-        Some(digits) => (number(digits, 16), word.to_owned()),
-        None if word.len() > 1 && word.starts_with('0') && word.bytes().all(|byte| byte.is_ascii_digit()) => {
-            (number(&word[1..], 8), format!("{word}?"))
+    let given: Vec<&str> = value.split(' ').take(fields).collect();
+    // One number for the range of ports leaves its end.
+    if given.len() < fields && fields != 2 {
+        return None;
+    }
+    let word = |word: &&str| {
+        let read = decimal(word).filter(|read| !read.is_empty())?;
+        (!is_number(&read) || (read.len(), &read[..]) <= (most.len(), most)).then_some(read)
+    };
+    Some(given.iter().map(word).collect::<Option<Vec<_>>>()?.join(" "))
+}
+
+/// A list of ports, each number as the kernel reads it; without those that are none.
+fn ports(list: &str) -> String {
+    let is_separator = |letter: char| !letter.is_ascii_alphanumeric();
+    let piece = |piece: &str| {
+        let word = piece.trim_end_matches(is_separator);
+        let port = decimal(word).filter(|port| port.parse::<u128>().map_or(true, |port| port <= 65_535));
+        port.unwrap_or_default() + &piece[word.len()..]
+    };
+    list.split_inclusive(is_separator).map(piece).collect()
+}
+
+/// A word as the kernel reads it: a number with a zero in front to base 8, with 0x to base 16; nothing of one that it refuses.
+fn decimal(word: &str) -> Option<String> {
+    let number =
+        |digits: &str, base| u128::from_str_radix(digits, base).ok().map(|number| number.to_string());
+    match word.strip_prefix("0x").or_else(|| word.strip_prefix("0X")) {
+        Some(digits) if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+            number(digits, 16)
         }
-        None => (None, word.to_owned()),
-    };
-    read.unwrap_or(refused)
+        None if word.len() > 1 && word.starts_with('0') && is_number(word) => number(&word[1..], 8),
+        _ => Some(word.to_owned()),
+    }
 }
 
 #[cfg(test)]

@@ -84,7 +84,7 @@ pub(crate) fn most(machine: &Readings) -> u64 {
 /// than 1024, now or by a file, stays.
 fn lowest(machine: &Readings) -> u64 {
     let of_root = machine.number("net.ipv4.ip_unprivileged_port_start").unwrap_or(0);
-    let first = |range: &str| range.split(' ').next()?.parse().ok();
+    let first = |range: String| range.split(' ').next()?.parse().ok();
     let asked = machine.asked.values("net.ipv4.ip_local_port_range").filter_map(first);
     let starts = asked.chain(range(machine).map(|(first, _)| u64::from(first)));
     starts.filter(|first| *first > 0 && *first >= of_root).fold(of_root.max(1_024), u64::min)
@@ -92,8 +92,8 @@ fn lowest(machine: &Readings) -> u64 {
 
 /// Those that are reserved when the range is widened: what is now, what files ask for, and the server's own.
 fn kept(machine: &Readings) -> Vec<(u32, u32)> {
-    let asked = machine.asked.values(RESERVED);
-    merged(&asked.chain([reserved(machine), OWN]).collect::<Vec<_>>())
+    let asked: Vec<String> = machine.asked.values(RESERVED).collect();
+    merged(&asked.iter().map(String::as_str).chain([reserved(machine), OWN]).collect::<Vec<_>>())
 }
 
 fn kept_list(machine: &Readings) -> String {

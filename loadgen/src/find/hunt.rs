@@ -13,7 +13,7 @@ use super::search::{Attempt, Bounds, End, Search, Shown, Step};
 use crate::clock;
 use crate::preflight::{Facts, Wall};
 use crate::report::{self, share, wording};
-use crate::server_side::{self, Status};
+use crate::server_side::{self, Admin, Status};
 use crate::verdict::Verdict;
 use crate::{run, terminal};
 
@@ -155,7 +155,7 @@ impl<'a> Hunt<'a> {
 
     /// Waits until the last trial's connections are gone from the server: what it still has to do with them is none
     /// of the next trial's load.
-    fn rest(&self, admins: &[String]) {
+    fn rest(&self, admins: &[Admin]) {
         if self.trials.is_empty() {
             return;
         }

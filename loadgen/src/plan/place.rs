@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use super::PlanError;
 use super::target::{Target, admin_urls};
 use crate::cli::PlaceArgs;
+use crate::server_side::Admin;
 use crate::sources::Sources;
 
 /// Most targets.
@@ -16,7 +17,7 @@ pub(crate) struct Place {
     /// At least one.
     pub(crate) targets: Vec<Target>,
     /// Base URLs of their admin endpoints, none twice.
-    pub(crate) admins: Vec<String>,
+    pub(crate) admins: Vec<Admin>,
     pub(crate) conns: u32,
     pub(crate) workers: u32,
     pub(crate) sources: Sources,

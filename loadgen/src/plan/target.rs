@@ -5,6 +5,7 @@ use std::net::{Ipv6Addr, SocketAddr, ToSocketAddrs};
 use serde::Serialize;
 
 use super::PlanError;
+use crate::server_side::Admin;
 
 /// Where the server is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -111,12 +112,8 @@ fn check_port(authority: &str) -> Result<(), &'static str> {
 }
 
 /// The given URLs, or of each target the port after its own. A floor program has no admin endpoint.
-pub(super) fn admin_urls(
-    given: Vec<String>,
-    targets: &[Target],
-    raw: bool,
-) -> Result<Vec<String>, PlanError> {
-    let mut urls: Vec<String> = if given.is_empty() {
+pub(super) fn admin_urls(given: Vec<String>, targets: &[Target], raw: bool) -> Result<Vec<Admin>, PlanError> {
+    let urls: Vec<String> = if given.is_empty() {
         targets.iter().filter(|_| !raw).filter_map(neighbour).collect()
     } else {
         if given.len() > targets.len() {
@@ -126,9 +123,14 @@ pub(super) fn admin_urls(
         }
         given.iter().map(|url| admin_url(url)).collect::<Result<_, _>>()?
     };
-    urls.sort_unstable();
-    urls.dedup();
-    Ok(urls)
+    // Each is asked once, for all of its targets.
+    Ok((0..).zip(urls).fold(Vec::new(), |mut admins: Vec<Admin>, (target, url)| {
+        match admins.iter_mut().find(|admin| admin.url == url) {
+            Some(admin) => admin.targets.push(target),
+            None => admins.push(Admin { url, targets: vec![target] }),
+        }
+        admins
+    }))
 }
 
 fn admin_url(url: &str) -> Result<String, PlanError> {

@@ -2,6 +2,7 @@ use std::net::SocketAddr;
 
 use super::*;
 use crate::cli::Cli;
+use crate::server_side::Admin;
 use proptest::prelude::*;
 
 fn parse(flags: &str) -> Result<Plan, String> {
@@ -13,7 +14,7 @@ fn the_defaults_suit_a_default_server() {
     let plan = parse("game --conns 1000").unwrap();
     assert_eq!(plan.preset, Preset::Game { game: GameName::Arena, rooms: 20, input_hz: None });
     assert_eq!(plan.targets[0].address, SocketAddr::from(([127, 0, 0, 1], 9001)));
-    assert_eq!(plan.admins, ["http://127.0.0.1:9002"]);
+    assert_eq!(plan.admins, [Admin { url: "http://127.0.0.1:9002".to_owned(), targets: vec![0] }]);
     assert_eq!(plan.duration, Duration::from_secs(30));
 }
 

@@ -6,12 +6,13 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::Duration;
 
+use serde::Serialize;
 use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{self, DefaultConnector, NextTimeout};
 
-use super::{Status, StatusLimits};
+use super::{Part, Status, StatusLimits};
 use crate::clock;
 use crate::lead::LOOK;
 
@@ -21,6 +22,16 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const PATIENCE_INTERRUPTED: Duration = Duration::from_millis(300);
 /// Endpoints that are asked at a time, each by a thread.
 const ASKED_MAX: usize = 32;
+
+/// An endpoint that is asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub(crate) struct Admin {
+    pub(crate) url: String,
+    /// The targets of the run for which it speaks, counted from 0, ascending.
+    #[serde(skip)]
+    pub(crate) targets: Vec<u64>,
+}
 
 /// The number of an endpoint, and what it answered.
 type Answer = (usize, Result<Status, String>);
@@ -46,14 +57,15 @@ impl From<String> for Unknown {
 ///
 /// # Errors
 /// [`Unknown`] where one of them does not say.
-pub(crate) fn fetch_all(admins: &[String], interrupted: &AtomicBool) -> Result<Status, Unknown> {
+pub(crate) fn fetch_all(admins: &[Admin], interrupted: &AtomicBool) -> Result<Status, Unknown> {
     fetch_within(admins, interrupted, PATIENCE)
 }
 
-fn fetch_within(admins: &[String], interrupted: &AtomicBool, patience: Duration) -> Result<Status, Unknown> {
+fn fetch_within(admins: &[Admin], interrupted: &AtomicBool, patience: Duration) -> Result<Status, Unknown> {
     let mut deadline_ns = clock::now_ns() + nanoseconds(patience);
     let (answers, answered) = mpsc::channel();
-    let (urls, next) = (Arc::<[String]>::from(admins), Arc::new(AtomicUsize::new(0)));
+    let urls: Arc<[String]> = admins.iter().map(|admin| admin.url.clone()).collect();
+    let next = Arc::new(AtomicUsize::new(0));
     for asking in 0..admins.len().min(ASKED_MAX) {
         let (urls, next, answers) = (Arc::clone(&urls), Arc::clone(&next), answers.clone());
         // Nobody joins it: it ends at the deadline at the latest.
@@ -90,24 +102,26 @@ fn fetch_within(admins: &[String], interrupted: &AtomicBool, patience: Duration)
             Err(_) => break,
         }
     }
-    let silent = |admin: &String| match hurries {
-        true => format!("interrupted before {} answered", url(admin)),
-        false => not_in_time(admin, patience),
+    let silent = |admin: &Admin| match hurries {
+        true => format!("interrupted before {} answered", url(&admin.url)),
+        false => not_in_time(&admin.url, patience),
     };
-    let answers = told.into_iter().zip(admins);
-    together(answers.map(|(told, admin)| told.unwrap_or_else(|| Err(silent(admin)))).collect())
+    let told = told.into_iter().zip(admins);
+    let answers = told.map(|(told, admin)| (admin.clone(), told.unwrap_or_else(|| Err(silent(admin)))));
+    together(answers.collect())
 }
 
 /// What all of them say of themselves.
-fn together(answers: Vec<Result<Status, String>>) -> Result<Status, Unknown> {
+fn together(answers: Vec<(Admin, Result<Status, String>)>) -> Result<Status, Unknown> {
     let (mut told, mut silent) = (Vec::new(), Vec::new());
-    for answer in answers {
+    for (admin, answer) in answers {
         match answer {
-            Ok(status) => told.push(status),
+            Ok(status) => told.push(Part { status, admin }),
             Err(why) => silent.push(why),
         }
     }
-    let servers = distinct(told);
+    let parts = distinct(told);
+    let servers: Vec<Status> = parts.iter().map(|part| part.status.clone()).collect();
     let count = servers.len() + silent.len();
     let shared = (count > 1).then(|| StatusLimits::shared(&servers, count as u64));
     let all = servers.into_iter().reduce(|mut all, other| {
@@ -115,7 +129,7 @@ fn together(answers: Vec<Result<Status, String>>) -> Result<Status, Unknown> {
         all
     });
     let all = all.map(|all| match shared {
-        Some(limits) => all.of_several(limits),
+        Some(limits) => all.of_several(limits, parts),
         None => all,
     });
     match silent.into_iter().next() {
@@ -125,10 +139,14 @@ fn together(answers: Vec<Result<Status, String>>) -> Result<Status, Unknown> {
 }
 
 /// One server may listen at several addresses.
-fn distinct(told: Vec<Status>) -> Vec<Status> {
-    told.into_iter().fold(Vec::new(), |mut distinct, status| {
-        if !distinct.iter().any(|other| status.is_same_process(other)) {
-            distinct.push(status);
+fn distinct(told: Vec<Part>) -> Vec<Part> {
+    told.into_iter().fold(Vec::new(), |mut distinct: Vec<Part>, part| {
+        match distinct.iter_mut().find(|other| part.status.is_same_process(&other.status)) {
+            Some(same) => {
+                same.admin.targets.extend(part.admin.targets);
+                same.admin.targets.sort_unstable();
+            }
+            None => distinct.push(part),
         }
         distinct
     })
@@ -230,6 +248,10 @@ mod tests {
     /// So long that no test passes by waiting for it.
     const FOR_EVER: Duration = Duration::from_secs(3_600);
 
+    fn admin(url: &str) -> Admin {
+        Admin { url: url.to_owned(), targets: vec![0] }
+    }
+
     /// An endpoint that answers once `others` connections have been made to it.
     fn endpoint_for(others: usize) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -251,14 +273,14 @@ mod tests {
     #[test]
     fn all_are_asked_at_once() {
         // The first gets its answer only when the second has asked, too.
-        let admin = endpoint_for(2);
-        let status = fetch_within(&[admin.clone(), admin], &AtomicBool::new(false), FOR_EVER).unwrap();
+        let url = endpoint_for(2);
+        let status = fetch_within(&[admin(&url), admin(&url)], &AtomicBool::new(false), FOR_EVER).unwrap();
         assert_eq!(status.cpu_ns, Some(10));
     }
 
     #[test]
     fn more_than_are_asked_at_a_time_all_have_their_turn() {
-        let admins: Vec<String> = (0..ASKED_MAX + 3).map(|_| endpoint_for(1)).collect();
+        let admins: Vec<Admin> = (0..ASKED_MAX + 3).map(|_| admin(&endpoint_for(1))).collect();
         let status = fetch_within(&admins, &AtomicBool::new(false), FOR_EVER).unwrap();
         assert_eq!(status.cpu_ns, Some(5 * (ASKED_MAX as u64 + 3)));
     }
@@ -266,15 +288,14 @@ mod tests {
     #[test]
     fn an_interruption_waits_for_no_endpoint() {
         let silent = endpoint_for(1_000);
-        let error =
-            fetch_within(std::slice::from_ref(&silent), &AtomicBool::new(true), FOR_EVER).unwrap_err();
+        let error = fetch_within(&[admin(&silent)], &AtomicBool::new(true), FOR_EVER).unwrap_err();
         assert_eq!(error.why, format!("interrupted before {silent}/status answered"));
     }
 
     #[test]
     fn a_silent_one_among_others_ends_at_the_deadline_of_all() {
         let silent = endpoint_for(1_000);
-        let admins = [endpoint_for(1), silent.clone(), silent.clone(), silent.clone()];
+        let admins = [&endpoint_for(1), &silent, &silent, &silent].map(|url| admin(url));
         let error = fetch_within(&admins, &AtomicBool::new(false), Duration::from_secs(1)).unwrap_err();
         assert_eq!(error.why, format!("{silent}/status did not answer within 1 s"));
         assert_eq!(error.told.unwrap().cpu_ns, Some(5), "the first is not silent");
@@ -288,37 +309,45 @@ mod tests {
             });
             Ok::<Status, String>(serde_json::from_value(text).unwrap())
         };
-        let one = together(vec![server(1, 100, 50), server(1, 100, 50)]).unwrap();
+        let all = |answers: Vec<Result<Status, String>>| {
+            let admins = (0..).map(|target| Admin { url: format!("http://{target}"), targets: vec![target] });
+            together(admins.zip(answers).collect())
+        };
+        let one = all(vec![server(1, 100, 50), server(1, 100, 50)]).unwrap();
         assert_eq!((one.pid, one.limits.connections_max, one.taken()), (Some(1), Some(100), 50));
-        let two = together(vec![server(1, 100, 50), server(1, 100, 50), server(2, 100, 0)]).unwrap();
+        assert!(one.parts.is_empty(), "it has all of the load");
+        let two = all(vec![server(1, 100, 50), server(2, 100, 0), server(1, 100, 50)]).unwrap();
         assert_eq!(
             (two.pid, two.limits.connections_max, two.taken()),
             (None, Some(200), 100),
             "50 more each"
         );
         assert_eq!(two.open(), 50);
-        let silent = together(vec![server(1, 100, 10), Err("silent".to_owned())]).unwrap_err();
+        let parts: Vec<_> = two.parts.iter().map(|part| (part.status.pid, &part.admin.targets[..])).collect();
+        assert_eq!(parts, [(Some(1), &[0, 2][..]), (Some(2), &[1])]);
+        let silent = all(vec![server(1, 100, 10), Err("silent".to_owned())]).unwrap_err();
         assert_eq!(silent.to_string(), "silent");
         let told = silent.told.unwrap();
         assert_eq!((told.pid, told.limits.connections_max, told.taken()), (None, Some(200), 20));
+        assert_eq!(told.parts.len(), 1);
     }
 
     #[test]
     fn what_is_no_http_is_said_in_words() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let admin = format!("http://{}", listener.local_addr().unwrap());
+        let url = format!("http://{}", listener.local_addr().unwrap());
         thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
             let _ = stream.read(&mut [0; 1_024]);
             stream.write_all(b"SSH-2.0-OpenSSH_9.2\r\n\r\n").unwrap();
         });
-        let error = fetch_within(&[admin], &AtomicBool::new(false), FOR_EVER).unwrap_err();
+        let error = fetch_within(&[admin(&url)], &AtomicBool::new(false), FOR_EVER).unwrap_err();
         assert!(error.why.contains("what came is not HTTP") && !error.why.contains("pars"), "{error}");
     }
 
     #[test]
     fn nobody_listening_is_a_sentence() {
-        let error = fetch_all(&["http://127.0.0.1:1".to_owned()], &AtomicBool::new(false)).unwrap_err();
+        let error = fetch_all(&[admin("http://127.0.0.1:1")], &AtomicBool::new(false)).unwrap_err();
         assert!(error.why.contains("http://127.0.0.1:1/status"), "{error}");
     }
 }

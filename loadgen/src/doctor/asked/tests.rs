@@ -33,12 +33,12 @@ fn a_file_replaces_those_of_its_name_in_later_folders() {
     put(root, "lib/sysctl.d/60-b.conf", "a = 1\n");
     put(root, "usr/lib/sysctl.d/10-masked.conf", "a = 99999\n");
     symlink("/dev/null", root.join("run/sysctl.d/10-masked.conf")).unwrap();
-    put(root, "etc/sysctl.conf", "a = 3 200 300\n");
+    put(root, "etc/sysctl.conf", "a = 3 200 300\nnet.ipv4.tcp_mem = 3 200 300 400\n");
     put(root, "etc/sysctl.d/README", "a = 7\n");
     let asked = Asked::below(root);
-    assert_eq!(asked.values("a").collect::<Vec<_>>(), ["3", "1", "3 200 300"]);
-    assert_eq!(asked.highest("a", Some(3), "250".to_owned()), "300");
-    assert_eq!(asked.highest("a", Some(4), "2".to_owned()), "2");
+    assert_eq!(asked.values("a").collect::<Vec<_>>(), ["3", "1", "3"]);
+    assert_eq!(asked.highest("net.ipv4.tcp_mem", Some(3), "250".to_owned()), "300");
+    assert_eq!(asked.highest("a", Some(2), "2".to_owned()), "2");
     assert_eq!(asked.highest("b", None, "12".to_owned()), "12");
     assert!(asked.unread.is_empty());
 }
@@ -78,7 +78,8 @@ fn lay_out(root: &Path) {
         "net.core.somaxconn = 20000\nnet.ipv4.tcp_max_tw_buckets = 300000\nnet.ipv4.tcp_rmem = 1 2 8388608\n\
          net.ipv4.tcp_max_syn_backlog = 0x7530\nnet.core.netdev_max_backlog = 0000000010\n\
          net.core.some?onn = 40000\nnet.core.s*max??nn = 30000\nnet.*conn = 50000\n\
-         fs.file-max = 18446744073709551615\nnet.ipv4.ip_local_reserved_ports = 7000-7010\n\
+         fs.file-max = 0x7FFFFFFFFFFFFFFF 1\nnet.ipv4.ip_local_reserved_ports = 7000-7010,0x1F90, 017650,65536,80-70000\n\
+         net.core.somaxconn = 2147483648\nnet.ipv4.tcp_rmem = 1 2 9388608 99999999 # of somebody\n\
          net.ipv4.ip_local_port_range = 900 65000\n",
     );
     put(root, "usr/local/lib/sysctl.d/20-y.conf", "net.ipv4.tcp_wmem = 9999999\nnet.ipv4.tcp_mem = 1\n");
@@ -158,14 +159,25 @@ fn what_is_to_be_typed_is_what_the_script_says() {
 
 #[test]
 fn numbers_are_what_the_kernel_reads() {
-    for (said, read) in
-        [("00128", "00128?"), ("00127", "87"), ("0x80", "128"), ("0x", "0x"), ("0", "0"), ("-1", "-1")]
-    {
-        let found: Vec<_> = settings(&format!("net.core.somaxconn = {said}")).collect();
-        assert_eq!(found, [("net.core.somaxconn".to_owned(), read.to_owned())]);
-        let asked = Asked { settings: found, ..Asked::default() };
-        assert_eq!(asked.highest("net.core.somaxconn", None, "6250".to_owned()), "6250");
+    for (said, read) in [
+        ("00128", None),
+        ("00127", Some("87")),
+        ("0x80", Some("128")),
+        ("0x", Some("0x")),
+        ("0", Some("0")),
+        ("-1", Some("-1")),
+        ("128 # was 65535", Some("128")),
+        ("2147483647", Some("2147483647")),
+        ("0x80000000", None),
+        ("", None),
+    ] {
+        assert_eq!(taken("net.core.somaxconn", said).as_deref(), read, "{said}");
     }
+    assert_eq!(taken("net.ipv4.tcp_wmem", "1 2 0x10 4").as_deref(), Some("1 2 16"));
+    assert_eq!(taken("net.ipv4.tcp_wmem", "1 2"), None);
+    assert_eq!(taken("net.ipv4.ip_local_reserved_ports", "80, 010").as_deref(), Some("80,,8"));
+    assert_eq!(taken("net.ipv4.ip_local_port_range", "010").as_deref(), Some("8"));
+    assert_eq!(ports("0x1F90,017650,089,0x20-041,65536"), "8080,8104,,32-33,");
 }
 
 #[test]
