@@ -37,14 +37,16 @@ pub(super) fn budget(demand: &Demand, status: &Status) -> Option<Budget> {
     let (what, why, remedy) = match demand.service? {
         Service::Echo if status.echo != Some(false) => return None,
         Service::Echo => {
-            // Of several nobody knows here which one it is.
-            let (who, whom) = match demand.targets {
-                1 => ("the server".to_owned(), "the server"),
-                several => (format!("one of the {several} servers"), "every server"),
+            let parts = status.parts.iter().filter(|part| part.status.echo == Some(false));
+            let off: Vec<&str> = parts.map(|part| &part.admin.url[..]).collect();
+            let who = match off[..] {
+                [] => "the server".to_owned(),
+                [one] => format!("the server behind {one}"),
+                _ => format!("each of the servers behind {}", off.join(", ")),
             };
             let why =
                 format!("the connections come to /v1/echo, which {who} answers with 404: its echo is off");
-            ("echo", why, format!("start {whom} with --echo"))
+            ("echo", why, format!("start {who} with --echo"))
         }
         Service::Game(game) | Service::OnlyGame(game) => {
             let wanted = game.name();
@@ -66,6 +68,7 @@ pub(super) fn budget(demand: &Demand, status: &Status) -> Option<Budget> {
 mod tests {
     use super::*;
     use crate::cli::Cli;
+    use crate::server_side::{Admin, Part};
 
     fn wall(words: &str, status: &str) -> Option<Budget> {
         let demand = Demand::of(&Cli::plan(words.split(' ')).unwrap());
@@ -85,9 +88,19 @@ mod tests {
             "the path that it is without one"
         );
         let several = "idle --target ws://127.0.0.1:9001 --target ws://127.0.0.1:9003";
-        let one = wall(several, r#"{"echo":false}"#).unwrap();
-        assert!(one.why.contains("one of the 2 servers answers with 404"), "{one:?}");
-        assert_eq!(one.remedy, "start every server with --echo");
+        let demand = Demand::of(&Cli::plan(several.split(' ')).unwrap());
+        let part = |url: &str, echo| Part {
+            status: Status { echo: Some(echo), ..Status::default() },
+            admin: Admin { url: url.to_owned(), targets: Vec::new() },
+        };
+        let remedy = |parts| {
+            let both = Status { echo: Some(false), parts, ..Status::default() };
+            budget(&demand, &both).unwrap().remedy
+        };
+        let one = remedy(vec![part("http://a:1", true), part("http://b:2", false)]);
+        assert_eq!(one, "start the server behind http://b:2 with --echo");
+        let all = remedy(vec![part("http://a:1", false), part("http://b:2", false)]);
+        assert_eq!(all, "start each of the servers behind http://a:1, http://b:2 with --echo");
         for (words, status) in [
             ("echo", r#"{"pid":1,"echo":true}"#),
             ("echo", r#"{"pid":1}"#),
