@@ -50,6 +50,8 @@ tune 1 rollback
 has fs.nr_open 125256
 says "fs.nr_open stays 125256"
 says "/etc/security/limits.d/90-tickring.conf, which stays as it is, has 125256"
+says "/etc/sysctl.d/90-tickring.conf stays, with its fs.nr_open"
+in_file "$scratch/fake/etc/sysctl.d/90-tickring.conf" "fs.nr_open = 125256"
 has net.core.somaxconn 128
 sed -i 's/125256/9000/' "$limits_conf"
 tune 1 rollback
@@ -57,6 +59,25 @@ has fs.nr_open 10000
 cp -p "$scratch/written" "$limits_conf"
 tune 0 rollback
 unchanged "after all"
+
+case_="whoever the line is for"
+small_machine
+tune 0 apply --role server --conns 20000 --workers 1
+sed -i 's/^\* /@players /; /^root/d' "$limits_conf"
+tune 1 rollback
+has fs.nr_open 25256
+says "which stays as it is, has 25256"
+
+case_="what the kernel does not take for fs.nr_open bounds no line"
+for low in 0 10 63 -1; do
+    small_machine
+    rm "$scratch/fake/etc/sysctl.d/90-tickring.conf"
+    echo "fs.nr_open = $low" >"$scratch/fake/etc/sysctl.d/99-z.conf"
+    for domain in '*' root; do echo "$domain hard nofile 4096"; done >"$scratch/fake/etc/security/limits.d/50-own.conf"
+    # As far as it is a number it is none for the next boot.
+    TUNE_ROOT=$scratch/fake sh "$here/tune.sh" apply --role server --conns 20000 --workers 1 >"$scratch/out" 2>"$scratch/err"
+    if grep -Eq 'hard nofile (0|10|63|-1)$' "$limits_conf"; then bad "a line of $low"; else ok; fi
+done
 
 case_="check and verify judge lines by the ceiling that is, and not by the one that apply would set"
 small_machine

@@ -189,6 +189,8 @@ kernel_numbers='
         for (at = 1; at <= field; at++) {
             words[at] = decimal(words[at])
             if (words[at] == "" || is_above(words[at], most(name))) return 0
+            # No less than a long has bits.
+            if (name == "fs.nr_open" && words[at] ~ /^[0-9]+$/ && !is_above(words[at], "63")) return 0
             value_taken = value_taken (at == 1 ? "" : " ") words[at]
         }
         if (is_range) last_port = words[2]
@@ -196,12 +198,13 @@ kernel_numbers='
     }
 '
 
-# hard_limits FILE: the lines `domain|item|value` of a limits.conf(5) file that set a hard limit for everybody (*) or root.
+# hard_limits FILE [any]: the lines `domain|item|value` of a limits.conf(5) file that set a hard limit for everybody (*) or root, or
+# for anybody.
 # Whoever has lines of his own, or his group has, gets those: nobody knows beforehand who will start the program.
 hard_limits() {
-    awk '
+    awk -v any="${2:-}" '
         { sub(/#.*/, ""); gsub(/\r/, ""); type = tolower($2); value = tolower($4) }
-        NF < 4 || ($1 != "*" && $1 != "root") || $3 !~ /^[A-Za-z]+$/ || (type != "hard" && type != "-") { next }
+        NF < 4 || (any == "" && $1 != "*" && $1 != "root") || $3 !~ /^[A-Za-z]+$/ || (type != "hard" && type != "-") { next }
         value ~ /^(unlimited|infinity|-1?)$/ { value = "unlimited" }
         # strtoul(3) reads as far as there are digits.
         value ~ /^[+]?[0-9]/ { sub(/^[+]/, "", value); sub(/[^0-9].*/, "", value); sub(/^0+/, "", value); if (value == "") value = 0 }

@@ -5,7 +5,7 @@
 # undo ENTRIES: the newest first. Sets remaining (entries that could not be undone), and counts
 # restored, left (somebody changed it since) and stuck (the kernel or the disk refused).
 undo() {
-    remaining='' restored=0 left=0 stuck=0 heads='' limits_stay=0
+    remaining='' restored=0 left=0 stuck=0 heads='' limits_stay=0 undone=$newline$1
     each_line_backwards "$1" undo_entry
     # The folders are still needed then, for a rollback that comes later.
     [ -z "$remaining" ] || remaining=$heads$remaining
@@ -71,11 +71,19 @@ undo_sysctl() {
     fi
 }
 
-# line_above VALUE: whether a limits file that is left has a line for more open files. Sets above to it.
+# line_above VALUE: whether our limits file, which is left, has a line for more open files, whoever it is for. Sets above to it.
 line_above() {
     [ "$limits_stay" = 1 ] && [ -f "$root$limits_file" ] || return 1
-    above=$(hard_limits "$root$limits_file" | awk -F '|' '$2 == "nofile" { print $3 }' | highest)
+    above=$(hard_limits "$root$limits_file" any | awk -F '|' '$(NF - 1) == "nofile" && $NF != "unlimited" { print $NF }' | highest)
     [ -n "$above" ] && ! reaches "$1" "$above"
+}
+
+# boot_is_needed: whether the judged file is what gives fs.nr_open at the next boot, and such a line is above what it was.
+boot_is_needed() {
+    [ "$first" = "$sysctl_file" ] || return 1
+    case $undone in *"${newline}sysctl|fs.nr_open|"*) ;; *) return 1 ;; esac
+    was=${undone#*"${newline}sysctl|fs.nr_open|"}
+    line_above "${was%%"|"*}"
 }
 
 undo_file() {
@@ -90,7 +98,11 @@ undo_file() {
     fi
     rm -f "$path.tickring-new"
     if [ -f "$path" ]; then now=$(sum_of "$path"); elif [ -e "$path" ]; then now='no plain file'; else now=-; fi
-    if [ "$now" = "$fourth" ]; then
+    if [ -f "$path" ] && ! is_sum "$now"; then
+        remain stuck "$first could not be read"
+    elif [ "$now" = "$fourth" ] && boot_is_needed; then
+        remain left "$first stays, with its fs.nr_open: $limits_file, which stays as it is, has $above, and above fs.nr_open a limit is refused, maybe with the login. Change that line, then run rollback again"
+    elif [ "$now" = "$fourth" ]; then
         if hook && put_back; then
             restored=$((restored + 1))
             say "restored  $first"
