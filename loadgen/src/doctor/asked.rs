@@ -59,6 +59,8 @@ fn is_number(word: &str) -> bool {
 fn means(key: &[u8], name: &[u8]) -> bool {
     match (key.split_first(), name.split_first()) {
         (None, None) => true,
+        // Several are one: each more would be tried at every place of the others.
+        (Some((b'*', rest)), _) if rest.starts_with(b"*") => means(rest, name),
         (Some((b'*', rest)), _) if means(rest, name) => true,
         (Some((b'*', _)), Some((byte, tail))) => *byte != b'.' && means(key, tail),
         (Some((wanted, rest)), Some((byte, tail))) => {

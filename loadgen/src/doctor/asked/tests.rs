@@ -184,6 +184,8 @@ fn numbers_are_what_the_kernel_reads() {
 fn keys_with_stars_mean_settings_of_one_folder() {
     for (key, is_meant) in [
         ("net.core.*", true),
+        ("net.core.**************************************************", true),
+        ("net.core.**************************************************x", false),
         ("net.*", false),
         ("net.core.some*", false),
         ("*.*.soma?con?", true),
